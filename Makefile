@@ -1,0 +1,56 @@
+# `make` sets everything up and runs the main job; `make test` sets everything up and runs all tests.
+# Each line behind them stands in the README as a plain command.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# named after the path, which a virtual environment cannot leave: a moved project is set up again
+READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d" " -f1)
+# the environment's own programs first: dvc and make call snakemake, git and python by name
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: all quick test lint format pins setup bench clean help
+
+all: setup  ## set up, then run the study in params.yaml
+	snakemake --cores all
+
+quick: setup  ## set up, then a first picture from 12 cells
+	snakemake --cores all --configfile studies/quick.yaml
+
+test: setup  ## set up, then run every test
+	pytest -n 2 --dist worksteal
+
+lint: setup  ## formatting, lint, types, workflow lint
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow/rules
+	python tests/lint_workflow.py
+
+format: setup  ## rewrite files in the project's format
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow/rules
+
+bench: setup  ## measure step times of the study in params.yaml
+	pytest tests/benchmarks --benchmark-only --confcutdir=tests/benchmarks
+
+pins: setup  ## remake requirements.txt from pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --extra test --output-file requirements.txt pyproject.toml
+
+setup: $(READY)  ## the environment in .venv, as requirements.txt pins it
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.txt)"
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode --requirement requirements.txt
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+clean:  ## remove the environment and logs; results stay
+	rm -rf $(VENV) logs .snakemake
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
