@@ -1,0 +1,155 @@
+"""A cell: one (workload, optimizer, batch size, lr, schedule) combination with all its seeds.
+
+Knows identity only: canonical JSON, digest, path. What goes into a digest besides the cell itself
+(data, torch, source) is handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Hex digits of a digest that stand in file names: 48 bits, no clash below millions of cells.
+SHORT = 12
+PATH = re.compile(
+    r"(?P<workload>[^/]+)/(?P<optimizer>[^/]+)/"
+    r"bs(?P<batch_size>\d+)-lr(?P<lr>\d[\d.]*(?:e[+-]\d+)?)-(?P<schedule>.+)-(?P<sha>[0-9a-f]{12})\.json"
+)
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256(value: Any) -> str:
+    """The sha256 (hex) of the canonical JSON of ``value``."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Part:
+    """An optimizer or a schedule as a study names it.
+
+    Args:
+        name: the registry's name.
+        params: every hyperparameter, defaults included.
+        label: what tables, figures and paths call it; no part of its identity.
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    label: str = field(compare=False)
+
+    def spec(self) -> dict[str, Any]:
+        """The part as plain data, without its label."""
+        return {"name": self.name, **self.params}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Everything that decides a cell's numbers, besides data and code.
+
+    Args:
+        workload: the workload's name.
+        optimizer: the optimizer and its hyperparameters.
+        batch_size: examples a step.
+        lr: the peak learning rate.
+        schedule: the schedule and its hyperparameters.
+        seeds: one trial each.
+        budget: ``{"epochs": n}`` or ``{"steps": n}``.
+        validation: the share of the training split that is held out, 0 for none.
+        evaluate_every: training examples between evaluations, in passes over the training split.
+    """
+
+    workload: str
+    optimizer: Part
+    batch_size: int
+    lr: float
+    schedule: Part
+    seeds: tuple[int, ...]
+    budget: Mapping[str, int]
+    validation: float
+    evaluate_every: float
+
+    def spec(self) -> dict[str, Any]:
+        """The cell as plain data: what its file states and its digest covers."""
+        return {
+            "workload": self.workload,
+            "optimizer": self.optimizer.spec(),
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "schedule": self.schedule.spec(),
+            "seeds": list(self.seeds),
+            "budget": dict(self.budget),
+            "validation": self.validation,
+            "evaluate_every": self.evaluate_every,
+        }
+
+    def digest(self, identity: Mapping[str, str]) -> str:
+        """The sha256 of the cell and of ``identity``: the data, torch and source it trains with."""
+        return sha256({"cell": self.spec(), "identity": dict(identity)})
+
+    def path(self, digest: str) -> str:
+        """Where the cell lives below ``cells/``; :func:`parse_path` turns it back."""
+        stem = f"bs{self.batch_size}-lr{self.lr!r}-{self.schedule.label}-{digest[:SHORT]}"
+        return f"{self.workload}/{self.optimizer.label}/{stem}.json"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.workload} {self.optimizer.label} batch {self.batch_size} "
+            f"lr {self.lr!r} {self.schedule.label}"
+        )
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """The history of one seed, one entry per evaluation (shorter than ``steps`` if it diverged).
+
+    Args:
+        seed: the trial's seed.
+        status: ``ok``, ``diverged`` or ``oom``.
+        diverged_at: the step (from 1) whose loss or weights were first not finite, else None.
+        train_loss: the mean of the batch losses since the evaluation before.
+        fit_loss, fit_metric: by the weights of the evaluation, on as many training examples as the
+            test split has: comparable with test values, which the running ``train_loss`` is not.
+        val_loss, val_metric: on the validation split; empty without one.
+        test_loss, test_metric: on the test split.
+    """
+
+    seed: int
+    status: str
+    diverged_at: int | None
+    train_loss: list[float]
+    fit_loss: list[float]
+    fit_metric: list[float]
+    val_loss: list[float]
+    val_metric: list[float]
+    test_loss: list[float]
+    test_metric: list[float]
+
+    @classmethod
+    def untrained(cls, seed: int, status: str) -> TrialRecord:
+        """The record of a trial that has no history."""
+        histories: list[list[float]] = [[] for f in fields(cls) if f.type == "list[float]"]
+        return cls(seed, status, None, *histories)
+
+
+def parse_path(path: str | PurePosixPath) -> dict[str, Any]:
+    """The axes' values and the short digest from a cell's path.
+
+    Raises:
+        ValueError: the path is not a cell's.
+    """
+    match = PATH.fullmatch("/".join(PurePosixPath(path).parts[-3:]))
+    if not match:
+        raise ValueError(f"{path} is not the path of a cell")
+    found: dict[str, Any] = match.groupdict()
+    return {**found, "batch_size": int(found["batch_size"]), "lr": float(found["lr"])}

@@ -1,0 +1,105 @@
+"""What a model finds wrong, as one line for a person: key, value, and what it may be."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import BaseModel
+
+from trainscape.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+SHOWN = 80  # characters of a value that a message repeats
+
+# What pydantic finds wrong, by its name for it, in words that follow the value.
+COMPLAINTS = {
+    "bool_parsing": "is neither true nor false; choose one",
+    "bool_type": "is neither true nor false; choose one",
+    "dict_type": "is no mapping; write {{key: value}}",
+    "float_type": "is no number",
+    "greater_than": "is out of range; choose a number above {gt:g}",
+    "greater_than_equal": "is out of range; choose {ge:g} or more",
+    "int_from_float": "is no whole number",
+    "int_type": "is no whole number",
+    "less_than": "is out of range; choose a number below {lt:g}",
+    "less_than_equal": "is out of range; choose {le:g} or less",
+    "list_type": "is no list; write [{value}]",
+    "model_type": "is no mapping; write {{key: value}}",
+    "string_type": "is no text; put it in quotes",
+    "value_error": "{error}",
+}
+
+
+def complaint(error: ValidationError) -> str:
+    """What is wrong first, in words that follow the key: the value and what it may be."""
+    first = error.errors()[0]
+    kind, value = first["type"], first["input"]
+    if kind == "missing":
+        return f"{shown(value)} needs the key {first['loc'][-1]!r}"
+    if kind in ("too_short", "string_too_short"):
+        return "is empty; give at least one value"
+    if value is None:
+        return "is empty; give it a value or remove the key"
+    if kind == "form":
+        return f"{shown(value)} {first['msg']}"
+    words = COMPLAINTS.get(kind, "is not valid here")
+    if isinstance(value, Mapping | list):
+        words = words.partition("; write" if kind == "list_type" else "; put")[0]  # for one value
+    context = {**first.get("ctx", {}), "value": shown(value)}
+    return f"{shown(value)} {words.format(**context)}"
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: on one line, and cut where it is long."""
+    text = str(value) if isinstance(value, datetime.date) else repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
+    """The first complaint as one line: file, key, value, and what it may be.
+
+    Args:
+        error: what pydantic found wrong.
+        where: the file's name.
+        model: what the file is to hold.
+    """
+    first = error.errors()[0]
+    kind, value = first["type"], first["input"]
+    location = [p for p in first["loc"] if not str(p).startswith("<") and p != "[key]"]
+    if kind in ("extra_forbidden", "invalid_key"):
+        section = location[:-1]
+        name = value if kind == "invalid_key" else location[-1]
+        return unknown(_key(where, section), name, _fields(model, section))
+    if kind == "literal_error":
+        choices = re.findall("'([^']*)'", first["ctx"]["expected"])
+        return unknown(_key(where, location), value, choices)
+    if kind == "missing":
+        location.pop()
+    return UserError(f"{_key(where, location)}: {complaint(error)}")
+
+
+def _key(where: str, location: list[int | str]) -> str:
+    """File and dotted key: ``params.yaml: grid.lr[0]``, or the file alone."""
+    dotted = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location)
+    return f"{where}: {dotted[1:]}" if dotted else where
+
+
+def _fields(model: type[BaseModel], location: list[int | str]) -> list[str]:
+    """The keys that the section of ``model`` at ``location`` may have."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        inner = _models(field.annotation) if field else []
+        model = inner[0] if inner else model
+    return list(model.model_fields)
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    """The models that a type is, or that its forms are."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for form in get_args(annotation) for model in _models(form)]

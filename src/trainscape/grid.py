@@ -1,0 +1,210 @@
+"""From a study to its cells: names are resolved and every combination is checked beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from trainscape import datasets, optimizers, plugins, schedules, workloads
+from trainscape.budget import Plan, validation_size
+from trainscape.cell import Cell, Part, canonical
+from trainscape.complaints import complaint, shown
+from trainscape.errors import UserError, unknown
+from trainscape.schedules import Clock
+from trainscape.study import Entry, Log, Study, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from trainscape.optimizers import Optimizer
+    from trainscape.registry import Registry
+    from trainscape.schedules import Schedule
+
+
+def cells(study: Study) -> list[Cell]:
+    """Every cell of the study, workload by workload, in the order of its axes.
+
+    Raises:
+        UserError: a name, hyperparameter or combination is not valid.
+    """
+    plugins.load(study.plugins)
+    opts = _parts("grid.optimizer", study.grid.optimizer, optimizers.registry)
+    shapes = _parts("grid.schedule", study.grid.schedule, schedules.registry)
+    rates = _rates(study, opts)
+    _check_targets(study)
+    grid = [
+        Cell(
+            workload=workload,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            lr=lr,
+            schedule=schedule,
+            seeds=study.seed_list(),
+            budget=study.budget.spec(),
+            validation=study.validation,
+            evaluate_every=study.evaluate_every,
+        )
+        for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
+        for lr, schedule in product(rates[optimizer.label], shapes)
+    ]
+    _check_plans(grid)
+    return grid
+
+
+def plan(cell: Cell) -> Plan:
+    """The steps of each of the cell's trials.
+
+    Raises:
+        UserError: the validation share leaves a split without examples, or a batch is too large.
+    """
+    size = datasets.registry.get(workloads.registry.get(cell.workload).dataset).train
+    held = validation_size(size, cell.validation)
+    if cell.validation and not 0 < held < size:
+        least = float(f"{1 / size:.1g}")
+        raise UserError(
+            f"validation: {cell.validation} of the {size} examples of {cell.workload!r} leaves a "
+            f"split without any; choose 0, or a share from {least} to {1 - least}"
+        )
+    if cell.batch_size > size - held:
+        raise UserError(
+            f"grid.batch_size: {cell.batch_size} is more than the {size - held} training examples "
+            f"of {cell.workload!r}; choose at most {size - held}"
+        )
+    return Plan(size - held, cell.batch_size, cell.budget, cell.evaluate_every)
+
+
+def make(part: Part, registry: Registry[Any]) -> Any:
+    """The optimizer or schedule that a part names."""
+    return registry.get(part.name)(**part.params)
+
+
+def targets(study: Study) -> dict[str, float]:
+    """The validation metric that each workload is to reach."""
+    own = {name: workloads.registry.get(name, "workloads").target for name in study.workloads}
+    return {**own, **study.target}
+
+
+def _parts(
+    key: str,
+    entries: Sequence[str | Entry],
+    registry: Registry[type[Optimizer]] | Registry[type[Schedule]],
+) -> list[Part]:
+    """An axis of optimizers or schedules with all their hyperparameters, checked."""
+    parts: list[Part] = []
+    for i, raw in enumerate(entries):
+        entry = Entry(name=raw) if isinstance(raw, str) else raw
+        part = _part(f"{key}[{i}]", entry, registry)
+        for other in parts:
+            if other.label == part.label:
+                raise UserError(
+                    f"{key}: two entries are called {part.label!r}; give each a 'label' of its own"
+                )
+            if canonical(other.spec()) == canonical(part.spec()):
+                raise UserError(
+                    f"{key}: {other.label!r} and {part.label!r} are the same; remove one"
+                )
+        parts.append(part)
+    return parts
+
+
+def _part(key: str, entry: Entry, registry: Registry[Any]) -> Part:
+    kind = registry.get(entry.name, key)
+    if not (isinstance(kind, type) and is_dataclass(kind)):
+        raise UserError(f"{key}: {entry.name!r} is no dataclass; add @dataclass(frozen=True) to it")
+    known = {f.name for f in fields(kind)}
+    given = entry.model_extra or {}
+    for name in given:
+        if name not in known:
+            raise unknown(f"{key} ({entry.name})", name, known | {"label"})
+    made = _made(key, entry.name, kind, given)
+    return Part(entry.name, asdict(made), entry.label or entry.name)
+
+
+def _made(key: str, name: str, kind: type, given: dict[str, Any]) -> Any:
+    """The part with the hyperparameters ``given``, refused in its own words where it has any."""
+    try:
+        kind(**given)
+    except UserError as error:
+        own = str(error).removeprefix(f"{name}.")
+        raise UserError(f"{key}: {error}" if own == str(error) else f"{key}.{own}") from None
+    except Exception:  # a plugin's checks may trip over what is no number: that is told of here
+        pass
+    read = dict(given)
+    for field in fields(kind):
+        if field.name in given and field.type in ("int", "float", int, float):
+            try:
+                read[field.name] = number(given[field.name])
+            except ValueError as error:
+                value = shown(given[field.name])
+                raise UserError(f"{key}.{field.name}: {value} {error}") from None
+    try:
+        return _adapter(kind).validate_python(read)
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = "" if first["type"] == "missing" else "".join(f".{part}" for part in first["loc"])
+        raise UserError(f"{key}{at}: {complaint(error)}") from None
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _rates(study: Study, opts: list[Part]) -> dict[str, list[float]]:
+    """The peak rates of every optimizer, by label."""
+    lr = study.grid.lr
+    labels = [part.label for part in opts]
+    if not isinstance(lr, dict):
+        return dict.fromkeys(labels, _values(lr))
+    for label in lr:
+        if label not in labels:
+            raise unknown("grid.lr", label, [*labels, "log"])
+    for label in labels:
+        if label not in lr:
+            raise UserError(f"grid.lr: has no rates for optimizer {label!r}; add '{label}: [...]'")
+    return {label: _values(lr[label]) for label in labels}
+
+
+def _values(rates: list[float] | Log) -> list[float]:
+    return rates.values() if isinstance(rates, Log) else list(rates)
+
+
+def _check_targets(study: Study) -> None:
+    for name in study.workloads:
+        workloads.registry.get(name, "workloads")
+    for name, value in study.target.items():
+        if name not in study.workloads:
+            raise unknown("target", name, study.workloads)
+        metric = workloads.registry.get(name).metric
+        if metric.unit == "fraction" and not 0 <= value <= 1:
+            near = f"did you mean {value / 100}?" if 1 < value <= 100 else "choose one from 0 to 1"
+            raise UserError(f"target.{name}: {value} is no {metric.name}; {near}")
+    if study.target and not study.validation:
+        raise UserError(
+            f"target: {study.target} needs a validation split; "
+            "set validation above 0 or remove target"
+        )
+
+
+def _check_plans(grid: list[Cell]) -> None:
+    """Every batch size fits its data and every schedule its run."""
+    for cell in _distinct_runs(grid):
+        steps = plan(cell)
+        try:
+            make(cell.schedule, schedules.registry).check(Clock(steps.epoch, steps.total))
+        except UserError as error:
+            at = f"batch_size {cell.batch_size} of {cell.workload!r}"
+            raise UserError(f"grid.schedule: {error} (with {at})") from None
+
+
+def _distinct_runs(grid: list[Cell]) -> Iterator[Cell]:
+    seen = set()
+    for cell in grid:
+        key = (cell.workload, cell.batch_size, cell.schedule.label)
+        if key not in seen:
+            seen.add(key)
+            yield cell

@@ -1,0 +1,299 @@
+"""What is said back when a parameter file says what it may not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from trainscape import complaints, study
+from trainscape.errors import UserError
+from trainscape.study import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = (
+    "budget, device, evaluate_every, grid, name, output, plugins, seeds, target, throughput, "
+    "validation, workloads"
+)
+FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
+NOTHING = "is empty; give it a value or remove the key"
+RATES = "is no list of rates, {log: [low, high, n]} or one of these for each optimizer"
+TRUTH = "True is true or false; give a number"
+ABOVE = "is out of range; choose a number above 0"
+
+# What a file holds, and the whole message without the file's name.
+REFUSED: list[tuple[str, str]] = [
+    # keys that are not known, at every level
+    ("wrkloads: [digits-mlp]", "unknown 'wrkloads'; did you mean 'workloads'?"),
+    ("colour: red", f"unknown 'colour'; choose from: {KEYS}"),
+    ("3: 4", f"unknown 3; choose from: {KEYS}"),
+    ("true: 4", f"unknown True; choose from: {KEYS}"),
+    ("grid: {optimzer: [sgd]}", "grid: unknown 'optimzer'; did you mean 'optimizer'?"),
+    ("grid: {7: [sgd]}", "grid: unknown 7; choose from: batch_size, lr, optimizer, schedule"),
+    ("budget: {epoch: 3}", "budget: unknown 'epoch'; did you mean 'epochs'?"),
+    ("throughput: {round: 3}", "throughput: unknown 'round'; did you mean 'rounds'?"),
+    ("grid: {lr: {log: [1, 2, 3], lo: 1}}", "grid.lr: unknown 'lo'; did you mean 'log'?"),
+    (
+        "grid: {lr: {sgd: {log: [1, 2, 3], base: 1}}}",
+        "grid.lr.sgd: unknown 'base'; choose from: log",
+    ),
+    # names
+    ("device: gpu", "device: unknown 'gpu'; did you mean 'cpu'?"),
+    ("device: 3", "device: unknown 3; choose from: auto, cpu, cuda"),
+    ("device: null", "device: unknown None; choose from: auto, cpu, cuda"),
+    ("name: a b", f"name: 'a b' {FILE_NAME}"),
+    ("name: ../x", f"name: '../x' {FILE_NAME}"),
+    ("name: ''", f"name: '' {FILE_NAME}"),
+    ("name: 3", "name: 3 is no text; put it in quotes"),
+    ("name: 2024-01-01", "name: 2024-01-01 is no text; put it in quotes"),
+    ("output: ''", "output: is empty; give at least one value"),
+    ("output: 3", "output: 3 is no text; put it in quotes"),
+    ("grid: {optimizer: [{name: sgd, label: a/b}]}", f"grid.optimizer[0].label: 'a/b' {FILE_NAME}"),
+    (
+        "grid: {optimizer: [sgd, {name: sgd, label: 3}]}",
+        "grid.optimizer[1].label: 3 is no text; put it in quotes",
+    ),
+    # empty
+    ("workloads: []", "workloads: is empty; give at least one value"),
+    ("seeds: []", "seeds: is empty; give at least one value"),
+    ("grid: {optimizer: []}", "grid.optimizer: is empty; give at least one value"),
+    ("grid: {batch_size: []}", "grid.batch_size: is empty; give at least one value"),
+    ("grid: {lr: []}", "grid.lr: is empty; give at least one value"),
+    ("grid: {lr: {sgd: []}}", "grid.lr.sgd: is empty; give at least one value"),
+    ("grid: {schedule: []}", "grid.schedule: is empty; give at least one value"),
+    ("grid:", f"grid: {NOTHING}"),
+    ("budget:", f"budget: {NOTHING}"),
+    ("throughput:", f"throughput: {NOTHING}"),
+    ("seeds:", f"seeds: {NOTHING}"),
+    ("name:", f"name: {NOTHING}"),
+    ("grid: {lr:}", f"grid.lr: {NOTHING}"),
+    ("grid: {lr: {sgd:}}", f"grid.lr.sgd: {NOTHING}"),
+    ("grid: {lr: {log:}}", f"grid.lr.log: {NOTHING}"),
+    ("grid: {batch_size: [16, null]}", f"grid.batch_size[1]: {NOTHING}"),
+    # the same twice
+    ("workloads: [a, a]", "workloads: ['a', 'a'] names 'a' twice; remove one"),
+    ("plugins: [a.py, a.py]", "plugins: ['a.py', 'a.py'] names 'a.py' twice; remove one"),
+    ("seeds: [1, 2, 1]", "seeds: [1, 2, 1] names 1 twice; remove one"),
+    ("grid: {batch_size: [16, 16]}", "grid.batch_size: [16, 16] names 16 twice; remove one"),
+    ("grid: {batch_size: [16, '16']}", "grid.batch_size: [16, '16'] names 16 twice; remove one"),
+    ("grid: {lr: [0.1, 1e-1]}", "grid.lr: [0.1, '1e-1'] names 0.1 twice; remove one"),
+    ("grid: {lr: {sgd: [1, 1.0]}}", "grid.lr.sgd: [1, 1.0] names 1.0 twice; remove one"),
+    # numbers that are none, or out of range
+    ("grid: {batch_size: [0]}", f"grid.batch_size[0]: 0 {ABOVE}"),
+    ("grid: {batch_size: [16, -1]}", f"grid.batch_size[1]: -1 {ABOVE}"),
+    ("grid: {batch_size: [1.5]}", "grid.batch_size[0]: 1.5 is no whole number"),
+    ("grid: {batch_size: [.nan]}", "grid.batch_size[0]: nan is no finite number"),
+    ("grid: {batch_size: [.inf]}", "grid.batch_size[0]: inf is no finite number"),
+    ("grid: {batch_size: [true]}", f"grid.batch_size[0]: {TRUTH}"),
+    ("grid: {batch_size: [big]}", "grid.batch_size[0]: 'big' is no number"),
+    ("grid: {batch_size: [[16]]}", "grid.batch_size[0]: [16] is no whole number"),
+    ("grid: {lr: [0]}", f"grid.lr[0]: 0 {ABOVE}"),
+    ("grid: {lr: [0.1, -0.1]}", f"grid.lr[1]: -0.1 {ABOVE}"),
+    ("grid: {lr: [.nan]}", "grid.lr[0]: nan is no finite number"),
+    ("grid: {lr: [nan]}", "grid.lr[0]: 'nan' is no finite number"),
+    ("grid: {lr: [-.inf]}", "grid.lr[0]: -inf is no finite number"),
+    ("grid: {lr: [1e400]}", "grid.lr[0]: '1e400' is no finite number"),
+    ("grid: {lr: [yes]}", f"grid.lr[0]: {TRUTH}"),
+    ("grid: {lr: [small]}", "grid.lr[0]: 'small' is no number"),
+    ("grid: {lr: [2024-01-01]}", "grid.lr[0]: 2024-01-01 is no number"),
+    ("grid: {lr: [[0.1]]}", "grid.lr[0]: [0.1] is no number"),
+    ("grid: {lr: {adam: [0]}}", f"grid.lr.adam[0]: 0 {ABOVE}"),
+    ("budget: {epochs: 0}", f"budget.epochs: 0 {ABOVE}"),
+    ("budget: {epochs: 1.5}", "budget.epochs: 1.5 is no whole number"),
+    ("budget: {steps: true}", f"budget.steps: {TRUTH}"),
+    ("seeds: 0", f"seeds: 0 {ABOVE}"),
+    ("seeds: 20000", "seeds: 20000 is out of range; choose 10000 or less"),
+    ("seeds: 1.5", "seeds: 1.5 is no whole number"),
+    ("seeds: true", f"seeds: {TRUTH}"),
+    ("seeds: many", "seeds: 'many' is no number"),
+    ("seeds: {a: 1}", "seeds: {'a': 1} is no whole number"),
+    ("seeds: [0, -1]", "seeds[1]: -1 is out of range; choose 0 or more"),
+    ("seeds: [a]", "seeds[0]: 'a' is no number"),
+    ("validation: 1", "validation: 1 is out of range; choose a number below 1"),
+    ("validation: -0.1", "validation: -0.1 is out of range; choose 0 or more"),
+    ("validation: .nan", "validation: nan is no finite number"),
+    ("validation: true", f"validation: {TRUTH}"),
+    ("validation: half", "validation: 'half' is no number"),
+    ("validation: [0.2]", "validation: [0.2] is no number"),
+    ("evaluate_every: 0", f"evaluate_every: 0 {ABOVE}"),
+    ("evaluate_every: .inf", "evaluate_every: inf is no finite number"),
+    ("evaluate_every: false", "evaluate_every: False is true or false; give a number"),
+    ("target: {digits-mlp: .nan}", "target.digits-mlp: nan is no finite number"),
+    ("target: {digits-mlp: high}", "target.digits-mlp: 'high' is no number"),
+    ("throughput: {rounds: 0}", f"throughput.rounds: 0 {ABOVE}"),
+    ("throughput: {block: 0}", f"throughput.block: 0 {ABOVE}"),
+    (
+        "throughput: {enabled: 3}",
+        "throughput.enabled: 3 is neither true nor false; choose one",
+    ),
+    (
+        "throughput: {enabled: maybe}",
+        "throughput.enabled: 'maybe' is neither true nor false; choose one",
+    ),
+    # another kind of value
+    ("workloads: digits-mlp", "workloads: 'digits-mlp' is no list; write ['digits-mlp']"),
+    ("workloads: [3]", "workloads[0]: 3 is no text; put it in quotes"),
+    ("workloads: [[digits-mlp]]", "workloads[0]: ['digits-mlp'] is no text"),
+    ("plugins: my.py", "plugins: 'my.py' is no list; write ['my.py']"),
+    ("budget: 3", "budget: 3 is no mapping; write {key: value}"),
+    ("target: 0.9", "target: 0.9 is no mapping; write {key: value}"),
+    ("target: [0.9]", "target: [0.9] is no mapping; write {key: value}"),
+    ("throughput: true", "throughput: True is no mapping; write {key: value}"),
+    ("grid: [sgd]", "grid: ['sgd'] is no mapping; write {key: value}"),
+    ("grid: {batch_size: 16}", "grid.batch_size: 16 is no list; write [16]"),
+    ("grid: {batch_size: {a: 16}}", "grid.batch_size: {'a': 16} is no list"),
+    ("grid: {optimizer: sgd}", "grid.optimizer: 'sgd' is no list; write ['sgd']"),
+    ("grid: {optimizer: {name: sgd}}", "grid.optimizer: {'name': 'sgd'} is no list"),
+    (
+        "grid: {optimizer: [3]}",
+        "grid.optimizer[0]: 3 is neither a name nor {name: ..., label: ...}",
+    ),
+    (
+        "grid: {schedule: [[cosine]]}",
+        "grid.schedule[0]: ['cosine'] is neither a name nor {name: ..., label: ...}",
+    ),
+    (
+        "grid: {optimizer: [{weight_decay: 1}]}",
+        "grid.optimizer[0]: {'weight_decay': 1} needs the key 'name'",
+    ),
+    (
+        "grid: {optimizer: [{name: 3}]}",
+        "grid.optimizer[0].name: 3 is no text; put it in quotes",
+    ),
+    ("grid: {lr: 0.1}", f"grid.lr: 0.1 {RATES}"),
+    ("grid: {lr: log}", f"grid.lr: 'log' {RATES}"),
+    (
+        "grid: {lr: {sgd: 0.1}}",
+        "grid.lr.sgd: 0.1 is neither a list of rates nor {log: [low, high, n]}",
+    ),
+    (
+        "grid: {lr: {sgd: {adam: [0.1]}}}",
+        "grid.lr.sgd: {'adam': [0.1]} is neither a list of rates nor {log: [low, high, n]}",
+    ),
+    ("grid: {lr: {1: [0.1]}}", "grid.lr[1]: 1 is no text; put it in quotes"),
+    # logarithmic ranges
+    (
+        "grid: {lr: {log: [1, 0.1, 3]}}",
+        "grid.lr: {'log': [1, 0.1, 3]} needs low < high in [low, high, n]",
+    ),
+    (
+        "grid: {lr: {sgd: {log: [1, 1, 3]}}}",
+        "grid.lr.sgd: {'log': [1, 1, 3]} needs low < high in [low, high, n]",
+    ),
+    ("grid: {lr: {log: [0.1, 1, 1]}}", "grid.lr.log[2]: 1 is out of range; choose 2 or more"),
+    ("grid: {lr: {log: [0.1, 1, 2.5]}}", "grid.lr.log[2]: 2.5 is no whole number"),
+    ("grid: {lr: {log: [0.1, 1]}}", "grid.lr.log: [0.1, 1] needs three numbers: [low, high, n]"),
+    (
+        "grid: {lr: {log: [1, 2, 3, 4]}}",
+        "grid.lr.log: [1, 2, 3, 4] needs three numbers: [low, high, n]",
+    ),
+    ("grid: {lr: {log: 3}}", "grid.lr.log: 3 needs three numbers: [low, high, n]"),
+    ("grid: {lr: {log: [0, 1, 2]}}", f"grid.lr.log[0]: 0 {ABOVE}"),
+    ("grid: {lr: {log: [0.1, true, 2]}}", f"grid.lr.log[1]: {TRUTH}"),
+    (
+        "grid: {lr: {log: [0.1, 0.10001, 5]}}",
+        "grid.lr: {'log': [0.1, 0.10001, 5]} holds no 5 rates that differ in four digits; "
+        "choose a smaller n",
+    ),
+    # the budget
+    ("budget: {}", "budget: {} needs either 'epochs' or 'steps'"),
+    ("budget: {epochs: null}", "budget: {'epochs': None} needs either 'epochs' or 'steps'"),
+    (
+        "budget: {epochs: 1, steps: 3}",
+        "budget: {'epochs': 1, 'steps': 3} gives both 'epochs' and 'steps'; remove one",
+    ),
+    # no parameters, or no YAML
+    ("- a", "holds ['a'], not parameters; write key: value"),
+    ("abc", "holds 'abc', not parameters; write key: value"),
+    ("name: [", "broken YAML in line 1: expected the node content, but found '<stream end>'"),
+    (
+        "name: a\nseeds:\n  - 1\n grid: 3",
+        "broken YAML in line 4: expected <block end>, but found '<block mapping start>'",
+    ),
+    ("name: 'x\n\n", "broken YAML in line 3: found unexpected end of stream"),
+    ("\tname: x", "broken YAML in line 1: found character '\\t' that cannot start any token"),
+    ("name: *a", "broken YAML in line 1: found undefined alias 'a'"),
+    ("name: x\n---\nname: y", "broken YAML in line 2: but found another document"),
+    ("name: x\noutput: \x01", "broken YAML in line 2: the character '\\x01' is not allowed"),
+    ("name: 2024-13-45", "broken YAML: month must be in 1..12"),
+    ("? [a]\n: b", "broken YAML in line 1: found unhashable key"),
+    (
+        "name: !!python/object:os.system x",
+        "broken YAML in line 1: could not determine a constructor for the tag "
+        "'tag:yaml.org,2002:python/object:os.system'",
+    ),
+    # a key twice, at every level
+    ("name: a\nseeds: 3\nname: b", "broken YAML in line 3: key 'name' is given twice"),
+    ("grid:\n  lr: [1]\n  lr: [1]", "broken YAML in line 3: key 'lr' is given twice"),
+    ("grid:\n  lr: {sgd: [1], sgd: [2]}", "broken YAML in line 2: key 'sgd' is given twice"),
+]
+
+
+def refused(path: Path) -> str:
+    """Why reading ``path`` is refused, without the file's name that comes first: one line."""
+    with pytest.raises(UserError) as error:
+        read(path)
+    name, _, why = str(error.value).partition(": ")
+    assert name == str(path)
+    assert "\n" not in why
+    return why
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED, ids=[text for text, _ in REFUSED])
+def test_bad_input_is_answered_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    """File, key, value and what it may be: the whole message, for everything that can be wrong."""
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    assert refused(path) == message
+
+
+def test_no_message_speaks_the_librarys_language() -> None:
+    """What people read is about their file, not about how it is checked."""
+    jargon = re.compile(
+        r"Input should|should (be|have)|instance of|valid (string|list|dict)|<\w+>$"
+    )
+    assert not [message for _, message in REFUSED if jargon.search(message)]
+
+
+def test_every_complaint_in_the_table_has_a_case() -> None:
+    """No kind of complaint is worded without an input that leads to it."""
+    words = [w.partition(";")[0].partition("{")[0].strip() for w in complaints.COMPLAINTS.values()]
+    messages = " | ".join(message for _, message in REFUSED)
+    assert [w for w in words if w not in messages] == []
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Missing files, folders and other encodings are told apart."""
+    assert refused(tmp_path / "none.yaml") == "no such parameter file"
+    assert refused(tmp_path) == "is a folder; give a parameter file"
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("name: größe".encode("latin-1"))
+    assert refused(path) == "is not UTF-8 text; save it as UTF-8"
+
+
+def test_a_long_value_is_cut(tmp_path: Path) -> None:
+    """A message stays readable whatever it is about."""
+    path = tmp_path / "study.yaml"
+    path.write_text(f"name: {'x ' * 500}")
+    assert len(refused(path)) < 200
+
+
+# What the model refuses for reasons that a schema cannot say: names, order, roundings, files.
+BEYOND_A_SCHEMA = re.compile(
+    r"low < high|four digits|YAML|not parameters|is no text|names .* twice"
+)
+
+
+@pytest.mark.parametrize(
+    "text", [t for t, m in REFUSED if not BEYOND_A_SCHEMA.search(m) and "nan" not in t.lower()]
+)
+def test_the_schema_refuses_what_the_model_refuses(text: str) -> None:
+    """An editor marks what the command line would refuse."""
+    raw = yaml.safe_load(text)
+    if isinstance(raw, dict) and all(isinstance(key, str) for key in raw) and "inf" not in text:
+        assert not Draft202012Validator(study.schema()).is_valid(raw)
