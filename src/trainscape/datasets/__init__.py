@@ -1,0 +1,17 @@
+"""Datasets, one file each: arrays with a pinned content hash, kept as ``data/<name>.npz``."""
+
+from trainscape.datasets._base import Arrays, Dataset, Raw, dataset, registry
+from trainscape.datasets._npz import npz_dataset
+from trainscape.datasets._store import digest, load, prepare
+
+__all__ = [
+    "Arrays",
+    "Dataset",
+    "Raw",
+    "dataset",
+    "digest",
+    "load",
+    "npz_dataset",
+    "prepare",
+    "registry",
+]

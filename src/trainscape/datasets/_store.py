@@ -1,0 +1,130 @@
+"""Keeping datasets: ``data/<name>.npz`` is written whole and never read unchecked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from trainscape.datasets._base import Arrays, Dataset, Raw, registry
+from trainscape.errors import UserError
+from trainscape.files import replacing
+
+NAMES = tuple(field.name for field in fields(Arrays))
+
+
+class DamagedError(Exception):
+    """A file does not hold its dataset's content. Its text is the reason."""
+
+
+def digest(arrays: Arrays) -> str:
+    """The sha256 of the content: name, dtype, shape and bytes of each array, in a fixed order.
+
+    It depends on neither numpy's version, the container, the memory layout nor the byte order.
+    """
+    import numpy as np
+
+    total = hashlib.sha256()
+    for name in NAMES:
+        array = np.asarray(getattr(arrays, name))
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        total.update(f"{name} {array.dtype.str} {'x'.join(map(str, array.shape))}\n".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def load(dataset: str | Dataset, folder: Path) -> Arrays:
+    """The arrays of ``folder/<name>.npz``, their content checked.
+
+    Raises:
+        UserError: the file is missing, truncated or altered; says how to replace it.
+    """
+    entry = registry.get(dataset) if isinstance(dataset, str) else dataset
+    path = folder / f"{entry.name}.npz"
+    if not path.exists():
+        raise UserError(f"{path} is missing; make it with: trainscape data {entry.name}")
+    try:
+        return _checked(entry, path)
+    except DamagedError as reason:
+        raise UserError(
+            f"{path} {reason}; replace it with: trainscape data {entry.name}"
+        ) from reason
+
+
+def prepare(
+    name: str, folder: Path, raw: Path, source: Path | None = None, mirror: str | None = None
+) -> Path:
+    """Make ``folder/<name>.npz``, unless it is there and right: then it is not touched.
+
+    Args:
+        name: the dataset.
+        folder: where datasets are kept (``data``).
+        raw: where raw files are kept (``data/raw``).
+        source: a folder that holds the raw files; by default what ``TRAINSCAPE_RAW`` names.
+        mirror: a URL to download from; by default what ``TRAINSCAPE_MIRROR`` names.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: no such dataset, its raw files cannot be had, or what was made from them is not
+            the pinned content.
+    """
+    entry = registry.get(name)
+    path = folder / f"{name}.npz"
+    if path.exists():
+        try:
+            _checked(entry, path)
+            return path
+        except DamagedError as reason:
+            print(f"{path} {reason}; it is made again", file=sys.stderr)
+    if source is None and (named := os.environ.get("TRAINSCAPE_RAW")):
+        source = Path(named)
+    mirror = mirror or os.environ.get("TRAINSCAPE_MIRROR") or None
+    arrays = entry.make(Raw(raw, source, mirror))
+    if (made := digest(arrays)) != entry.sha256:
+        raise UserError(
+            f"dataset {name!r}: what was made has the content hash {made[:12]}, "
+            f"not the pinned {entry.sha256[:12]}; {path} is not written"
+        )
+    _write(arrays, path)
+    return path
+
+
+def _write(arrays: Arrays, path: Path) -> None:
+    """Write the arrays, equal content as equal bytes, on any machine."""
+    import numpy as np
+
+    # Not compressed: deflate's output differs between builds of zlib, so the file's hash in
+    # dvc.lock would change with the machine. The container's dates are constant (1980).
+    with replacing(path) as file:
+        np.savez(file, **{name: getattr(arrays, name) for name in NAMES})
+
+
+def _checked(entry: Dataset, path: Path) -> Arrays:
+    """The arrays in ``path``.
+
+    Raises:
+        DamagedError: it does not hold the dataset's content.
+        UserError: it cannot be read at all.
+    """
+    import numpy as np
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = Arrays(*(file[name] for name in NAMES))
+        found = digest(arrays)
+    # Bytes of unknown origin: the readers of zip and npy can raise nearly anything on them, and
+    # whatever they raise means the same.
+    except Exception as error:
+        raise DamagedError(f"is damaged or incomplete ({type(error).__name__})") from error
+    if found != entry.sha256:
+        raise DamagedError(f"has the content hash {found[:12]}, not the pinned {entry.sha256[:12]}")
+    return arrays

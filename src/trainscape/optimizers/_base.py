@@ -1,0 +1,52 @@
+"""What an optimizer is: hyperparameters, state, and an update rule written for one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:  # rules use tensor methods only, so that listing a grid never imports torch
+    from collections.abc import Iterable
+
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An element-wise update rule; the dataclass fields of a subclass are its hyperparameters.
+
+    The rule is written as if for one parameter tensor of one model. The engine calls it with the
+    parameters of many models stacked on a leading axis and ``lr`` shaped to broadcast, so a rule
+    may use only element-wise operations whose result does not depend on an element's position.
+    Those that round once (``mul``, ``add``, ``addcmul``, ``addcdiv``, ``lerp``, ``sqrt``, ``div``)
+    qualify; ``pow`` with a fractional exponent does not: its vector and scalar code differ in the
+    last bit.
+    """
+
+    name: ClassVar[str]
+
+    def init(self, param: Tensor) -> dict[str, Tensor]:
+        """The state before the first step: named tensors shaped like ``param``."""
+        return {}
+
+    def update(
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+    ) -> None:
+        """Do one step in place on ``param`` and ``state``; ``grad`` may be overwritten.
+
+        Args:
+            param: the parameters, any shape.
+            grad: the gradient of the mean batch loss, shaped like ``param``.
+            state: what :meth:`init` returned, as the last step left it.
+            lr: the learning rate of this step, broadcastable to ``param``.
+            step: the number of this step, counted from 1.
+        """
+        raise TypeError(f"optimizer {self.name!r} defines no update rule")
+
+    def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer | None:
+        """The same rule in ``torch.optim``: the tests' oracle and the loop that throughput times.
+
+        None where torch has no counterpart; throughput then times this rule itself.
+        """
+        return None

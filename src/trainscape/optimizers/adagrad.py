@@ -1,0 +1,63 @@
+"""AdaGrad: each weight's rate falls with the sum of its squared gradients.
+
+Source: Duchi, Hazan and Singer, Adaptive subgradient methods, 2011, the diagonal form; as
+``torch.optim.Adagrad`` does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainscape.checks import numbers
+from trainscape.optimizers import Optimizer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from torch import Tensor
+
+
+@register("adagrad")
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """s ← s + g²;  w ← w − lr / (1 + (t−1)δ) · g / (√s + ε) at step t, with λw added to g first.
+
+    Args:
+        lr_decay: δ, a further fall of the rate with the step.
+        weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
+        initial_accumulator_value: s before the first step.
+        eps: ε, the floor of the divisor.
+    """
+
+    lr_decay: float = 0.0
+    weight_decay: float = 0.0
+    initial_accumulator_value: float = 0.0
+    eps: float = 1e-10
+
+    def __post_init__(self) -> None:
+        numbers(self, "[0, inf)", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+
+    def init(self, param: Tensor) -> dict[str, Tensor]:
+        return {"square": param.new_full(param.shape, self.initial_accumulator_value)}
+
+    def update(
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+    ) -> None:
+        if self.weight_decay:
+            grad.add_(param, alpha=self.weight_decay)
+        divisor = state["square"].addcmul_(grad, grad).sqrt().add_(self.eps)
+        param.addcmul_(grad.div_(divisor), lr / (1 + (step - 1) * self.lr_decay), value=-1)
+
+    def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+        from torch import optim
+
+        return optim.Adagrad(
+            params,
+            lr,
+            lr_decay=self.lr_decay,
+            weight_decay=self.weight_decay,
+            initial_accumulator_value=self.initial_accumulator_value,
+            eps=self.eps,
+        )

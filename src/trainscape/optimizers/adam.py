@@ -1,0 +1,73 @@
+"""Adam: a step scaled by running moments of the gradient.
+
+Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015, algorithm 1, in the order
+of operations that the end of its section 2 recommends; as ``torch.optim.Adam`` does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainscape.checks import numbers
+from trainscape.optimizers import Optimizer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from torch import Tensor
+
+
+@register("adam")
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  w ← w − lr · m̂ / (√v̂ + ε), with λw added to g first.
+
+    At step t, m̂ = m / (1−β₁ᵗ) and v̂ = v / (1−β₂ᵗ): both start at zero, and this makes up for it.
+
+    Args:
+        beta1: β₁, how much of the running mean each step keeps.
+        beta2: β₂, how much of the running mean square each step keeps.
+        eps: ε, the floor of the divisor.
+        weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers(self, "[0, 1)", "beta1", "beta2")
+        numbers(self, "[0, inf)", "eps", "weight_decay")
+
+    def init(self, param: Tensor) -> dict[str, Tensor]:
+        return {"mean": param.new_zeros(param.shape), "square": param.new_zeros(param.shape)}
+
+    def update(
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+    ) -> None:
+        if self.weight_decay:
+            grad.add_(param, alpha=self.weight_decay)
+        self.descend(param, grad, state, lr, step)
+
+    def descend(
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+    ) -> None:
+        """The rule without its weight decay; the arguments are those of :meth:`update`."""
+        mean = state["mean"].lerp_(grad, 1 - self.beta1)
+        square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        # The corrections go into ε and the rate, and the rate into the divisor: one temporary of
+        # param's size. A second one made this four times slower (84 × 4,810 weights, glibc).
+        root = (1 - self.beta2**step) ** 0.5
+        rate = lr * (root / (1 - self.beta1**step))
+        divisor = square.sqrt().add_(self.eps * root).div_(rate)
+        param.addcdiv_(mean, divisor, value=-1)
+
+    def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+        from torch import optim
+
+        return optim.Adam(
+            params, lr, (self.beta1, self.beta2), self.eps, weight_decay=self.weight_decay
+        )

@@ -1,0 +1,80 @@
+"""RMSprop: the gradient over the root of its running mean square.
+
+Source: Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012; centred after
+Graves, Generating sequences with recurrent neural networks, 2013; as
+``torch.optim.RMSprop`` does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainscape.checks import flags, numbers
+from trainscape.optimizers import Optimizer, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from torch import Tensor
+
+
+@register("rmsprop")
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """v ← αv + (1−α)g²;  b ← μb + g / (√v + ε);  w ← w − lr · b, with λw added to g first.
+
+    Centred, a running mean m ← αm + (1−α)g makes the root √(v − m²), an estimate of the spread.
+
+    Args:
+        alpha: α, how much of the running means each step keeps.
+        eps: ε, the floor of the divisor, outside the root.
+        weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
+        momentum: μ, how much of the running step b each step keeps.
+        centered: whether the mean is taken out of the mean square.
+    """
+
+    alpha: float = 0.99
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    centered: bool = False
+
+    def __post_init__(self) -> None:
+        numbers(self, "[0, 1)", "alpha", "momentum")
+        numbers(self, "[0, inf)", "eps", "weight_decay")
+        flags(self, "centered")
+
+    def init(self, param: Tensor) -> dict[str, Tensor]:
+        names = ["square"] + ["mean"] * self.centered + ["velocity"] * bool(self.momentum)
+        return {name: param.new_zeros(param.shape) for name in names}
+
+    def update(
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+    ) -> None:
+        if self.weight_decay:
+            grad.add_(param, alpha=self.weight_decay)
+        square = state["square"].mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)
+        if self.centered:
+            mean = state["mean"].lerp_(grad, 1 - self.alpha)
+            divisor = square.addcmul(mean, mean, value=-1).sqrt_().add_(self.eps)
+        else:
+            divisor = square.sqrt().add_(self.eps)
+        move = grad.div_(divisor)
+        if self.momentum:
+            move = state["velocity"].mul_(self.momentum).add_(move)
+        param.addcmul_(move, lr, value=-1)
+
+    def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+        from torch import optim
+
+        return optim.RMSprop(
+            params,
+            lr,
+            alpha=self.alpha,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            centered=self.centered,
+        )

@@ -1,0 +1,114 @@
+"""What a schedule is: a pure function of the step that multiplies the peak learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar
+
+from trainscape.checks import refusal
+from trainscape.errors import UserError
+from trainscape.schedules._duration import durations, parse
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long a training run is, in optimizer steps.
+
+    Args:
+        epoch: steps in one pass over the training split.
+        total: steps in the whole run.
+    """
+
+    epoch: int
+    total: int
+
+    def steps(self, duration: str) -> Fraction:
+        """A duration such as ``"30 epochs"``, ``"100 steps"`` or ``"10%"`` of the run, in steps.
+
+        Raises:
+            UserError: it is none of these, or zero.
+
+        >>> Clock(epoch=40, total=200).steps("1.5 epochs")
+        Fraction(60, 1)
+        """
+        try:
+            number, unit = parse(str(duration))
+        except ValueError as error:
+            raise UserError(f"{duration!r} {error}") from None
+        units = {"s": Fraction(1), "e": Fraction(self.epoch), "%": Fraction(self.total, 100)}
+        return number * units[unit]
+
+    def elapsed(self, step: int, every: str, *, whole: bool = False) -> float:
+        """How many times the duration ``every`` has passed at ``step``; ``whole`` rounds down.
+
+        >>> Clock(epoch=40, total=200).elapsed(50, "1 epoch")
+        1.25
+        """
+        times = step / self.steps(every)  # exact: as a float 66 / 1.1 is 59.99…, which rounds down
+        return float(math.floor(times) if whole else times)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule; the dataclass fields of a subclass are its hyperparameters.
+
+    Args:
+        warmup: a duration over which the rate first rises linearly from near 0 to the peak; the
+            schedule proper then runs over what is left. ``None`` starts at the peak.
+    """
+
+    name: ClassVar[str]
+    warmup: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.warmup is not None:
+            durations(self, "warmup")
+
+    def shape(self, step: int, clock: Clock) -> float:
+        """The factor at ``step`` (counted from 0), without warm-up. Subclasses define it."""
+        raise TypeError(f"schedule {self.name!r} defines no shape")
+
+    def factor(self, step: int, clock: Clock) -> float:
+        """The factor on the peak rate at ``step`` (counted from 0), warm-up included.
+
+        Raises:
+            UserError: the warm-up leaves no step of the run, or the factor is no rate.
+        """
+        rise = self._rise(clock)
+        if step < rise:
+            return (step + 1) / rise
+        try:
+            factor = self.shape(step - rise, replace(clock, total=clock.total - rise))
+        except OverflowError:
+            factor = math.inf
+        if not 0 <= factor < math.inf:
+            raise UserError(
+                f"{self.name}: the factor at step {step} is {factor}; "
+                "choose hyperparameters that keep it finite and not negative"
+            )
+        return factor
+
+    def check(self, clock: Clock) -> None:
+        """Refuse a schedule that does not fit the run, from its first and last step.
+
+        Raises:
+            UserError: as :meth:`factor`.
+        """
+        for step in (0, clock.total - 1):
+            self.factor(step, clock)
+
+    def table(self, clock: Clock) -> list[float]:
+        """The factor of every step of the run."""
+        return [self.factor(step, clock) for step in range(clock.total)]
+
+    def _rise(self, clock: Clock) -> int:
+        """The steps of warm-up."""
+        rise = round(clock.steps(self.warmup)) if self.warmup is not None else 0
+        if rise and rise >= clock.total:
+            why = (
+                f"is {rise} steps of a run of {clock.total}; choose fewer than {clock.total} steps"
+            )
+            raise refusal(self, "warmup", why)
+        return rise

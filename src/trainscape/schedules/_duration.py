@@ -1,0 +1,52 @@
+"""Durations: ``"30 epochs"``, ``"100 steps"`` or ``"10%"`` of the run."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import lru_cache
+
+from trainscape.checks import Part, refusal
+
+NUMBER = r"\d+(?:\.\d+)?(?:e-?\d{1,2})?"
+DURATION = re.compile(rf"({NUMBER})\s*(steps?|epochs?|%)")
+
+
+@lru_cache
+def parse(duration: str) -> tuple[Fraction, str]:
+    """A duration's number, exact, and the first letter of its unit: ``s``, ``e`` or ``%``.
+
+    Raises:
+        ValueError: the text is no duration, or zero; the message says what to write.
+    """
+    match = DURATION.fullmatch(duration.strip())
+    if not match:
+        raise ValueError(f"is no duration; {_advice(duration)}")
+    number = Fraction(match[1])
+    if not number:
+        raise ValueError("is no time at all; choose a duration above zero")
+    return number, match[2][0]
+
+
+def durations(part: Part, *keys: str) -> None:
+    """Hold the named fields of a schedule to durations.
+
+    Raises:
+        UserError: one of them is none; names it and the nearest.
+    """
+    for key in keys:
+        try:
+            parse(str(getattr(part, key)))
+        except ValueError as error:
+            raise refusal(part, key, str(error)) from None
+
+
+def _advice(text: str) -> str:
+    match = re.match(rf"\s*({NUMBER})\s*(.*)", text)
+    number, unit = match.groups() if match else ("10", "")
+    units = {"epochs": f"'{number} epochs'", "steps": f"'{number} steps'", "%": f"'{number}%'"}
+    near = get_close_matches(unit.strip(), units, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {units[near[0]]}?"
+    return f"write it as {units['epochs']}, {units['steps']} or {units['%']}"

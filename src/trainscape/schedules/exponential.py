@@ -1,0 +1,43 @@
+"""Exponential decay: the rate falls by the same factor in every interval, smoothly or in stairs.
+
+Source: TensorFlow's ``exponential_decay(learning_rate, global_step, decay_steps, decay_rate,
+staircase)``; with an interval of one epoch and stairs, ``torch.optim.lr_scheduler.ExponentialLR``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trainscape.checks import flags, numbers
+from trainscape.schedules import Clock, Schedule, register
+from trainscape.schedules._duration import durations
+
+
+@register("exponential")
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """r^(step / every), the exponent rounded down when ``staircase`` is set.
+
+    Args:
+        rate: r, what each interval multiplies the rate by; above 1 the rate grows, as in a range
+            test. By default the run ends more than 100 times below the peak.
+        every: the duration of an interval.
+        staircase: whether the rate holds still between intervals.
+
+    >>> Exponential(rate=0.25, every="10 steps").shape(5, Clock(epoch=10, total=100))
+    0.5
+    """
+
+    rate: float = 0.6
+    every: str = "10%"
+    staircase: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers(self, "(0, inf)", "rate")
+        durations(self, "every")
+        flags(self, "staircase")
+
+    def shape(self, step: int, clock: Clock) -> float:
+        return math.pow(self.rate, clock.elapsed(step, self.every, whole=self.staircase))

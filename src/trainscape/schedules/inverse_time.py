@@ -1,0 +1,40 @@
+"""Inverse time decay: the rate falls as one over the time, smoothly or in stairs.
+
+Source: Keras's ``InverseTimeDecay(initial_learning_rate, decay_steps, decay_rate, staircase)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainscape.checks import flags, numbers
+from trainscape.schedules import Clock, Schedule, register
+from trainscape.schedules._duration import durations
+
+
+@register("inverse_time")
+@dataclass(frozen=True)
+class InverseTime(Schedule):
+    """1 / (1 + r · step / every), the quotient rounded down when ``staircase`` is set.
+
+    Args:
+        rate: r, what each interval adds to the divisor.
+        every: the duration of an interval.
+        staircase: whether the rate holds still between intervals.
+
+    >>> InverseTime(rate=1, every="10 steps").shape(30, Clock(epoch=10, total=100))
+    0.25
+    """
+
+    rate: float = 1.0
+    every: str = "10%"
+    staircase: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers(self, "[0, inf)", "rate")
+        durations(self, "every")
+        flags(self, "staircase")
+
+    def shape(self, step: int, clock: Clock) -> float:
+        return 1 / (1 + self.rate * clock.elapsed(step, self.every, whole=self.staircase))

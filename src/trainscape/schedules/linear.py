@@ -1,0 +1,33 @@
+"""Linear decay: a straight line from the peak to a floor over the whole run.
+
+Source: ``torch.optim.lr_scheduler.LinearLR`` from 1 to the floor in as many steps as the run has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainscape.checks import numbers
+from trainscape.schedules import Clock, Schedule, register
+
+
+@register("linear")
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """1 − (1 − f) · step / total, with f = ``final``.
+
+    Args:
+        final: f, the share of the peak that would follow the last step.
+
+    >>> Linear(final=0.5).shape(50, Clock(epoch=10, total=100))
+    0.75
+    """
+
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers(self, "[0, 1]", "final")
+
+    def shape(self, step: int, clock: Clock) -> float:
+        return 1 - (1 - self.final) * step / clock.total

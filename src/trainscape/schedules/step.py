@@ -1,0 +1,38 @@
+"""Step decay: the rate drops by a factor at fixed intervals.
+
+Source: ``torch.optim.lr_scheduler.StepLR``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trainscape.checks import numbers
+from trainscape.schedules import Clock, Schedule, register
+from trainscape.schedules._duration import durations
+
+
+@register("step")
+@dataclass(frozen=True)
+class Step(Schedule):
+    """γ^⌊step / every⌋.
+
+    Args:
+        every: the duration between drops.
+        gamma: γ, what each drop multiplies the rate by.
+
+    >>> Step(every="30 epochs", gamma=0.1).shape(350, Clock(epoch=10, total=900))
+    0.1
+    """
+
+    every: str = "30%"
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        durations(self, "every")
+        numbers(self, "(0, 1]", "gamma")
+
+    def shape(self, step: int, clock: Clock) -> float:
+        return math.pow(self.gamma, clock.elapsed(step, self.every, whole=True))

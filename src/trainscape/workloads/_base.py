@@ -1,0 +1,100 @@
+"""What a workload is: a dataset, a model, a loss, a metric with a direction, and a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from trainscape.registry import Registry
+
+if TYPE_CHECKING:  # torch is imported where a model is built: listing a grid does not need it
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """The mean cross-entropy of logits (B, classes) against labels (B,)."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(output, target)
+
+
+def accuracy(output: Tensor, target: Tensor) -> Tensor:
+    """The share of logits (B, classes) whose largest entry is at the label (B,)."""
+    return (output.argmax(-1) == target).double().mean()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a workload is judged by.
+
+    Args:
+        name: the word for it in tables and axes.
+        direction: whether more or less is better.
+        unit: ``fraction`` (0 to 1, shown in percent) or the unit of the value.
+        compute: the mean over a batch, from outputs and targets.
+    """
+
+    name: str
+    direction: Literal["max", "min"]
+    unit: str
+    compute: Loss
+
+    def better(self, value: float, than: float) -> bool:
+        """Whether ``value`` is at least as good as ``than``."""
+        return value >= than if self.direction == "max" else value <= than
+
+
+ACCURACY = Metric("accuracy", "max", "fraction", accuracy)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A training task.
+
+    Args:
+        name: its name in a study.
+        dataset: the name of its dataset.
+        build: makes a fresh model; weights come from torch's generator, and modules draw nothing
+            else.
+        target: the validation metric to reach, from which steps_to_target is counted.
+        mean: subtracted from inputs after bytes are scaled to [0, 1].
+        std: what inputs are divided by then.
+        loss: the mean loss of a batch, from outputs and targets.
+        metric: what the workload is judged by.
+    """
+
+    name: str
+    dataset: str
+    build: Callable[[], nn.Module]
+    target: float
+    mean: float = 0.0
+    std: float = 1.0
+    loss: Loss = cross_entropy
+    metric: Metric = ACCURACY
+
+
+registry: Registry[Workload] = Registry("workload", "trainscape.workloads", separator="-")
+
+
+def workload(
+    name: str,
+    *,
+    dataset: str,
+    target: float,
+    mean: float = 0.0,
+    std: float = 1.0,
+    loss: Loss = cross_entropy,
+    metric: Metric = ACCURACY,
+) -> Callable[[Callable[[], nn.Module]], Callable[[], nn.Module]]:
+    """Register the decorated model builder as the workload ``name``; see :class:`Workload`."""
+
+    def decorate(build: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+        entry = Workload(name, dataset, build, target, mean, std, loss, metric)
+        registry.add(name, entry, build.__code__.co_filename)
+        return build
+
+    return decorate

@@ -1,0 +1,327 @@
+"""Datasets: their digest, their files under ``data/``, the embedded one and a user's own."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from small_arrays import NAMES, refusal, same, small
+from small_arrays import bare_environment as bare_environment  # autouse, once it is here
+from small_arrays import own_registry as own_registry  # and this
+from trainscape.datasets import (
+    Arrays,
+    Dataset,
+    digest,
+    load,
+    npz_dataset,
+    prepare,
+    registry,
+)
+from trainscape.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def tiny() -> Dataset:
+    """A registered dataset of :func:`small` arrays."""
+    arrays = small()
+    entry = Dataset("tiny", 6, 3, digest(arrays), lambda _: arrays)
+    registry.add("tiny", entry, __file__)
+    return entry
+
+
+class TestDigest:
+    """The content hash that pins datasets and keys cells."""
+
+    def test_golden(self) -> None:
+        """The digest of given content never changes: results in other places are keyed by it."""
+        arrays = Arrays(
+            np.arange(8, dtype=np.uint8).reshape(2, 2, 2),
+            np.array([0, 1], dtype=np.int64),
+            np.array([[[0.5, -1.0], [2.0, 3.0]]], dtype=np.float32),
+            np.array([1], dtype=np.int64),
+        )
+        assert digest(arrays) == "7a9e9681df883e3cbc72067663de5d7a117d6dff9be9729174a042a17f58a61a"
+
+    def test_is_the_documented_hash(self) -> None:
+        """It is sha256 over name, dtype, shape and bytes of each array, in order."""
+        text = b""
+        for name in NAMES:
+            array = getattr(small(), name)
+            shape = "x".join(str(length) for length in array.shape)
+            text += f"{name} {array.dtype.str} {shape}\n".encode() + array.tobytes()
+        assert digest(small()) == hashlib.sha256(text).hexdigest()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"x_train": np.zeros((6, 4, 4), np.uint8)},
+            {"x_train": small().x_train.reshape(6, 2, 8)},
+            {"x_train": small().x_train.view(np.int8)},
+            {"y_train": small().y_train.astype(np.int32)},
+            {"y_train": small().y_train[::-1]},
+            {"x_test": small().x_train, "y_test": small().y_train},
+        ],
+    )
+    def test_sees_every_change(self, change: dict[str, Any]) -> None:
+        """Another value, shape, type or order is another digest."""
+        assert digest(small(**change)) != digest(small())
+
+    def test_ignores_layout(self) -> None:
+        """Memory layout and byte order are no content."""
+        x, y = small().x_train, small().y_train
+        assert digest(small(x_train=np.asfortranarray(x))) == digest(small())
+        assert digest(small(y_train=y.astype(">i8"))) == digest(small())
+
+
+@pytest.mark.usefixtures("tiny")
+class TestStore:
+    """``data/<name>.npz``: written whole, never read unchecked."""
+
+    def test_round_trip(self, tiny: Dataset, tmp_path: Path) -> None:
+        """What is prepared is loaded, by name or by entry."""
+        assert prepare("tiny", tmp_path, tmp_path / "raw") == tmp_path / "tiny.npz"
+        assert same(load("tiny", tmp_path), small())
+        assert same(load(tiny, tmp_path), small())
+
+    def test_bytes_are_determined(self, tmp_path: Path) -> None:
+        """Equal content gives equal bytes: no clock, no compression that differs between builds."""
+        one, two = (prepare("tiny", tmp_path / n, tmp_path / "raw") for n in "ab")
+        assert one.read_bytes() == two.read_bytes()
+        with zipfile.ZipFile(one) as file:
+            assert [member.filename for member in file.infolist()] == [f"{n}.npy" for n in NAMES]
+            assert {member.date_time for member in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+            assert {member.compress_type for member in file.infolist()} == {zipfile.ZIP_STORED}
+
+    def test_right_file_is_kept(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A right file is not written again, and nothing is said."""
+        path = prepare("tiny", tmp_path, tmp_path / "raw")
+        os.utime(path, ns=(1, 1))
+        before = path.stat()
+        prepare("tiny", tmp_path, tmp_path / "raw")
+        after = path.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert capsys.readouterr().err == ""
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda whole: whole[:0],
+            lambda whole: whole[: len(whole) // 2],
+            lambda whole: whole[:-1],
+            lambda whole: b"<html>404 Not Found</html>"[: len(whole)],
+            lambda whole: whole.replace(small().x_train.tobytes(), bytes(96)),
+        ],
+        ids=["empty", "half", "short", "html", "altered"],
+    )
+    def test_damage_is_refused_then_replaced(
+        self,
+        damage: Callable[[bytes], bytes],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A damaged file is refused by name when read, and named and replaced when prepared."""
+        path = prepare("tiny", tmp_path, tmp_path / "raw")
+        whole = path.read_bytes()
+        path.write_bytes(damage(whole))
+        said = refusal(lambda: load("tiny", tmp_path))
+        assert str(path) in said and "trainscape data tiny" in said
+        prepare("tiny", tmp_path, tmp_path / "raw")
+        assert str(path) in capsys.readouterr().err
+        assert path.read_bytes() == whole
+
+    def test_no_flipped_byte_passes(self, tiny: Dataset, tmp_path: Path) -> None:
+        """Whichever byte is altered, loading gives the right content or refuses."""
+        path = prepare("tiny", tmp_path, tmp_path / "raw")
+        whole, refused = path.read_bytes(), 0
+        for place in range(len(whole)):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+            try:
+                assert same(load(tiny, tmp_path), small())
+            except UserError:
+                refused += 1
+        assert refused > len(whole) // 2
+
+    def test_other_content_is_refused(self, tmp_path: Path) -> None:
+        """A whole file with other content is no such dataset."""
+        np.savez(tmp_path / "tiny.npz", **vars(small(y_test=np.zeros(3, dtype=np.int64))))
+        assert "content hash" in refusal(lambda: load("tiny", tmp_path))
+
+    def test_pickles_are_refused(self, tmp_path: Path) -> None:
+        """A file that holds Python objects is refused unopened: unpickling runs code."""
+        objects = np.array([print, None, 3], dtype=object)
+        np.savez(tmp_path / "tiny.npz", **vars(small(y_test=objects)))
+        assert "damaged" in refusal(lambda: load("tiny", tmp_path))
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        """A missing file is named, with the command that makes it."""
+        said = refusal(lambda: load("tiny", tmp_path))
+        assert said == f"{tmp_path / 'tiny.npz'} is missing; make it with: trainscape data tiny"
+
+    def test_unreadable_file(self, tmp_path: Path) -> None:
+        """A path that cannot be read at all is not called damaged."""
+        (tmp_path / "tiny.npz").mkdir()
+        assert "cannot be read" in refusal(lambda: prepare("tiny", tmp_path, tmp_path / "raw"))
+
+    def test_pin_is_enforced(self, tmp_path: Path) -> None:
+        """Content that differs from the pin is refused by name and not written."""
+        registry.add("off", Dataset("off", 6, 3, "0" * 64, lambda _: small()), __file__)
+        said = refusal(lambda: prepare("off", tmp_path, tmp_path / "raw"))
+        assert "'off'" in said and digest(small())[:12] in said and "000000000000" in said
+        assert not (tmp_path / "off.npz").exists()
+
+    def test_unknown_name(self, tmp_path: Path) -> None:
+        """A mistyped dataset is answered with the nearest one."""
+        assert "'mnist'" in refusal(lambda: prepare("mnits", tmp_path, tmp_path))
+        assert "'digits'" in refusal(lambda: load("digit", tmp_path))
+
+    def test_unwritable_folder(self, tmp_path: Path) -> None:
+        """A folder that cannot be made is named in one line."""
+        (tmp_path / "file").write_text("")
+        said = refusal(lambda: prepare("tiny", tmp_path / "file" / "data", tmp_path / "raw"))
+        assert "cannot be written" in said and str(tmp_path / "file") in said
+
+
+class TestDigits:
+    """The embedded default."""
+
+    def test_is_scikit_learns(self, tmp_path: Path) -> None:
+        """Both splits together are load_digits, every scan once."""
+        from sklearn.datasets import load_digits
+
+        prepare("digits", tmp_path, tmp_path / "raw")
+        arrays = load("digits", tmp_path)
+        theirs = load_digits()
+        test = np.zeros(1797, dtype=bool)
+        test[np.argsort(theirs.target, kind="stable")[::5]] = True
+        assert np.array_equal(arrays.x_train, theirs.images[~test])
+        assert np.array_equal(arrays.y_train, theirs.target[~test])
+        assert np.array_equal(arrays.x_test, theirs.images[test])
+        assert np.array_equal(arrays.y_test, theirs.target[test])
+
+    def test_form(self, tmp_path: Path) -> None:
+        """Pixels are 0 to 16 in uint8, labels int64, the test split an even share of each class."""
+        prepare("digits", tmp_path, tmp_path / "raw")
+        arrays = load("digits", tmp_path)
+        entry = registry.get("digits")
+        assert arrays.x_train.shape == (entry.train, 8, 8) == (1437, 8, 8)
+        assert arrays.x_test.shape == (entry.test, 8, 8) == (360, 8, 8)
+        assert arrays.x_train.dtype == np.uint8 and arrays.y_train.dtype == np.int64
+        assert (arrays.x_train.min(), arrays.x_train.max()) == (0, 16)
+        train, test = np.bincount(arrays.y_train), np.bincount(arrays.y_test)
+        assert np.abs(test - (train + test) / 5).max() < 1
+
+
+PLUGIN = "from trainscape.datasets import npz_dataset\nnpz_dataset('own', 'own.npz')\n"
+
+
+def plug_in(folder: Path, arrays: dict[str, Any] | None) -> None:
+    """Write a user's data, if given, and a plugin beside it, and run the plugin."""
+    if arrays is not None:
+        np.savez(folder / "own.npz", **arrays)
+    plugin = folder / "plugin.py"
+    plugin.write_text(PLUGIN)
+    exec(compile(PLUGIN, str(plugin), "exec"), {})
+
+
+def floats() -> dict[str, Any]:
+    """A user's regression data."""
+    x = np.linspace(0, 1, 30, dtype=np.float32).reshape(10, 3)
+    y = np.arange(10, dtype=np.float64)
+    return {"x_train": x[:7], "y_train": y[:7], "x_test": x[7:], "y_test": y[7:]}
+
+
+class TestNpz:
+    """A user's own data."""
+
+    def test_becomes_a_dataset(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A user's file is a dataset like any other, found beside its plugin from any folder."""
+        (tmp_path / "plugins").mkdir()
+        monkeypatch.chdir(tmp_path)
+        plug_in(tmp_path / "plugins", floats())
+        entry = registry.get("own")
+        assert (entry.train, entry.test) == (7, 3)
+        assert registry.source("own") == tmp_path / "plugins" / "plugin.py"
+        prepare("own", tmp_path / "data", tmp_path / "raw")
+        assert same(load("own", tmp_path / "data"), Arrays(**floats()))
+        assert entry.sha256 == digest(Arrays(**floats()))
+
+    def test_change_is_another_dataset(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Edited data has another hash, and the copy under data/ is replaced."""
+        plug_in(tmp_path, floats())
+        before = registry.get("own").sha256
+        prepare("own", tmp_path / "data", tmp_path)
+        changed = {**floats(), "y_test": np.ones(3)}
+        plug_in(tmp_path, changed)
+        assert registry.get("own").sha256 != before
+        prepare("own", tmp_path / "data", tmp_path)
+        assert "content hash" in capsys.readouterr().err
+        assert same(load("own", tmp_path / "data"), Arrays(**changed))
+
+    def test_foreign_byte_order(self, tmp_path: Path) -> None:
+        """Big-endian data becomes native, as torch reads no other."""
+        plug_in(
+            tmp_path, {name: a.astype(a.dtype.newbyteorder(">")) for name, a in floats().items()}
+        )
+        prepare("own", tmp_path / "data", tmp_path)
+        assert same(load("own", tmp_path / "data"), Arrays(**floats()))
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"x_test": None}, "lacks x_test; it holds x_train, y_train, y_test"),
+            ({"x_test": None, "y_test": None}, "lacks x_test, y_test"),
+            ({"y_train": np.zeros(6)}, "x_train has 7 examples, y_train has 6"),
+            ({"x_train": np.zeros((0, 3))}, "x_train is empty"),
+            ({"x_train": np.zeros((7, 0))}, "x_train is empty"),
+            ({"y_test": np.float64(3)}, "y_test is a single number"),
+            ({"y_test": np.array([1, "a", None], dtype=object)}, "y_test cannot be read"),
+            ({"y_test": np.array(["a", "b", "c"])}, "y_test holds <U1"),
+            ({"y_test": np.array([1j, 2, 3])}, "y_test holds complex128"),
+            ({"x_train": np.full((7, 3), np.nan)}, "x_train holds 21 values that are NaN"),
+            ({"x_test": np.zeros((3, 4), np.float32)}, "x_train is float32 (3,), of x_test"),
+            ({"y_test": np.zeros(3, np.float32)}, "y_train is float64 (), of y_test float32 ()"),
+        ],
+    )
+    def test_unfit_arrays(self, change: dict[str, Any], message: str, tmp_path: Path) -> None:
+        """What cannot be trained on is refused by dataset, file and array."""
+        arrays = {name: a for name, a in {**floats(), **change}.items() if a is not None}
+        said = refusal(lambda: plug_in(tmp_path, arrays))
+        assert message in said
+        assert "dataset 'own'" in said and str(tmp_path / "own.npz") in said
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        """A file that is not there is named in full."""
+        said = refusal(lambda: plug_in(tmp_path, None))
+        assert f"{tmp_path / 'own.npz'}: no such file" in said
+
+    @pytest.mark.parametrize("cut", [0, 100, -1])
+    def test_damaged_file(self, cut: int, tmp_path: Path) -> None:
+        """A file that is cut short, or is no .npz, is refused."""
+        whole = io.BytesIO()
+        np.savez(whole, **floats())
+        (tmp_path / "own.npz").write_bytes(whole.getvalue()[:cut])
+        assert "not a whole .npz file" in refusal(lambda: plug_in(tmp_path, None))
+
+    def test_single_array_file(self, tmp_path: Path) -> None:
+        """A lone .npy under an .npz name is refused."""
+        with (tmp_path / "own.npz").open("wb") as file:
+            np.save(file, np.zeros(3))
+        assert "not a whole .npz file" in refusal(lambda: plug_in(tmp_path, None))
+
+    def test_taken_name(self, tmp_path: Path) -> None:
+        """A built-in dataset cannot be replaced unnoticed."""
+        np.savez(tmp_path / "own.npz", **floats())
+        said = refusal(lambda: npz_dataset("digits", tmp_path / "own.npz"))
+        assert "'digits'" in said and "already taken" in said
