@@ -1,0 +1,67 @@
+"""A dataset's arrays as scaled tensors, split into training, validation and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from trainscape.budget import validation_size
+from trainscape.engine import streams
+
+if TYPE_CHECKING:
+    from trainscape.datasets import Arrays
+    from trainscape.workloads import Workload
+
+
+@dataclass(frozen=True)
+class Split:
+    """Inputs ``x`` (N, …) and targets ``y`` (N, …)."""
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three splits; ``val`` is empty without validation.
+
+    ``fit`` is a random part of ``train``, as large as ``test``, to tell how well the training data
+    itself is fitted. (Evenly spaced rows would not do: MNIST's even ones are harder than its odd.)
+    """
+
+    train: Split
+    fit: Split
+    val: Split
+    test: Split
+
+
+def prepare(arrays: Arrays, workload: Workload, validation: float, device: torch.device) -> Splits:
+    """Scale a dataset for ``workload`` and hold out the share ``validation`` of its training split.
+
+    Every seed and cell holds out the same examples: validation values are comparable across trials.
+    """
+    x, y = _scaled(arrays.x_train, workload, device), _targets(arrays.y_train, device)
+    order = streams.permutation(len(y), 0, "validation")
+    held = validation_size(len(y), validation)
+    val, train = order[:held].sort().values.to(device), order[held:].sort().values.to(device)
+    test = Split(_scaled(arrays.x_test, workload, device), _targets(arrays.y_test, device))
+    fit = order[held:][: len(test.y)].sort().values.to(device)
+    return Splits(Split(x[train], y[train]), Split(x[fit], y[fit]), Split(x[val], y[val]), test)
+
+
+def _scaled(x: object, workload: Workload, device: torch.device) -> Tensor:
+    """Inputs as float32: bytes to [0, 1], then (x − mean) / std. Integers (tokens) stay."""
+    tensor = torch.as_tensor(x)
+    if tensor.dtype == torch.uint8:
+        tensor = tensor.float() / 255
+    if not tensor.is_floating_point():
+        return tensor.to(device)
+    return ((tensor.float() - workload.mean) / workload.std).to(device)
+
+
+def _targets(y: object, device: torch.device) -> Tensor:
+    tensor = torch.as_tensor(y)
+    return (tensor.float() if tensor.is_floating_point() else tensor.long()).to(device)

@@ -1,0 +1,160 @@
+"""A trial's numbers are the same bits whatever it was trained with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import examples
+from engine.examples import OPTIMIZERS, Task, Trained, task, trained, trial
+from trainscape import workloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainscape.engine.train import Trial
+    from trainscape.workloads import Workload
+
+WIDTHS = (1, 2, 3, 5, 17, 33)
+LOST = 16  # the trial that diverges
+
+WORKLOADS: dict[str, Callable[[], Workload]] = {
+    "digits-mlp": lambda: workloads.registry.get("digits-mlp"),
+    "digits-cnn": lambda: workloads.registry.get("digits-cnn"),
+    "odd": lambda: examples.named(examples.odd),
+    "silu": lambda: examples.named(examples.silu),
+    "dropout": lambda: examples.named(examples.dropout),
+    "batch-norm": examples.batch_norm,
+}
+
+# examples in the training split, and how many a step takes of them
+SIZES = {"one": (6, 1), "two": (8, 2), "partial": (29, 16), "full": (40, 40)}
+
+RECORDS = """
+import sys
+sys.path.append(sys.argv[1])
+from engine.test_bits import digest
+print(digest())
+"""
+
+
+def crowd() -> list[Trial]:
+    """33 trials of every optimizer, of many rates and three seeds; one of them diverges."""
+    trials = [trial(OPTIMIZERS[i % len(OPTIMIZERS)], 0.001 * (1 + i), i % 3) for i in range(33)]
+    trials[LOST] = trial("sgd", 1e30, 1)
+    return trials
+
+
+def parts() -> list[slice]:
+    """Slices of a crowd of 33, of every width, taken at its start, middle and end."""
+    starts = {width: sorted({0, (33 - width) // 2, 33 - width}) for width in WIDTHS}
+    return [slice(s, s + width) for width in WIDTHS for s in starts[width] if width < 33]
+
+
+def sized(workload: Workload, size: str, side: int = 8) -> Task:
+    """Four steps at least, with evaluations between them."""
+    examples_, batch = SIZES[size]
+    arrays = examples.images(examples_ + 2, side)
+    steps = max(4, -(-examples_ // batch) + 1)
+    return task(
+        workload, arrays, batch, {"steps": steps}, validation=2 / (examples_ + 2), every=0.5
+    )
+
+
+def cases() -> list[tuple[str, str]]:
+    """Every workload at every size; BatchNorm takes no batch of one."""
+    return [(w, s) for w in WORKLOADS for s in SIZES if (w, s) != ("batch-norm", "one")]
+
+
+@pytest.mark.parametrize(("name", "size"), cases())
+def test_a_trial_is_the_same_in_every_pack(name: str, size: str) -> None:
+    """At widths 1 to 33, wherever it lies, beside whatever: records, weights, buffers are equal."""
+    of, trials = sized(WORKLOADS[name](), size), crowd()
+    together = trained(trials, of)
+    assert together[LOST].record.status == "diverged"
+    kept = [t.weights for t in together if t.weights]
+    assert len(set(kept)) == len(kept) > 20, "trials that are equal would hide a mix-up"
+    assert trained(trials[::-1], of) == together[::-1]
+    for part in parts():
+        assert trained(trials[part], of) == together[part]
+
+
+@pytest.mark.parametrize("name", ["silu", "batch-norm"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_place_in_a_pack_is_the_same(name: str, optimizer: str) -> None:
+    """One trial, repeated to fill a pack, comes out the same at every place of every width."""
+    of = sized(WORKLOADS[name](), "partial")
+    made: list[Trained] = []
+    for width in WIDTHS[:-1]:
+        made += trained([trial(optimizer, 0.01)] * width, of)
+    assert all(one == made[0] for one in made)
+
+
+def test_a_narrow_batch_norm_is_the_same_in_every_pack() -> None:
+    """Statistics of three channels share a vector with those of ten other trials, to no effect."""
+    from torch import nn
+
+    of = sized(
+        examples.named(
+            lambda: nn.Sequential(
+                nn.Flatten(), nn.Linear(64, 3), nn.BatchNorm1d(3), nn.Linear(3, 10)
+            )
+        ),
+        "partial",
+    )
+    trials = crowd()
+    together = trained(trials, of)
+    for part in parts():
+        assert trained(trials[part], of) == together[part]
+
+
+def test_a_regression_is_the_same_in_every_pack() -> None:
+    """A model of four weights and a loss of the user's own round alike at every width."""
+    of = task(examples.regression(), examples.line(), 16, {"steps": 5}, every=0.5)
+    trials = crowd()
+    together = trained(trials, of)
+    for part in parts():
+        assert trained(trials[part], of) == together[part]
+
+
+def test_mnist_cnn_is_the_same_in_every_pack() -> None:
+    """The largest workload, dropout included, at batch 4 and widths 1, 2, 3 and 5."""
+    workload = workloads.registry.get("mnist-cnn")
+    arrays = examples.images(8, side=28, test=4)
+    of = task(workload, arrays, 4, {"steps": 2}, validation=0.25)
+    trials = [trial(OPTIMIZERS[i], 0.001 * (1 + i), i % 2) for i in range(5)]
+    together = trained(trials, of)
+    for part in (slice(0, 1), slice(4, 5), slice(1, 3), slice(2, 5)):
+        assert trained(trials[part], of) == together[part]
+
+
+@pytest.mark.parametrize(("threads", "mode"), [(1, None), (2, "COMPATIBLE"), (8, "AUTO")])
+def test_the_environment_decides_nothing(threads: int, mode: str | None) -> None:
+    """However many threads and whatever mode of MKL the environment asks for, bits are the same."""
+    environment = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"}
+    environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    if mode:
+        environment["MKL_CBWR"] = mode
+    command = [sys.executable, "-c", RECORDS, str(Path(__file__).parents[1])]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.stdout.strip() == digest(), ran.stderr
+
+
+def digest() -> str:
+    """The sha256 of a few packs' results, and a check that packs of 1, 3 and 9 agree."""
+    found = []
+    for name in ("digits-mlp", "odd", "dropout"):
+        of, trials = sized(WORKLOADS[name](), "partial"), crowd()[12:21]
+        together = trained(trials, of)
+        assert trained(trials[:1], of) == together[:1]
+        assert trained(trials[3:6], of) == together[3:6]
+        found.append([asdict(t) for t in together])
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()

@@ -1,0 +1,159 @@
+"""The engine against the loop that a practitioner would write with ``torch.optim``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from engine import examples
+from engine.examples import OPTIMIZERS, Task, task, trial
+from trainscape import datasets, workloads
+from trainscape.datasets import Raw
+from trainscape.engine import streams
+from trainscape.engine.data import Split, Splits
+from trainscape.engine.model import MaskedDropout, build
+from trainscape.engine.train import Trial, train
+from trainscape.schedules import Clock
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from trainscape.cell import TrialRecord
+    from trainscape.workloads import Workload
+
+SEED = 3
+METRICS = ("val_loss", "val_metric", "test_loss", "test_metric")
+LR = {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.02}  # others: 0.002
+WORKLOADS = [*workloads.registry.names(), "batch-norm"]
+
+
+def plain(one: Trial, of: Task) -> dict[str, list[float]]:
+    """Train one model on its own, by ``torch.optim``; its history as in a record."""
+    model = build(of.workload.build, one.seed)
+    optimizer = one.optimizer.reference(model.parameters(), one.lr)
+    if optimizer is None:
+        pytest.skip(f"{one.optimizer.name} has no counterpart in torch.optim")
+    factors = one.schedule.table(Clock(of.plan.epoch, of.plan.total))
+    history: dict[str, list[float]] = {name: [] for name in ("train_loss", *METRICS)}
+    losses: list[float] = []
+    for k in range(of.plan.total):
+        x, y = batch(of, one.seed, k)
+        give_masks(model, one.seed, k, len(y))
+        for group in optimizer.param_groups:
+            group["lr"] = one.lr * factors[k]
+        optimizer.zero_grad()
+        loss = of.workload.loss(model.train()(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+        if k + 1 in of.plan.evaluations:
+            history["train_loss"].append(sum(losses) / len(losses))
+            losses.clear()
+            for name, split in (("val", of.splits.val), ("test", of.splits.test)):
+                for part, value in zip(("loss", "metric"), score(model, split, of), strict=True):
+                    history[f"{name}_{part}"].append(value)
+    return history
+
+
+def batch(of: Task, seed: int, k: int) -> tuple[Tensor, Tensor]:
+    """The examples of step ``k``: the epoch's own order, cut into batches, the last one shorter."""
+    epoch, i = divmod(k, of.plan.epoch)
+    order = streams.permutation(len(of.splits.train.y), seed, "order", epoch)
+    rows = order[i * of.plan.batch_size :][: of.plan.batch_size]
+    return of.splits.train.x[rows], of.splits.train.y[rows]
+
+
+def give_masks(model: nn.Module, seed: int, k: int, examples: int) -> None:
+    """Set every dropout's mask when its input is known, drawn as the engine draws it."""
+
+    def draw(name: str, layer: nn.Module, x: Tensor) -> None:
+        assert isinstance(layer, MaskedDropout)
+        if not layer.training:
+            return
+        shape = (*x.shape[:2], *(1 for _ in x.shape[2:])) if layer.channelwise else x.shape
+        assert shape[0] == examples
+        key = torch.tensor([streams.derive(seed, "dropout", name)])
+        drawn = streams.uniform_bits(key, k, torch.Size(shape).numel()).view(shape)
+        layer.mask = (drawn.double() / (1 << 24) >= layer.p).float() / (1 - layer.p)
+
+    for name, layer in model.named_modules():
+        if isinstance(layer, MaskedDropout):
+            layer._forward_pre_hooks.clear()
+            layer.register_forward_pre_hook(lambda m, args, name=name: draw(name, m, args[0]))
+
+
+def score(model: nn.Module, split: Split, of: Task) -> tuple[float, float]:
+    """The loss and metric over a whole split at once."""
+    with torch.no_grad():
+        output = model.eval()(split.x)
+        metric = of.workload.metric.compute(output, split.y)
+        return of.workload.loss(output, split.y).item(), metric.item()
+
+
+def in_double(workload: Workload) -> Workload:
+    """The workload in float64.
+
+    BatchNorm takes the mean out of each feature, so that some weights' gradients are nothing but
+    rounding. In float32 that is above the ε of rules that divide by a gradient's size, which make
+    steps of lr of it: two loops that round differently part by 1e-2.
+    """
+    return replace(workload, build=lambda: workload.build().double())
+
+
+def doubled(split: Split) -> Split:
+    """The split with inputs in float64."""
+    return Split(split.x.double(), split.y)
+
+
+@cache
+def engine(name: str) -> tuple[Task, dict[str, tuple[Trial, TrialRecord]]]:
+    """All optimizers on one workload as one pack: its task, and each one's trial and record."""
+    known = name in workloads.registry.names()
+    workload = workloads.registry.get(name) if known else in_double(examples.batch_norm())
+    if workload.dataset == "digits":  # real scans; 1,293 of them in batches of 200, the last of 93
+        arrays = datasets.registry.get("digits").make(Raw(Path()))
+        of = task(workload, arrays, 200, {"epochs": 3})
+        if not known:
+            of = replace(of, splits=Splits(*map(doubled, vars(of.splits).values())))
+    elif workload.dataset == "mnist":
+        of = task(workload, examples.images(100, side=28, test=40), 32, {"epochs": 2})
+    else:
+        pytest.skip(f"there is no small {workload.dataset} to train on")
+    # beside the trials asked for, one of another rate and seed for each: neighbours must not matter
+    trials = [trial(o, LR.get(o, 0.002), SEED, "cosine") for o in OPTIMIZERS]
+    neighbours = [trial(o, 0.01, SEED + 1, "constant") for o in OPTIMIZERS]
+    records = train([*trials, *neighbours], of.workload, of.splits, of.plan)
+    pairs = zip(trials, records[: len(trials)], strict=True)
+    return of, {one.optimizer.name: (one, record) for one, record in pairs}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_engine_equals_a_plain_loop(name: str, optimizer: str) -> None:
+    """Every epoch's losses and metrics are those of a plain loop on the same weights and data."""
+    of, records = engine(name)
+    one, record = records[optimizer]
+    expected = plain(one, of)
+    assert record.status == "ok"
+    assert len(expected["train_loss"]) == of.plan.budget["epochs"]
+    for loss in ("train_loss", "val_loss", "test_loss"):
+        assert getattr(record, loss) == pytest.approx(expected[loss], rel=1e-4)
+    for metric, split in (("val_metric", of.splits.val), ("test_metric", of.splits.test)):
+        # a share of right answers: one example whose two best logits are a rounding apart may turn
+        assert getattr(record, metric) == pytest.approx(expected[metric], abs=1.01 / len(split.y))
+    assert record.train_loss[-1] < record.train_loss[0], "a loss that stays is no evidence"
+
+
+def test_a_regression_equals_a_plain_loop() -> None:
+    """With float targets and a loss of the user's own, losses and metrics are a plain loop's."""
+    of = task(examples.regression(), examples.line(), 16, {"epochs": 4})
+    for optimizer in OPTIMIZERS:
+        one = trial(optimizer, 0.05, SEED)
+        record = train([one], of.workload, of.splits, of.plan)[0]
+        for name, values in plain(one, of).items():
+            assert getattr(record, name) == pytest.approx(values, rel=1e-4)
