@@ -1,0 +1,133 @@
+"""Train for a moment with the real engine, to see what a step and an evaluation take here."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import partial
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from trainscape import datasets, workloads
+from trainscape.errors import UserError
+from trainscape.layout import DATA, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from trainscape.cell import Cell
+    from trainscape.datasets import Arrays
+
+    Points = Mapping[int, float]
+
+CHUNK = 256  # examples that an evaluation takes at once, as the engine does
+BATCHES = 4  # batches in an epoch of the measurement
+SPREAD = 8  # steps between evaluations in the measurement that tells steps from evaluations
+SLOT = 0.2  # seconds a measurement lasts, and one interval more
+
+
+def calibrate(
+    layout: Layout, train: Sequence[Cell]
+) -> tuple[float, dict[str, tuple[Points, float]]]:
+    """What is known after training each workload's smallest and largest batches for a moment.
+
+    Returns:
+        Seconds until a job's first step is done, the command line apart; and by workload, as far
+        as its data is there, the step times by batch size and the time to evaluate one chunk.
+    """
+    began = time.process_time()
+    from trainscape.engine import device, run
+
+    chosen = device.choose(layout.study.device)
+    imports = time.process_time() - began
+    # on the CPU a pack has one thread, whose own time does not count what else the machine does
+    clock = time.process_time if chosen.type == "cpu" else time.perf_counter
+    warm: list[float] = []  # a process's first step loads and compiles
+    measured: dict[str, tuple[Points, float]] = {}
+    for name in dict.fromkeys(cell.workload for cell in train):
+        arrays = _arrays(name)
+        if arrays is None:
+            continue
+
+        def gap(cell: Cell, steps: int, arrays: Arrays = arrays) -> float:
+            work = partial(run.train_cells, arrays=_part(arrays, cell), device=chosen)
+            first, later = _intervals(work, cell, steps, clock)
+            warm.append(first)
+            return later
+
+        cells = sorted((c for c in train if c.workload == name), key=lambda c: c.batch_size)
+        low, high = cells[0], cells[-1]
+        one, more = gap(low, 1), gap(low, SPREAD)
+        step = max((more - one) / (SPREAD - 1), one / 10)
+        chunk = max(one - step, 0.0)
+        points = {low.batch_size: step}
+        if high.batch_size != low.batch_size:
+            points[high.batch_size] = max(gap(high, 1) - chunk, step)
+        measured[name] = points, chunk
+    return imports + sum(warm[:1]), measured
+
+
+class _EnoughError(Exception):
+    """Ends a training run that has been measured."""
+
+
+def _intervals(
+    train: Callable[..., object], cell: Cell, steps: int, clock: Callable[[], float]
+) -> tuple[float, float]:
+    """Seconds until the first evaluation is done, and between later ones (their median).
+
+    Args:
+        train: :func:`trainscape.engine.run.train_cells` with data and device; it tells of
+            evaluations alone.
+        cell: what to train.
+        steps: steps between evaluations.
+        clock: tells seconds.
+    """
+    stamps = [clock()]
+
+    def tell(*_: int) -> None:
+        stamps.append(clock())
+        if len(stamps) > 3 and stamps[-1] - stamps[1] > SLOT:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        train([_endless(cell, steps)], progress=tell)
+    first, *later = (b - a for a, b in pairwise(stamps))
+    return first, median(later[1:] or later or [first])  # the second still warms up
+
+
+def _endless(cell: Cell, steps: int) -> dict[str, object]:
+    """The cell's spec, to be evaluated every so many steps and to go on until it is stopped."""
+    return {
+        **cell.spec(),
+        "lr": 1e-9,  # one that diverges would stop
+        "schedule": {"name": "constant"},
+        "budget": {"steps": 10_000},
+        "validation": 0.0,
+        "evaluate_every": steps / BATCHES,
+    }
+
+
+def _part(arrays: Arrays, cell: Cell) -> Arrays:
+    """BATCHES batches to train on, repeated where the data has fewer, and a chunk to evaluate."""
+    import numpy as np
+
+    from trainscape.datasets import Arrays
+
+    train = np.arange(BATCHES * cell.batch_size) % len(arrays.y_train)
+    test = slice(CHUNK)
+    return Arrays(
+        arrays.x_train[train], arrays.y_train[train], arrays.x_test[test], arrays.y_test[test]
+    )
+
+
+def _arrays(workload: str) -> Arrays | None:
+    """The workload's data, or None where it would have to be downloaded."""
+    entry = datasets.registry.get(workloads.registry.get(workload).dataset)
+    try:
+        if (DATA / f"{entry.name}.npz").exists():
+            return datasets.load(entry, DATA)
+        return entry.make(datasets.Raw(DATA / "raw", mirror="(none)"))
+    except UserError:
+        return None

@@ -1,0 +1,169 @@
+"""The command line: the only code that knows arguments. Imports happen inside each subcommand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape import __version__
+from trainscape.errors import UserError
+
+if TYPE_CHECKING:
+    from trainscape.layout import Layout
+
+Command = Callable[[argparse.Namespace], int | None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; 0 if all is well, 1 if a check failed, 2 for what the user can mend."""
+    args = _parser().parse_args(argv)
+    command: Command = args.command
+    try:
+        return command(args) or 0
+    except UserError as error:
+        print(f"trainscape: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trainscape",
+        description="Map how optimizer, batch size, learning rate and schedule shape training.",
+        epilog="Run the study with: snakemake --cores all",
+    )
+    parser.add_argument("--version", action="version", version=f"trainscape {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, text: str, study: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(command=command)
+        if study:
+            sub.add_argument(
+                "--study",
+                default="params.yaml",
+                metavar="FILE",
+                help="parameter file, or a study as JSON (default: params.yaml)",
+            )
+        return sub
+
+    add("cells", _cells, "list the grid, one cell a line").add_argument(
+        "--paths", action="store_true", help="print the cells' files instead"
+    )
+    add("estimate", _estimate, "say how many cells, trials and steps, and roughly how long")
+    add("verify", _verify, "check every file of the study")
+    add("schema", _schema, "print the JSON schema of parameter files", study=False)
+    which = add("which", _which, "find the commit that made a file", study=False)
+    which.add_argument("file", metavar="FILE", help="a result, such as results/report.html")
+    data = add("data", _data, "make datasets, or replace damaged ones")
+    data.add_argument("names", nargs="*", metavar="NAME", help="datasets (default: the study's)")
+    data.add_argument(
+        "--from", dest="source", type=Path, metavar="DIR", help="take raw files from DIR"
+    )
+    data.add_argument("--mirror", metavar="URL", help="download raw files from URL")
+    targets = add("targets", _targets, "print the files of stages, for Snakemake to make")
+    targets.add_argument(
+        "stages",
+        nargs="+",
+        metavar="STAGE",
+        help="data, train, throughput, collect, figures, timings or report",
+    )
+    add("train", _train, "train cells of the study (Snakemake's job)").add_argument(
+        "paths",
+        nargs="+",
+        metavar="CELL",
+        help="files of cells, as 'trainscape cells --paths' prints",
+    )
+    make = add("make", _make, "make one stage's products (Snakemake's job)")
+    make.add_argument(
+        "stage", metavar="STAGE", help="settle, throughput, collect, figures, timings or report"
+    )
+    return parser
+
+
+def _layout(args: argparse.Namespace) -> Layout:
+    from trainscape import study
+    from trainscape.layout import Layout
+
+    if args.study.startswith("{"):
+        return Layout(study.parse(json.loads(args.study), "study"))
+    return Layout(study.read(Path(args.study)))
+
+
+def _cells(args: argparse.Namespace) -> None:
+    for path, cell in _layout(args).cells.items():
+        print(path if args.paths else cell)
+
+
+def _estimate(args: argparse.Namespace) -> None:
+    from trainscape.estimate import estimate
+
+    print(estimate(_layout(args)))
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from trainscape.verify import verify
+
+    layout = _layout(args)
+    complaints = verify(layout)
+    for line in complaints:
+        print(line, file=sys.stderr)
+    print(
+        f"{len(layout.cells)} cells, {len(layout.datasets)} datasets: {len(complaints)} complaints"
+    )
+    return 1 if complaints else 0
+
+
+def _schema(_: argparse.Namespace) -> None:
+    from trainscape import study
+
+    print(json.dumps(study.schema(), indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def _which(args: argparse.Namespace) -> None:
+    from trainscape.which import which
+
+    print(which(Path(args.file)))
+
+
+def _data(args: argparse.Namespace) -> None:
+    from trainscape import make
+
+    make.data(_layout(args), args.names, args.source, args.mirror)
+
+
+def _targets(args: argparse.Namespace) -> None:
+    layout = _layout(args)
+    print(*layout.targets(*args.stages), sep="\n")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from trainscape import make
+
+    make.train(_layout(args), args.paths)
+
+
+def _make(args: argparse.Namespace) -> None:
+    from trainscape import make
+    from trainscape.errors import unknown
+
+    stages = {
+        f.__name__: f
+        for f in (
+            make.settle,
+            make.throughput,
+            make.collect,
+            make.figures,
+            make.timings,
+            make.report,
+        )
+    }
+    if args.stage not in stages:
+        raise unknown("stage", args.stage, stages)
+    stages[args.stage](_layout(args))

@@ -1,0 +1,149 @@
+"""The machine in a few words, and a short hash of the parts that decide how fast it trains.
+
+Cheap to import and to call, as every parse of the Snakefile does both: the standard library only,
+and nothing that would name the machine, its user or a path.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections import Counter
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from trainscape.cell import SHORT, sha256
+
+CPUINFO = Path("/proc/cpuinfo")
+TOPOLOGY = Path("/sys/devices/system/cpu")
+NVIDIA = Path("/proc/driver/nvidia/gpus")
+SPEED = ("cpu", "isa", "cores", "physical_cores", "torch")
+
+# The instruction set by the flags that PyTorch's own kernels ask for, the widest first.
+INSTRUCTION_SETS = {
+    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
+    "avx2": {"avx2", "fma"},
+    "sve": {"sve"},
+    "neon": {"asimd"},
+}
+
+
+def describe() -> dict[str, Any]:
+    """The machine as plain data.
+
+    Returns:
+        ``cpu`` (model), ``isa`` (``avx512``, ``avx2``, …), ``cores`` and ``physical_cores`` (those
+        this process may use), ``memory_gib``, ``gpu`` (models or None), ``torch`` (public version),
+        ``python`` (major.minor).
+    """
+    first = _first_processor()
+    usable = usable_cores()
+    return {
+        "cpu": _model(first),
+        "isa": _instruction_set(first),
+        "cores": len(usable),
+        "physical_cores": _physical(usable),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+        "gpu": _gpus(),
+        "torch": torch_version(),
+        "python": "{}.{}".format(*platform.python_version_tuple()),
+    }
+
+
+def fingerprint(device: str) -> str:
+    """12 hex digits over what decides speed: CPU, usable cores, torch, and off the CPU the GPU.
+
+    Args:
+        device: the study's: ``auto``, ``cpu`` or ``cuda``.
+    """
+    found = describe()
+    parts = {name: found[name] for name in SPEED}
+    return sha256({**parts, "gpu": None if device == "cpu" else found["gpu"]})[:SHORT]
+
+
+def torch_version() -> str:
+    """Torch's public version: which CUDA it was built for does not count."""
+    return version("torch").split("+")[0]
+
+
+def usable_cores() -> list[int]:
+    """The numbers of the logical cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _first_processor() -> dict[str, str]:
+    """What the kernel says of the first core; read no further, as it lists every core alike."""
+    found: dict[str, str] = {}
+    try:
+        with CPUINFO.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if not line.strip():
+                    break
+                key, _, value = line.partition(":")
+                found[key.strip()] = value.strip()
+    except OSError:
+        pass
+    return found
+
+
+def _model(first: dict[str, str]) -> str:
+    if "model name" in first:
+        return " ".join(first["model name"].split())
+    if "CPU part" in first:  # Arm has numbers for names
+        return f"{platform.machine()} {first.get('CPU implementer', '?')}:{first['CPU part']}"
+    if platform.system() == "Darwin":
+        return _said("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _instruction_set(first: dict[str, str]) -> str:
+    flags = set(f"{first.get('flags', '')} {first.get('Features', '')}".split())
+    if not flags and platform.machine() == "arm64":
+        return "neon"
+    return next((name for name, needed in INSTRUCTION_SETS.items() if needed <= flags), "default")
+
+
+def _physical(usable: list[int]) -> int:
+    """How many of the cores are not a second thread of another; all, where nobody says."""
+    siblings = {_read(TOPOLOGY / f"cpu{i}/topology/thread_siblings_list") for i in usable}
+    return len(usable) if None in siblings else len(siblings)
+
+
+def _gpus() -> str | None:
+    """``NVIDIA H200``, ``2 × NVIDIA H200``, or None where there is no driver or all are hidden."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return None
+    files = sorted(NVIDIA.glob("*/information"))
+    models = [line.partition(":")[2].strip() for file in files for line in _model_lines(file)]
+    if not models and shutil.which("nvidia-smi"):
+        said = _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+        models = [line.strip() for line in said.splitlines() if line.strip()]
+    counted = sorted(Counter(models).items())
+    return ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counted) or None
+
+
+def _model_lines(file: Path) -> list[str]:
+    return [line for line in (_read(file) or "").splitlines() if line.startswith("Model:")]
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+@cache
+def _said(*command: str) -> str:
+    """What a command prints, or nothing if it fails; asked once a process, as it may take long."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

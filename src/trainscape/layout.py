@@ -1,0 +1,161 @@
+"""What a study is made of, stage by stage: files, stamps and the digests that decide freshness.
+
+Read by the Snakefile in every process, so it imports neither torch nor pandas and writes nothing.
+
+Cells carry their digest in their name. Every later stage has a stamp ``.made/<stage>/<sha12>``
+whose digest covers what the stage is made from: its inputs' digests, its parameters and its
+source. A stage is stale exactly when its stamp is missing; time stamps never count.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape import datasets, grid, source, workloads
+from trainscape.cell import SHORT, Cell, sha256
+from trainscape.errors import UserError, unknown
+from trainscape.figures.names import Figure, result_figures, timing_figures
+from trainscape.identity import digest
+from trainscape.results import check_claim
+from trainscape.study import WORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainscape.study import Study
+
+DATA = Path("data")
+STAGES = ("data", "train", "throughput", "collect", "figures", "timings", "report")
+# The source behind each stage's products; what these import counts too.
+SOURCES = {
+    "train": (),
+    "collect": ("analysis/__init__.py",),
+    "figures": ("figures/draw.py",),
+    "timings": ("figures/draw.py",),
+    "report": ("report/__init__.py",),
+}
+
+
+def data_stamp(dataset: str) -> Path:
+    """The file whose presence says that ``data/<dataset>.npz`` holds the pinned content."""
+    return DATA / ".made" / f"{dataset}-{datasets.registry.get(dataset).sha256[:SHORT]}"
+
+
+class Layout:
+    """The files of a study.
+
+    Args:
+        study: the study; its grid is checked here.
+
+    Raises:
+        UserError: the study is not valid, or its output folder is another study's.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.output = Path(study.output)
+        self.grid = grid.cells(study)
+        parts = self.output.parts
+        if not parts or parts[0] == str(DATA) or not all(map(WORD.fullmatch, parts)):
+            raise UserError(
+                f"output: {study.output!r} is no folder inside the project; choose letters, "
+                "digits, '.', '_' and '-', such as 'results'"
+            )
+        self.products("figures"), self.products("timings")  # labels must not meet in a file name
+        check_claim(self.output, study.name)
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Every cell by its file, in the order of the grid."""
+        return {str(self.output / "cells" / cell.path(digest(cell))): cell for cell in self.grid}
+
+    def dataset(self, workload: str) -> list[str]:
+        """The file of the workload's dataset, and the stamp that says which content it holds."""
+        name = workloads.registry.get(workload).dataset
+        return [str(DATA / f"{name}.npz"), str(data_stamp(name))]
+
+    @property
+    def datasets(self) -> list[str]:
+        """The names of all datasets."""
+        return sorted({workloads.registry.get(name).dataset for name in self.study.workloads})
+
+    @cached_property
+    def throughput(self) -> str | None:
+        """The file of the step times on this machine; None if the study measures none."""
+        if not self.study.throughput.enabled:
+            return None
+        from trainscape.throughput import path
+
+        return str(self.output / path(self.study, self.grid))
+
+    def products(self, stage: str) -> list[str]:
+        """What a stage makes, its stamp apart.
+
+        Raises:
+            UserError: there is no such stage.
+        """
+        if stage not in STAGES:
+            raise unknown("stage", stage, STAGES)
+        made: dict[str, Callable[[], list[str]]] = {
+            "data": lambda: [file for w in self.study.workloads for file in self.dataset(w)],
+            "train": lambda: list(self.cells),
+            "throughput": lambda: [self.throughput] if self.throughput else [],
+            "collect": lambda: self._files("summary.csv", "trials.csv", "metrics.json"),
+            "figures": lambda: list(self.figures(times=False)),
+            "timings": lambda: (
+                self._files("timings.csv", "timings.json") + list(self.figures(times=True))
+            ),
+            "report": lambda: self._files("report.html"),
+        }
+        return made[stage]()
+
+    def figures(self, times: bool) -> dict[str, Figure]:
+        """The figures by their files: those that hold seconds, or those that don't."""
+        axes = (
+            list(self.study.workloads),
+            list(dict.fromkeys(cell.optimizer.label for cell in self.grid)),
+            list(dict.fromkeys(cell.schedule.label for cell in self.grid)),
+        )
+        ranked = self.study.validation > 0
+        if times and not self.throughput:
+            drawn = []
+        elif times:
+            drawn = timing_figures(*axes, validation=ranked)
+        else:
+            drawn = result_figures(*axes) if ranked else []
+        return {str(self.output / "figures" / figure.path): figure for figure in drawn}
+
+    def stamp(self, stage: str) -> str:
+        """The file whose presence says that a stage's products are those of this study."""
+        return str(self.output / ".made" / stage / self._stage_digest(stage)[:SHORT])
+
+    def targets(self, *stages: str) -> list[str]:
+        """What to ask Snakemake for, to have stages made: products and stamps, each file once."""
+        files: list[str] = []
+        for stage in stages:
+            # where nothing is measured, the stage before stands for throughput: no targets mean all
+            files += self.products(stage) or self.products("train")
+            files += [self.stamp(stage)] if stage in SOURCES else []
+        return list(dict.fromkeys(files))
+
+    def _stage_digest(self, stage: str) -> str:
+        """What decides a stage's products, as one digest."""
+        files = [source.PACKAGE / file for file in SOURCES[stage]]
+        parts: dict[str, object] = {"source": source.closure(files)}
+        if stage == "report":
+            assets = sorted(
+                p for p in files[0].parent.iterdir() if p.suffix in (".j2", ".css", ".js")
+            )
+            parts["assets"] = {p.name: p.read_text(encoding="utf-8") for p in assets}
+            parts["study"] = self.study.model_dump(mode="json")
+            parts["from"] = [self._stage_digest(s) for s in ("collect", "figures", "timings")]
+        else:
+            parts["cells"] = list(self.cells)
+            parts["targets"] = grid.targets(self.study)
+            parts["throughput"] = self.throughput if stage == "timings" else None
+        return sha256(parts)
+
+    def _files(self, *names: str) -> list[str]:
+        return [str(self.output / name) for name in names]

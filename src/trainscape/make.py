@@ -1,0 +1,231 @@
+"""Make a stage's products from the files of the stages before it: the work behind the rules.
+
+Heavy libraries are imported by the stage that needs them: a cell trains without pandas, and the
+report is written without torch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape import __version__, datasets, grid
+from trainscape.attic import prune_cells, restore, sweep
+from trainscape.cell import SHORT, sha256
+from trainscape.errors import UserError
+from trainscape.files import bytes_hash, write_json, write_text
+from trainscape.hardware import torch_version
+from trainscape.identity import digest, identity
+from trainscape.layout import DATA, Layout, data_stamp
+from trainscape.results import CellRecord, claim, read_cell, write_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainscape.analysis import Entry
+    from trainscape.cell import Cell
+
+LIBRARIES = ("torch", "numpy", "pandas", "seaborn", "snakemake", "dvc")
+
+
+def data(layout: Layout, names: Sequence[str], source: Path | None, mirror: str | None) -> None:
+    """Make datasets, by default the study's; damaged ones are replaced.
+
+    Args:
+        layout: the study, whose plugins may bring datasets.
+        names: the datasets.
+        source: a folder that holds the raw files, if they are not to be downloaded.
+        mirror: a URL to download from instead of the public ones.
+    """
+    for name in names or layout.datasets:
+        print(datasets.prepare(name, DATA, DATA / "raw", source, mirror))
+        stamp = data_stamp(name)
+        sweep(stamp.parent, f"{name}-{SHORT * '?'}", keep=[stamp])
+        write_text(stamp, "")
+
+
+def train(layout: Layout, paths: Sequence[str]) -> None:
+    """Train the cells that are to lie at ``paths``, or bring them back from the attic.
+
+    Raises:
+        UserError: a path is no cell of the study, or the data is damaged.
+    """
+    claim(layout.output, layout.study.name)
+    for path in paths:
+        if path not in layout.cells:
+            raise UserError(
+                f"{path}: is no cell of study {layout.study.name!r}; 'trainscape cells' lists them"
+            )
+    todo = [path for path in paths if not restore(layout, Path(path))]
+    for _, pack in groupby(
+        sorted(todo, key=lambda p: _pack(layout.cells[p])), lambda p: _pack(layout.cells[p])
+    ):
+        _train_pack(layout, list(pack))
+
+
+def settle(layout: Layout) -> None:
+    """Say that all cells are there; move those that left the study to the attic."""
+    prune_cells(layout)
+    _stamp(layout, "train")
+
+
+def collect(layout: Layout) -> None:
+    """Write the tables that training alone decides."""
+    from trainscape import analysis
+
+    trials = analysis.trials(entries(layout), grid.targets(layout.study))
+    summary = analysis.summary(trials)
+    analysis.write_csv(trials, layout.output / "trials.csv")
+    analysis.write_csv(summary, layout.output / "summary.csv")
+    write_json(layout.output / "metrics.json", analysis.metrics(summary))
+    _stamp(layout, "collect")
+
+
+def figures(layout: Layout) -> None:
+    """Draw the figures that training alone decides."""
+    from trainscape import analysis
+    from trainscape.figures.draw import draw_results
+
+    found = entries(layout)
+    trials = analysis.trials(found, grid.targets(layout.study))
+    folder = layout.output / "figures"
+    draw_results(trials, analysis.summary(trials), analysis.curves(found), folder)
+    _stamp(layout, "figures")
+
+
+def throughput(layout: Layout) -> None:
+    """Measure step times on this machine.
+
+    Raises:
+        UserError: the study measures none.
+    """
+    from trainscape.throughput import measure
+
+    if layout.throughput is None:
+        raise UserError("throughput.enabled: is false; set it to true to measure")
+    path = Path(layout.throughput)
+    measure(layout.study, layout.grid, DATA, path)
+    sha = path.stem.split("-")[-1]
+    sweep(path.parent, "*.json", keep=path.parent.glob(f"*-{sha}.json"))
+
+
+def timings(layout: Layout) -> None:
+    """Write the tables and figures that hold seconds; remove figures that left the study.
+
+    Comes after the other figures: to sweep their folder while they are drawn would hit their
+    temporary files.
+    """
+    from trainscape import analysis
+    from trainscape.figures.draw import draw_timings
+
+    trials = analysis.trials(entries(layout), grid.targets(layout.study))
+    summary = analysis.summary(trials)
+    table, tree = analysis.timings(_throughput_records(layout), summary)
+    analysis.write_csv(table, layout.output / "timings.csv")
+    write_json(layout.output / "timings.json", tree)
+    if layout.throughput:
+        draw_timings(trials, summary, table, layout.output / "figures")
+    products = layout.products("figures") + layout.products("timings")
+    sweep(layout.output / "figures", "*.svg", keep=map(Path, products))
+    _stamp(layout, "timings")
+
+
+def report(layout: Layout) -> None:
+    """Write the report from the tables and figures of the stages before it."""
+    from trainscape import analysis
+    from trainscape.report import write
+
+    out = layout.output
+    summary, trials, timings = (
+        analysis.read_csv(out / f"{name}.csv") for name in ("summary", "trials", "timings")
+    )
+    write(
+        layout.study.model_dump(mode="json", exclude_none=True),
+        summary,
+        trials,
+        timings if layout.throughput else None,
+        out / "figures",
+        _provenance(layout),
+        out / "report.html",
+    )
+    for left in out.glob(".*.tmp"):  # by a run that was killed: nothing else writes here now
+        left.unlink()
+    _stamp(layout, "report")
+
+
+def entries(layout: Layout) -> list[Entry]:
+    """Every cell of the study and what its file holds, checked.
+
+    Raises:
+        UserError: names the first file that is missing, damaged or edited.
+    """
+    from trainscape.analysis import Entry
+
+    return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in layout.cells.items()]
+
+
+def _pack(cell: Cell) -> tuple[str, int]:
+    """What cells must share to train as one pack."""
+    return cell.workload, cell.batch_size
+
+
+def _train_pack(layout: Layout, paths: list[str]) -> None:
+    from trainscape import workloads
+    from trainscape.engine import device
+    from trainscape.engine.run import train_cells
+
+    cells = [layout.cells[path] for path in paths]
+    for cell in cells:
+        print(f"training {cell}, seeds {', '.join(map(str, cell.seeds))}", flush=True)
+    chosen = device.choose(layout.study.device)
+    arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
+    steps, records = train_cells([cell.spec() for cell in cells], arrays, chosen, _say)
+    for path, cell, trials in zip(paths, cells, records, strict=True):
+        record = CellRecord(
+            digest(cell), device.backend(chosen), cell.spec(), identity(cell), steps, trials
+        )
+        write_cell(Path(path), record)
+
+
+def _say(done: int, total: int) -> None:
+    print(f"step {done} of {total}", flush=True)
+
+
+def _stamp(layout: Layout, stage: str) -> None:
+    """Say that the stage's products are those of the study: last, when they are all written."""
+    stamp = Path(layout.stamp(stage))
+    made = [] if stage == "train" else layout.products(stage)  # cells hold their own checksums
+    write_json(stamp, {path: bytes_hash(Path(path)) for path in made})
+    sweep(stamp.parent, "*", keep=[stamp])
+
+
+def _throughput_records(layout: Layout) -> list[dict[str, object]]:
+    """The step times measured on this machine, if any."""
+    path = layout.throughput
+    if path is None or not Path(path).exists():
+        return []
+    return [json.loads(Path(path).read_text(encoding="utf-8"))]
+
+
+def _provenance(layout: Layout) -> dict[str, object]:
+    """What the results were made from and with; no clock and no commit (``trainscape which``)."""
+    found = entries(layout)
+    tree = json.loads((layout.output / "timings.json").read_text(encoding="utf-8"))
+    versions = {name: version(name) for name in LIBRARIES}
+    versions["torch"] = torch_version()
+    versions["trainscape"] = __version__
+    versions["python"] = ".".join(map(str, sys.version_info[:2]))
+    return {
+        "study digest": sha256(layout.study.model_dump(mode="json"))[:SHORT],
+        "environment digest": sha256(versions)[:SHORT],
+        "data digests": {e.cell.workload: e.record.identity["data"][:SHORT] for e in found},
+        "backend": ", ".join(sorted({e.record.backend for e in found})),
+        "seeds": ", ".join(map(str, layout.study.seed_list())),
+        "versions": versions,
+        "hardware": tree.get("hardware"),
+        "load": tree.get("load"),
+    }

@@ -1,0 +1,222 @@
+"""Which commit a result is of: a report names no commit, so that its bytes do not depend on one.
+
+A file that git keeps is known by its blob. A file that DVC keeps is known by the md5 that each
+commit's dvc.lock has for it, or by that of its folder, whose listing is in DVC's cache.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from trainscape.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOCK = "dvc.lock"
+HERE = ("HEAD",)
+ELSEWHERE = ("--branches", "--tags", "--remotes")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit: its full hash, its day (ISO) and the first line of its message."""
+
+    sha: str
+    day: str
+    subject: str
+
+    def __str__(self) -> str:
+        return f'{self.sha[:7]} ({self.day}, "{self.subject}")'
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How one file's content is followed through history.
+
+    Args:
+        source: the git-tracked file whose changes change the content, relative to the repository.
+        content: what identifies the content now.
+        at: what identifies it at a commit; None if the commit has no such file.
+    """
+
+    source: str
+    content: str
+    at: Callable[[str], str | None]
+
+
+def which(path: Path) -> str:
+    """The commit that made a result what it is, in words.
+
+    Args:
+        path: the report, a figure, a table or a cell, as it lies in the working folder.
+
+    Returns:
+        One line: the commit that brought these bytes, and how many after it keep them; or that no
+        commit has them, and which is the newest that has such a file at all.
+
+    Raises:
+        UserError: there is no such file, it is a folder, or it is in no git repository.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file in it")
+    root = _root(path)
+    name = str(path.resolve().relative_to(root))
+    repository = _Repository(root)
+    traces = [repository.blob(name), repository.md5(name)]
+    history = {trace: repository.history(trace.source, HERE) for trace in traces if trace}
+    for trace, commits in history.items():
+        if found := _found(repository, trace, commits):
+            return f"{path} is that of commit {found}"
+    for trace in history:
+        for commit in repository.history(trace.source, ELSEWHERE):
+            if trace.at(commit.sha) == trace.content:
+                return f"{path} is that of commit {commit}, which is not in HEAD's history"
+    return _not_found(path, repository, history)
+
+
+def _found(repository: _Repository, trace: Trace, commits: list[Commit]) -> str | None:
+    """The commit, newest first, that brought the content, with what came after."""
+    replaced: Commit | None = None
+    brought: Commit | None = None
+    for commit in commits:
+        same = trace.at(commit.sha) == trace.content
+        if brought and not same:
+            break
+        if same:
+            brought = commit
+        else:
+            replaced = commit
+    if not brought:
+        return None
+    later = repository.count(brought, replaced)
+    kept = f"; {later} later commit{'s keep' if later > 1 else ' keeps'} it" if later else ""
+    return f"{brought}{kept}" + (f"; replaced by {replaced}" if replaced else "")
+
+
+def _not_found(path: Path, repository: _Repository, history: dict[Trace, list[Commit]]) -> str:
+    """Why no commit has the content, and the newest commit that has the file at all."""
+    if any(repository.pending(trace) for trace in history):
+        return f"{path} is not committed: {LOCK} has it, and is to be committed itself"
+    text = f"{path} is not committed: no commit's results are these bytes"
+    for trace, commits in history.items():
+        for commit in commits:
+            if trace.at(commit.sha):
+                return f"{text}; the newest commit with such a file is {commit}"
+    if repository.unlisted:
+        return f"{text} as far as DVC's cache tells; try again after 'dvc fetch --all-commits'"
+    return f"{text}, and none has such a file"
+
+
+def _root(path: Path) -> Path:
+    """The top folder of the git repository that ``path`` lies in."""
+    top = _git(path.resolve().parent, "rev-parse", "--show-toplevel")
+    if top is None:
+        raise UserError(f"{path}: is in no git repository, so no commit made it")
+    return Path(top).resolve()
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git prints, or None where it fails.
+
+    Raises:
+        UserError: git is not installed.
+    """
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise UserError("git: is not installed, and it alone knows commits") from None
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
+
+
+class _Repository:
+    """A git repository in which DVC may keep files.
+
+    Attributes:
+        unlisted: whether a folder's listing was looked for and is not in DVC's cache.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.unlisted = False
+
+    def blob(self, name: str) -> Trace | None:
+        """Follow a file that git keeps; None if git never kept it."""
+        if not self.history(name, HERE + ELSEWHERE):
+            return None
+        content = _git(self.root, "hash-object", "--path", name, str(self.root / name)) or ""
+        return Trace(name, content, lambda sha: _git(self.root, "rev-parse", "-q", f"{sha}:{name}"))
+
+    def md5(self, name: str) -> Trace | None:
+        """Follow a file that DVC keeps; None where there is no DVC."""
+        parents = [self.root / parent for parent in Path(name).parents]
+        project = next((folder for folder in parents if (folder / LOCK).exists()), None)
+        if project is None:
+            return None
+        lock = str((project / LOCK).relative_to(self.root))
+        file = (self.root / name).relative_to(project).as_posix()
+        digest = hashlib.md5((self.root / name).read_bytes(), usedforsecurity=False).hexdigest()
+
+        def at(sha: str) -> str | None:
+            # an empty name stands for the working folder: git show reads ":file" from the index
+            text = _git(self.root, "show", f"{sha}:{lock}") if sha else (project / LOCK).read_text()
+            return self._locked(project, text or "", file)
+
+        return Trace(lock, digest, at)
+
+    def history(self, name: str, where: tuple[str, ...]) -> list[Commit]:
+        """The commits that changed a file, newest first."""
+        form = "--format=%H%x09%cs%x09%s"
+        lines = (_git(self.root, "log", form, *where, "--", name) or "").splitlines()
+        return [Commit(*line.split("\t", 2)) for line in lines]
+
+    def count(self, brought: Commit, replaced: Commit | None) -> int:
+        """How many commits came after ``brought``, up to the one that replaced the file."""
+        end = replaced.sha if replaced else "HEAD"
+        number = int(_git(self.root, "rev-list", "--count", f"{brought.sha}..{end}") or 0)
+        return number - 1 if replaced else number
+
+    def pending(self, trace: Trace) -> bool:
+        """Whether the lock file in the working folder has the content that no commit's has."""
+        return Path(trace.source).name == LOCK and trace.at("") == trace.content
+
+    def _locked(self, project: Path, text: str, file: str) -> str | None:
+        """The md5 of ``file`` (relative to its DVC project) by the text of a lock file."""
+        try:
+            stages: dict[str, Any] = (yaml.safe_load(text) or {}).get("stages", {})
+        except (yaml.YAMLError, AttributeError):  # a commit made in the middle of a merge
+            return None
+        for out in (out for stage in stages.values() for out in stage.get("outs", ())):
+            if out.get("path") == file:
+                return str(out.get("md5"))
+            if file.startswith(f"{out.get('path')}/"):
+                return self._listed(project, str(out.get("md5")), file[len(out["path"]) + 1 :])
+        return None
+
+    def _listed(self, project: Path, md5: str, file: str) -> str | None:
+        """The md5 of a file in a folder that DVC keeps, by the folder's listing."""
+        listing = _cache(project) / md5[:2] / md5[2:]
+        try:
+            entries = json.loads(listing.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self.unlisted = True
+            return None
+        return next((entry["md5"] for entry in entries if entry["relpath"] == file), None)
+
+
+def _cache(project: Path) -> Path:
+    """Where DVC keeps files by md5; it may have been moved by DVC's configuration."""
+    home = next((p for p in (project, *project.parents) if (p / ".dvc").is_dir()), project) / ".dvc"
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([home / "config", home / "config.local"], encoding="utf-8")
+    return home / config.get("cache", "dir", fallback="cache") / "files" / "md5"

@@ -1,0 +1,80 @@
+"""What the Snakefile needs: the layout of the study it was asked for, outputs, shell commands."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snakemake.io import report
+from snakemake.ioflags import update
+
+from trainscape import study
+from trainscape.cell import canonical
+from trainscape.errors import UserError
+from trainscape.layout import STAGES, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from snakemake.settings.types import ConfigSettings
+
+    from trainscape.figures.names import Figure
+
+
+def layout_of(settings: ConfigSettings) -> Layout:
+    """The layout of params.yaml or of the ``--configfile``, with ``--config`` values replaced.
+
+    Raises:
+        UserError: the study is not valid.
+    """
+    files = list(settings.configfiles)
+    if len(files) > 1:
+        raise UserError("--configfile: takes one study; Snakemake would mix several")
+    path = Path(files[0] if files else "params.yaml")
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    layout = Layout(study.read(shown, settings.config))
+    layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
+    return layout
+
+
+def described(layout: Layout, stage: str) -> list[Any]:
+    """A stage's products, as outputs that stay if a job fails and show in Snakemake's own report.
+
+    Captions are ``workflow/report/<kind>.rst``.
+    """
+    figures = {**layout.figures(times=False), **layout.figures(times=True)}
+    return [update(report(file, **_words(file, figures))) for file in layout.products(stage)]
+
+
+def _words(file: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """How Snakemake's report files a product: category, caption and columns."""
+    path, figure = Path(file), figures.get(file)
+    if figure is None:
+        category = "Report" if path.suffix == ".html" else "Tables"
+        return {"category": category, "labels": {"file": path.name}, "caption": _caption(path.stem)}
+    labels = {"optimizer": figure.optimizer, "schedule": figure.schedule}
+    return {
+        "category": "Figures",
+        "subcategory": f"{figure.workload}: {figure.kind.replace('-', ' ')}",
+        "labels": {axis: label or "all" for axis, label in labels.items()},
+        "caption": _caption(figure.kind),
+    }
+
+
+def _caption(kind: str) -> str:
+    return f"../report/{kind}.rst"  # from the rules' folder
+
+
+def command(layout: Layout, *words: str) -> str:
+    """A shell command that runs ``trainscape`` on the study, whoever runs it and wherever.
+
+    The study travels as JSON, so that a job needs no file but its inputs.
+    """
+    source = Path(__file__).resolve().parent.parent
+    spec = canonical(json.loads(layout.study.model_dump_json()))
+    call = shlex.join([sys.executable, "-m", "trainscape", *words, "--study", spec])
+    # Snakemake formats shell commands: braces of the JSON are doubled to stay
+    return f"PYTHONPATH={shlex.quote(str(source))} {call}".replace("{", "{{").replace("}", "}}")

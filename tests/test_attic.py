@@ -1,0 +1,92 @@
+"""What leaves a study is kept, what comes back is not trained, and a user's files stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainscape import attic, study
+from trainscape.cell import TrialRecord
+from trainscape.identity import digest, identity
+from trainscape.layout import Layout
+from trainscape.results import CellRecord, claim, write_cell
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def layout(*optimizers: Any) -> Layout:
+    """A study of one cell per optimizer."""
+    grid = {"optimizer": list(optimizers), "batch_size": [64], "lr": [0.1]}
+    made = Layout(study.parse({"grid": grid}, "test"))
+    claim(made.output, made.study.name)
+    return made
+
+
+def trained(of: Layout) -> list[Path]:
+    """The study's cells, written as if trained."""
+    for path, cell in of.cells.items():
+        trials = [TrialRecord.untrained(seed, "oom") for seed in cell.seeds]
+        record = CellRecord(digest(cell), "cpu-avx2", cell.spec(), identity(cell), [], trials)
+        write_cell(Path(path), record)
+    return list(map(Path, of.cells))
+
+
+def test_a_cell_that_leaves_comes_back() -> None:
+    """Out of the study it moves to the attic; back in the study it returns, the same bytes."""
+    sgd, adam = trained(layout("sgd", "adam"))
+    content = adam.read_bytes()
+    attic.prune_cells(layout("sgd"))
+    assert sgd.exists() and not adam.exists()
+    back = layout("sgd", "adam")
+    assert attic.restore(back, adam)
+    assert adam.read_bytes() == content
+    assert not attic.restore(back, Path(str(adam).replace("adam", "sgd")))
+
+
+def test_another_label_keeps_the_cell() -> None:
+    """A label is no part of a cell: under a new one the file moves and nothing trains."""
+    (old,) = trained(layout({"name": "momentum", "label": "one"}))
+    renamed = layout({"name": "momentum", "label": "two"})
+    (new,) = map(Path, renamed.cells)
+    assert attic.restore(renamed, new)
+    assert new.exists() and not old.exists()
+
+
+def test_a_damaged_cell_does_not_come_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was edited in the attic is named and trained again."""
+    study_of_two = layout("sgd", "adam")
+    _, adam = trained(study_of_two)
+    attic.prune_cells(layout("sgd"))
+    kept = attic.place(study_of_two, adam)
+    kept.write_text(kept.read_text().replace("oom", "ok"))
+    assert not attic.restore(study_of_two, adam)
+    assert str(kept) in capsys.readouterr().err
+
+
+def test_files_of_the_users_own_stay() -> None:
+    """Pruning moves cells and removes what a killed run left half written, and nothing else."""
+    of = layout("sgd")
+    trained(of)
+    note = of.output / "cells" / "notes.json"
+    half = of.output / "cells" / "digits-mlp" / ".a.json.17.tmp"
+    for path in (note, half):
+        path.write_text("{}")
+    attic.prune_cells(of)
+    assert note.exists() and not half.exists()
+    assert all(Path(path).exists() for path in of.cells)
+
+
+def test_a_sweep_keeps_what_it_is_told_and_what_it_does_not_know() -> None:
+    """Of a folder of figures, pictures that are no product go; other files and folders stay."""
+    for name in ("a/old.svg", "a/new.svg", "b/old.svg", "c/drawing.png"):
+        path = Path("figures", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    attic.sweep(Path("figures"), "*.svg", keep=[Path("figures/a/new.svg")])
+    left = sorted(p.as_posix() for p in Path("figures").rglob("*"))
+    assert left == ["figures/a", "figures/a/new.svg", "figures/c", "figures/c/drawing.png"]

@@ -1,0 +1,219 @@
+"""``trainscape estimate``: exact counts, and a time that says what it rests on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainscape import estimate as module
+from trainscape import hardware, study
+from trainscape.calibrate import calibrate
+from trainscape.estimate import Speed, estimate, fit, roughly
+from trainscape.layout import Layout
+
+STUDY = {
+    "budget": {"epochs": 2},
+    "seeds": 3,
+    "throughput": {"enabled": False},
+    "grid": {
+        "optimizer": ["sgd", "adam"],
+        "batch_size": [50, 400],
+        "lr": [0.1],
+        "schedule": ["constant"],
+    },
+}
+STEPS = 2 * (23 + 3)  # two optimizers; 1,150 examples in batches of 50 and 400, for one epoch
+
+
+@pytest.fixture(autouse=True)
+def _idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project without results on an idle machine."""
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    Path("results/.study").write_text("default\n")
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+
+
+def layout(**changes: Any) -> Layout:
+    """The layout of the test's study."""
+    return Layout(study.parse({**STUDY, **changes}, "study"))
+
+
+def record(step_time: float, workload: str = "digits-mlp", machine: str | None = None) -> Path:
+    """Write a throughput record: the same step time for the study's batch sizes."""
+    rows = [
+        {"workload": workload, "batch_size": batch, "mode": mode, "step_time_s": seconds}
+        for batch in (50, 400)
+        for mode, seconds in (("step", step_time), ("loader", 1e6))
+    ]
+    name = machine or hardware.fingerprint("auto")
+    path = Path(f"results/throughput/{name}-0123456789ab.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"fingerprint": name, "rows": rows}))
+    return path
+
+
+def seconds(text: str) -> float:
+    """The first span of time in an estimate."""
+    amount, unit = text.split("about ")[1].split()[:2]
+    return float(amount) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+
+def test_counts_cells_trials_and_steps_exactly() -> None:
+    """The counts are those of the grid, and trials and steps those that are still to be trained."""
+    record(1e-3)
+    lines = estimate(layout()).splitlines()
+    assert lines[0] == "study default: 4 cells × 3 seeds = 12 trials"
+    assert lines[1].split("  ")[0] == "workload"
+    assert lines[2].split() == ["digits-mlp", "4", "0", "0", "4", "12", str(2 * 3 * STEPS)]
+
+
+def test_tells_cells_that_are_there_and_in_the_attic_apart() -> None:
+    """A cell that is there or waits in the attic is not counted as one to train."""
+    record(1e-3)
+    there, waiting, *_ = map(Path, layout().cells)
+    kept = Path("results/.attic") / f"{waiting.stem.split('-')[-1]}.json"
+    for path in (there, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    row = estimate(layout()).splitlines()[2].split()
+    assert row[:6] == ["digits-mlp", "4", "1", "1", "2", "6"]
+
+
+def test_a_study_that_is_done_has_nothing_to_train_and_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is timed when no cell is missing or all that are come back from the attic."""
+    monkeypatch.setattr(module, "calibrate", pytest.fail)
+    paths = [Path(path) for path in layout().cells]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert estimate(layout()).endswith("nothing to train: every cell is there")
+    attic = Path("results/.attic")
+    attic.mkdir()
+    for path in paths:
+        path.rename(attic / f"{path.stem.split('-')[-1]}.json")
+    assert "comes back from the attic" in estimate(layout())
+
+
+def test_sums_workloads_in_a_table_of_even_columns() -> None:
+    """Several workloads have a row each and one of their sum, in columns of equal width."""
+    for name in ("digits-mlp", "digits-cnn"):
+        record(1e-3, name).rename(f"results/throughput/{hardware.fingerprint('auto')}-{name}.json")
+    table = estimate(layout(workloads=["digits-mlp", "digits-cnn"])).splitlines()[1:5]
+    assert len({len(line) for line in table}) == 1
+    mlp, cnn, both = ([int(n.replace(",", "")) for n in row.split()[1:]] for row in table[1:])
+    assert both == [a + b for a, b in zip(mlp, cnn, strict=True)]
+
+
+def test_rests_on_step_times_of_this_machine_without_importing_torch() -> None:
+    """A throughput record of this machine is enough: the answer comes at once and names it."""
+    record(1e-3)
+    Path("study.yaml").write_text(json.dumps(STUDY))
+    code = (
+        "import sys; from trainscape.cli import main; main(['estimate', '--study', 'study.yaml']);"
+        "print('torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "rests on step times measured earlier on this machine" in out.stdout
+    assert out.stdout.endswith("False\n")
+
+
+def test_takes_longer_for_slower_steps_more_epochs_and_a_busy_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The time grows with the step time, the budget and the load, which is mentioned."""
+    record(1.0)
+    once = seconds(estimate(layout()))
+    assert seconds(estimate(layout(budget={"epochs": 20}))) > 5 * once
+    record(10.0)
+    assert seconds(estimate(layout())) > 5 * once
+    record(1.0)
+    load = float(len(hardware.usable_cores()))
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    text = estimate(layout())
+    assert seconds(text) == pytest.approx(2 * once, rel=0.2)
+    assert f"the machine is busy; without that, {roughly(once)}" in text
+
+
+def test_counts_the_measurement_of_step_times_until_it_is_made() -> None:
+    """A study that measures step times takes longer while their record is not there."""
+    plan = layout(throughput={"enabled": True, "rounds": 200, "block": 1})
+    assert plan.throughput
+    record(1e-3)
+    before = seconds(estimate(plan))
+    Path(plan.throughput).write_text("{}")
+    assert before - seconds(estimate(plan)) == pytest.approx(2 * 4 * 200, rel=0.1)
+
+
+def test_ignores_records_of_other_machines_and_broken_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Times of another machine do not count, and a damaged record is no error: it is measured."""
+    record(1e-3, machine="0" * 12)
+    record(1e-3).write_text("{")
+    called: list[int] = []
+
+    def calibrated(_: Layout, train: list[object]) -> tuple[float, dict[str, Any]]:
+        called.append(len(train))
+        return 2.0, {"digits-mlp": ({50: 0.001, 400: 0.002}, 0.003)}
+
+    monkeypatch.setattr(module, "calibrate", calibrated)
+    text = estimate(layout())
+    assert called == [4]
+    assert "digits-mlp 1 ms a step at batch 50, digits-mlp 2 ms a step at batch 400" in text
+    assert text.endswith("and 2.8 s to start each cell's process")
+
+
+def test_measures_on_the_spot_with_the_engine_in_a_few_seconds() -> None:
+    """Without records the engine is timed: positive times, larger batches no faster, no files."""
+    began = time.process_time()
+    plan = layout()
+    start, measured = calibrate(plan, list(plan.cells.values()))
+    assert time.process_time() - began < 8
+    points, chunk = measured["digits-mlp"]
+    assert sorted(points) == [50, 400]
+    assert 0 < points[50] <= points[400] < 1
+    assert 0 <= chunk < 1
+    assert 0 < start < 30
+    assert [path.name for path in Path().rglob("*")] == ["results", ".study"]
+
+
+def test_measures_cells_that_would_diverge() -> None:
+    """A rate at which every trial breaks off at once is measured as any other."""
+    plan = layout(grid={"optimizer": ["sgd"], "batch_size": [50], "lr": [1e30]})
+    _, measured = calibrate(plan, list(plan.cells.values()))
+    assert 0 < measured["digits-mlp"][0][50] < 1
+
+
+def test_a_workload_without_data_is_named_and_not_downloaded() -> None:
+    """A dataset that is not here is not fetched for an estimate: its time is called unknown."""
+    text = estimate(layout(workloads=["mnist-mlp"]))
+    assert text.endswith("mnist-mlp: time unknown before its data is there (trainscape data mnist)")
+    assert "about" not in text
+
+
+def test_fits_a_line_that_neither_falls_nor_starts_below_zero() -> None:
+    """Step times are a fixed part and one per example, both never negative."""
+    assert fit({10: 2.0, 20: 3.0}).step(30) == pytest.approx(4.0)
+    assert fit({10: 3.0, 20: 2.0}).example == 0
+    assert fit({10: 1.0, 20: 5.0}).fixed == 0
+    assert fit({10: 2.0}, chunk=3.0) == Speed(1.0, 0.1, 3.0)
+    assert fit({10: 2.0}).chunk == pytest.approx((1 + 25.6) / 3)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"),
+    [(0.2, "1 s"), (8, "8 s"), (42, "40 s"), (100, "2 min"), (5000, "83 min"), (9000, "2.5 h")],
+)
+def test_tells_a_guess_in_one_unit(time_s: float, text: str) -> None:
+    """A guess is told as exactly as it is known."""
+    assert roughly(time_s) == text

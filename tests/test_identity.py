@@ -1,0 +1,222 @@
+"""Whose source counts for which cell."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainscape import datasets, grid, hardware, identity, source
+from trainscape.study import parse
+
+STUDY: dict[str, Any] = {
+    "workloads": ["digits-mlp", "digits-cnn"],
+    "grid": {
+        "optimizer": ["sgd", "adam"],
+        "batch_size": [64],
+        "lr": [0.1],
+        "schedule": ["constant", "cosine"],
+    },
+}
+
+
+def test_identity_is_data_torch_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside its values a cell depends on the pinned data, torch's public version and source."""
+    monkeypatch.setattr(hardware, "version", {"torch": "2.11.0+cu126"}.__getitem__)
+    assert hardware.torch_version() == "2.11.0"
+    cells = grid.cells(parse(STUDY, "test"))
+    found = [identity.identity(cell) for cell in cells]
+    assert {tuple(each) for each in found} == {("data", "torch", "source")}
+    assert {each["data"] for each in found} == {datasets.registry.get("digits").sha256}
+    parts = {(cell.workload, cell.optimizer.name, cell.schedule.name) for cell in cells}
+    assert len({each["source"] for each in found}) == len(parts) == 8
+
+
+# A copy of the package that tests may edit, asked for digests in a process of its own.
+DIGESTS = """
+import json, sys
+from trainscape import grid, identity
+from trainscape.study import parse
+raw = json.loads(sys.argv[1])
+print(json.dumps({str(c): c.digest(identity.identity(c)) for c in grid.cells(parse(raw, 'test'))}))
+"""
+PLUGIN = """
+from dataclasses import dataclass
+import {helper}
+from trainscape.optimizers import Optimizer, register
+
+@register("{name}")
+@dataclass(frozen=True)
+class Mine(Optimizer):
+    def update(self, param, grad, state, lr, step):
+        param.addcmul_(grad, lr, value=-{helper}.SPEED)
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the package's source, without what is not needed to list cells."""
+    package = Path(source.__file__).parent
+    ignore = shutil.ignore_patterns("__pycache__", "report", "analysis", "figure*")
+    shutil.copytree(package, tmp_path / "src" / "trainscape", ignore=ignore)
+    return tmp_path
+
+
+def python(folder: Path, code: str, *args: str) -> str:
+    """What ``code`` prints, run in ``folder`` with the package below ``folder/src``."""
+    env = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", code, *args]
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def digests(folder: Path, study: dict[str, Any] = STUDY) -> dict[str, str]:
+    """The digest of every cell of ``study`` by the package below ``folder``."""
+    found: dict[str, str] = json.loads(python(folder, DIGESTS, json.dumps(study)))
+    return found
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace a text that stands in a file once."""
+    text = file.read_text()
+    assert text.count(old) == 1, (file, old)
+    file.write_text(text.replace(old, new))
+
+
+def test_a_new_optimizer_changes_no_digest(copy: Path) -> None:
+    """Adding a file adds cells and touches no other."""
+    before = digests(copy)
+    rules = copy / "src" / "trainscape" / "optimizers"
+    (rules / "sgd2.py").write_text((rules / "sgd.py").read_text().replace('"sgd"', '"sgd2"'))
+    assert digests(copy) == before
+    axes = {**STUDY["grid"], "optimizer": ["sgd", "adam", "sgd2"]}
+    after = digests(copy, {**STUDY, "grid": axes})
+    assert len(after) == len(before) + 4
+    assert {cell: after[cell] for cell in before} == before
+
+
+def test_a_comment_changes_no_digest(copy: Path) -> None:
+    """Comments and docstrings of the engine and of every part may be edited freely."""
+    before = digests(copy)
+    for file in (copy / "src" / "trainscape").rglob("*.py"):
+        file.write_text(file.read_text() + "\n# an afterthought\n")
+    train = copy / "src" / "trainscape" / "engine" / "train.py"
+    edit(train, '"""Train every trial on its next batch;', '"""Train each trial on one batch;')
+    assert digests(copy) == before
+
+
+def test_the_engines_arithmetic_changes_every_digest(copy: Path) -> None:
+    """A changed number in the engine is another result for every cell."""
+    before = digests(copy)
+    edit(copy / "src" / "trainscape" / "engine" / "train.py", "CHUNK = 256", "CHUNK = 512")
+    after = digests(copy)
+    assert after.keys() == before.keys()
+    assert not set(after.values()) & set(before.values())
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "word"),
+    [
+        ("optimizers/adam.py", "beta2**step", "beta2 ** (step + 1)", " adam "),
+        ("schedules/cosine.py", "math.pi * step", "math.pi * (step + 1)", "cosine"),
+        ("workloads/digits_cnn.py", "target=", "mean=0.5, target=", "digits-cnn"),
+    ],
+)
+def test_a_part_changes_the_cells_that_use_it(
+    copy: Path, file: str, old: str, new: str, word: str
+) -> None:
+    """An edit of one optimizer, schedule or workload is another result for its own cells only."""
+    before = digests(copy)
+    edit(copy / "src" / "trainscape" / file, old, new)
+    after = digests(copy)
+    changed = {cell for cell in before if after[cell] != before[cell]}
+    assert changed == {cell for cell in before if word in cell}
+
+
+def test_a_plugins_helper_changes_the_cells_that_use_it(copy: Path) -> None:
+    """What a plugin imports counts for the cells of its parts, and for no other."""
+    for name in ("one", "two"):
+        text = PLUGIN.format(name=name, helper=f"speed_{name}")
+        (copy / f"{name}.py").write_text(text)
+        (copy / f"speed_{name}.py").write_text("SPEED = 1.0\n")
+    axes = {**STUDY["grid"], "optimizer": ["sgd", "one", "two"]}
+    study = {**STUDY, "plugins": ["one.py", "two.py"], "grid": axes}
+    before = digests(copy, study)
+    (copy / "speed_one.py").write_text("SPEED = 1.0  # as fast\n")
+    assert digests(copy, study) == before
+    (copy / "speed_one.py").write_text("SPEED = 2.0\n")
+    after = digests(copy, study)
+    changed = {cell for cell in before if after[cell] != before[cell]}
+    assert changed == {cell for cell in before if " one " in cell}
+
+
+LIST = """
+import json, sys
+from trainscape import grid, identity, source
+from trainscape.study import parse
+cells = grid.cells(parse(json.loads(sys.argv[1]), 'test'))
+closure = set()
+for cell in cells:
+    parts = [(identity.workloads, cell.workload), (identity.optimizers, cell.optimizer.name),
+             (identity.schedules, cell.schedule.name)]
+    files = [kind.registry.source(name) for kind, name in parts]
+    closure |= set(source.closure([*identity.ENGINE, *files]))
+specs = [cell.spec() for cell in cells]
+json.dump({"specs": specs, "closure": sorted(closure)}, sys.stdout)
+"""
+TRAIN = """
+import json, sys
+from pathlib import Path
+from trainscape import plugins
+from trainscape.datasets import Raw, registry
+plugins.load(json.loads(sys.argv[2]))
+from trainscape.engine import device
+from trainscape.engine.run import train_cells
+arrays = registry.get('digits').make(Raw(Path('raw')))
+steps, records = train_cells(json.loads(sys.argv[1]), arrays, device.choose('cpu'))
+assert len(records) == len(json.loads(sys.argv[1])), records
+loaded = {}
+for name, module in sys.modules.items():
+    file = getattr(module, '__file__', None)
+    if name.split('.')[0] == 'trainscape' or (file and Path(file).parent == Path.cwd()):
+        loaded[name] = Path(file).name
+json.dump(loaded, sys.stdout)
+"""
+
+
+def test_all_that_training_loads_is_hashed_or_excluded_with_a_reason(copy: Path) -> None:
+    """Every first-party module in a training process is in the closure or excluded by name.
+
+    The other way round, every exclusion is needed and says why. So a module that comes to decide
+    numbers cannot stay out of the digest unnoticed.
+    """
+    text = PLUGIN.format(name="mine", helper="speed")
+    (copy / "mine.py").write_text(text)
+    (copy / "speed.py").write_text("SPEED = 1.0\n")
+    axes = {**STUDY["grid"], "optimizer": ["sgd", "adam", "mine"]}
+    study = {
+        **STUDY,
+        "workloads": ["digits-mlp"],
+        "plugins": ["mine.py"],
+        "grid": axes,
+        "seeds": 1,
+        "budget": {"steps": 2},
+    }
+    made = json.loads(python(copy, LIST, json.dumps(study)))
+    loaded = json.loads(python(copy, TRAIN, json.dumps(made["specs"]), '["mine.py"]'))
+    own = {name for name in loaded if name.split(".")[0] == "trainscape"}
+    free = {name for name in own if name.startswith(source.DATASETS)}
+    assert own - free - set(source.EXCLUDED) - set(made["closure"]) == set()
+    assert set(source.EXCLUDED) - own == set(), "an exclusion that nothing loads"
+    assert set(source.EXCLUDED) & set(made["closure"]) == set()
+    assert all(len(reason.split()) >= 2 for reason in source.EXCLUDED.values())
+    users = {file for name, file in loaded.items() if name not in own}
+    assert users == {"mine.py", "speed.py"}
+    assert users <= set(made["closure"])

@@ -1,0 +1,77 @@
+"""All stages of a small study in one process, and the check of what they made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trainscape import make, study
+from trainscape.layout import SOURCES, Layout
+from trainscape.verify import verify
+
+STUDY = {
+    "budget": {"steps": 40},
+    "seeds": 2,
+    "grid": {"optimizer": ["sgd"], "batch_size": [64, 256], "lr": [0.1, 1e30]},
+    "throughput": {"enabled": False},
+}
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A finished study of four cells, one diverging, without step times."""
+    monkeypatch.chdir(tmp_path)
+    made = Layout(study.parse(STUDY, "test"))
+    make.data(made, [], None, None)
+    make.train(made, list(made.cells))
+    for stage in (make.settle, make.collect, make.figures, make.timings, make.report):
+        stage(made)
+    return made
+
+
+def test_every_stage_makes_what_the_layout_lists(layout: Layout) -> None:
+    """After all stages every product and stamp is there, the check is content, no file is left."""
+    listed = {Path(p) for p in layout.targets("data", "train", *SOURCES)}
+    there = {path for root in ("data", "results") for path in Path(root).rglob("*")}
+    assert {path for path in there if path.is_file()} == listed | {Path("results/.study")}
+    assert verify(layout) == []
+
+
+def test_the_report_tells_a_budget_of_steps(layout: Layout) -> None:
+    """The first paragraph counts steps, not epochs, and names what diverged."""
+    page = (layout.output / "report.html").read_text()
+    assert "None epochs" not in page and "None steps" not in page
+    assert "40 steps" in page
+    metrics = json.loads((layout.output / "metrics.json").read_text())
+    assert metrics
+
+
+def test_a_study_without_step_times_shows_none(layout: Layout) -> None:
+    """Switched off is not the same as not yet measured: no figure and no section of times."""
+    names = {path.parent.name for path in layout.output.rglob("*.svg")}
+    assert names == {"test-metric", "steps-to-target", "diverged-share", "curves"}
+    assert "Not measured here" not in (layout.output / "report.html").read_text()
+
+
+def test_what_was_changed_afterwards_is_named(layout: Layout) -> None:
+    """An edited table, a missing figure, an edited cell and a damaged dataset: a line each."""
+    table = layout.output / "summary.csv"
+    table.write_text(table.read_text().replace("sgd", "SGD"))
+    figure = Path(layout.products("figures")[0])
+    figure.unlink()
+    cell = Path(layout.products("train")[0])
+    cell.write_text(cell.read_text().replace('"seed":0', '"seed":7'))
+    data = Path("data/digits.npz")
+    data.write_bytes(data.read_bytes()[:-100])
+    complaints = verify(layout)
+    assert len(complaints) == 4
+    for path in (table, figure, cell, data):
+        assert any(line.startswith(str(path)) for line in complaints), path
+
+
+def test_a_cell_of_no_study_is_refused(layout: Layout) -> None:
+    """A path that the grid does not hold is named, before anything trains."""
+    with pytest.raises(Exception, match=r"results/cells/a\.json: is no cell of study 'default'"):
+        make.train(layout, ["results/cells/a.json"])
