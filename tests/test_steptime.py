@@ -1,0 +1,150 @@
+"""The loop that is timed, and its times as rows."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from trainscape import optimizers
+from trainscape.engine.data import Split
+from trainscape.steptime import loop as steps
+from trainscape.steptime.memory import peak
+from trainscape.steptime.rows import rows
+from trainscape.throughput._request import Measurement
+
+CPU = torch.device("cpu")
+
+# What the suite says, as rows
+
+ONE = Measurement("digits-mlp", "sgd", {"name": "sgd"}, 64, "step")
+OTHER = Measurement("digits-mlp", "sgd", {"name": "sgd"}, 64, "loader")
+
+
+def mark(one: Measurement, **stats: float) -> dict[str, Any]:
+    """A record of pytest-benchmark's: four steps a block."""
+    info = {"key": one.key(), "steps": 4, "peak_memory_bytes": 1000}
+    return {"extra_info": info, "stats": {"median": 0.5, "iqr": 0.02, "rounds": 7, **stats}}
+
+
+def test_rows() -> None:
+    """Times are a step's, in the order asked for; what did not fit the memory is null."""
+    nothing = dict.fromkeys(("step_time_s", "iqr_s", "samples_per_s", "peak_memory_bytes"))
+    assert rows([mark(ONE)], [OTHER, ONE]) == [
+        {**OTHER.key(), **nothing, "rounds": 0},
+        {
+            "workload": "digits-mlp",
+            "optimizer": "sgd",
+            "batch_size": 64,
+            "mode": "step",
+            "step_time_s": 0.125,
+            "iqr_s": 0.005,
+            "rounds": 7,
+            "samples_per_s": 512.0,
+            "peak_memory_bytes": 1000,
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "stats", [{"median": 0.0}, {"median": math.nan}, {"iqr": math.inf}, {"iqr": -1.0}]
+)
+def test_impossible_rows(stats: dict[str, float]) -> None:
+    """A time that cannot be is refused, never written."""
+    with pytest.raises(ValueError, match=r"step_time_s is|iqr_s is"):
+        rows([mark(ONE, **stats)], [ONE])
+
+
+def test_unasked_rows() -> None:
+    """A measurement that nobody asked for is refused."""
+    with pytest.raises(ValueError, match="without being asked"):
+        rows([mark(ONE), mark(OTHER)], [ONE])
+
+
+# The loop that is timed
+
+
+def split(size: int) -> Split:
+    """``size`` examples whose label is their number."""
+    return Split(torch.randn(size, 8, 8), torch.arange(size) % 10)
+
+
+def loop(optimizer: str, mode: str = "step", size: int = 16) -> steps.Loop:
+    """A loop over 40 examples, one batch of them in memory."""
+    one = Measurement("digits-mlp", optimizer, {"name": optimizer}, size, mode)
+    return steps.Loop(one, split(40), CPU, batches=1)
+
+
+@pytest.mark.parametrize("name", optimizers.registry.names())
+def test_every_optimizer_runs(name: str) -> None:
+    """In a plain loop torch's own counterpart of every optimizer moves every weight a little."""
+    made = loop(name)
+    before = [param.detach().clone() for param in made.model.parameters()]
+    made.run(3)
+    for param, old in zip(made.model.parameters(), before, strict=True):
+        assert not torch.equal(param, old)
+        assert torch.allclose(param, old, atol=1e-3)
+    assert type(made.optimizer).__module__.startswith("torch.optim")
+
+
+@pytest.mark.parametrize("name", optimizers.registry.names())
+def test_our_rule_as_optimizer(name: str) -> None:
+    """Where torch has no counterpart our rule is timed, and it is the same rule."""
+    rule = optimizers.registry.get(name)()
+    x, y = torch.randn(20, 3, dtype=torch.float64), torch.randn(20, 1, dtype=torch.float64)
+    found = []
+    for ours in (True, False):
+        torch.manual_seed(1)
+        model = nn.Linear(3, 1).double()
+        reference = rule.reference(model.parameters(), 0.01)
+        optimizer = steps.Ours(model.parameters(), rule, 0.01) if ours else reference
+        assert optimizer is not None
+        for _ in range(10):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        found.append(nn.utils.parameters_to_vector(model.parameters()).detach())
+    assert torch.allclose(found[0], found[1], rtol=0, atol=1e-12)
+
+
+def test_loader_batches() -> None:
+    """A loader gives full batches, no example twice an epoch, and another order in the next."""
+    train = Split(torch.arange(25.0)[:, None], torch.arange(25))
+    batches = [y.tolist() for _, y in islice(steps._loaded(train, 10, CPU), 6)]
+    assert [len(batch) for batch in batches] == [10] * 6
+    epochs = [batches[i] + batches[i + 1] for i in (0, 2, 4)]
+    assert all(len(set(epoch)) == 20 for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_batches_in_memory() -> None:
+    """Batches in memory are full, different, and come again when they are used up."""
+    train = Split(torch.arange(25.0)[:, None], torch.arange(25))
+    found = [y.tolist() for _, y in islice(steps._in_memory(train, 10, CPU, 64), 3)]
+    assert found == [[*range(10)], [*range(10, 20)], [*range(10)]]
+
+
+def test_peak() -> None:
+    """The peak counts what the work holds at once: not what it freed, nor what was there before."""
+    before = torch.ones(5000)
+
+    def work() -> None:
+        first = torch.zeros(1000)
+        del first
+        kept = [torch.zeros(2000), before.clone()]
+        kept.clear()
+        torch.zeros(300)
+
+    assert peak(work, CPU) == 4 * 7000
+
+
+def test_peak_of_state() -> None:
+    """Adam's two moments stand in its peak: at least two more tensors as large as the weights."""
+    weights = sum(param.numel() * 4 for param in loop("sgd").model.parameters())
+    found = {name: peak(lambda n=name: loop(n).run(2), CPU) for name in ("sgd", "adam")}  # type: ignore[misc]
+    assert found["sgd"] > 2 * weights  # and gradients
+    assert found["adam"] >= found["sgd"] + 2 * weights
