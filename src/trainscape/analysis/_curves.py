@@ -1,0 +1,55 @@
+"""Cell records -> learning curves in long form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainscape import datasets, workloads
+from trainscape.analysis._tables import AXES, Row, frame
+from trainscape.analysis._trials import VALUES, Entry, axes
+from trainscape.budget import Plan, validation_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+
+    from trainscape.results import TrialRecord
+
+COLUMNS = (*AXES, "seed", "step", "epoch", *VALUES)
+
+
+def curves(entries: Iterable[Entry]) -> pd.DataFrame:
+    """One row per evaluation of every trial, in grid order.
+
+    ``epoch`` counts passes over the training split, by examples (validation is not in it).
+    A trial that diverged has rows up to its last evaluation before that.
+
+    Args:
+        entries: the study's cells in grid order.
+    """
+    return frame(
+        [row for entry in entries for trial in entry.record.trials for row in _rows(entry, trial)],
+        COLUMNS,
+    )
+
+
+def _rows(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
+    plan = _plan(entry)
+    for index, step in enumerate(entry.record.steps[: len(trial.train_loss)]):
+        history = {name: getattr(trial, name) for name in VALUES}
+        yield {
+            **axes(entry.cell),
+            "seed": trial.seed,
+            "step": step,
+            "epoch": plan.seen(step) / plan.examples,
+            **{name: values[index] if values else None for name, values in history.items()},
+        }
+
+
+def _plan(entry: Entry) -> Plan:
+    """The steps that the cell's trials took."""
+    cell = entry.cell
+    size = datasets.registry.get(workloads.registry.get(cell.workload).dataset).train
+    held = validation_size(size, cell.validation)
+    return Plan(size - held, cell.batch_size, cell.budget, cell.evaluate_every)

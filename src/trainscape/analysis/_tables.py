@@ -1,0 +1,70 @@
+"""Tables as files: every column has one type, null is an empty cell, floats lose nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from trainscape.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
+TEXT = {"workload", "optimizer", "schedule", "status", "backend", "digest"}
+WHOLE = {
+    "batch_size",
+    "seed",
+    "seeds",
+    "step",
+    "steps",
+    "diverged",
+    "diverged_at",
+    "reached",
+    "peak_memory_bytes",
+}
+
+Row = dict[str, Any]
+
+
+def _dtype(column: str) -> str:
+    """A label such as ``007`` must stay text and a count with nulls must stay whole."""
+    return "string" if column in TEXT else "Int64" if column in WHOLE else "float64"
+
+
+def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """A table of ``rows`` with exactly ``columns``, typed by their names; None is null."""
+    table = pd.DataFrame([dict(row) for row in rows], columns=list(columns))
+    return table.astype({column: _dtype(column) for column in columns})
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    """The rows as plain Python values, null as None, in order."""
+    names = [str(column) for column in table.columns]
+    values = [
+        [None if pd.isna(value) else value for value in table[name].tolist()] for name in names
+    ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write ``table`` at once or not at all; the same table gives the same bytes."""
+    write_text(path, str(table.to_csv(index=False, lineterminator="\n")))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read back what :func:`write_csv` wrote: the same values and types."""
+    # Only text comes out of the parser: a label such as NA or null is a name here, never a null.
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    names = [str(name) for name in raw.columns]
+    columns = {name: [_value(name, text) for text in raw[name]] for name in names}
+    return pd.DataFrame(columns).astype({name: _dtype(name) for name in names})
+
+
+def _value(column: str, text: str) -> str | int | float | None:
+    kind = _dtype(column)
+    if kind == "string":
+        return text
+    return None if text == "" else int(text) if kind == "Int64" else float(text)

@@ -1,0 +1,152 @@
+"""Tables -> pictures: one SVG per facet. Draws what :mod:`trainscape.figures.names` lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainscape.analysis import AXES, Row, best, grouped, metric, records, validated
+from trainscape.figures.curves import curves_figure, key
+from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
+from trainscape.figures.names import Figure, expected, result_figures, timing_figures
+from trainscape.figures.style import save
+from trainscape.figures.values import Shown, duration, number, score, shown, ticks, values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from matplotlib.figure import Figure as Picture
+
+    from trainscape.workloads import Metric
+
+__all__ = ["draw", "draw_results", "draw_timings", "expected"]
+
+Labels = tuple[list[str], list[str], list[str]]
+
+
+def draw(
+    trials: pd.DataFrame,
+    summary: pd.DataFrame,
+    timings: pd.DataFrame | None,
+    curves: pd.DataFrame,
+    folder: Path,
+) -> list[Path]:
+    """Draw every figure of a study into ``folder``; give their paths.
+
+    Args:
+        trials: a row per trial.
+        summary: a row per cell.
+        timings: a row per cell, all null where nothing was measured here; None for no such figures.
+        curves: a row per evaluation.
+        folder: where the figures go.
+    """
+    drawn = draw_results(trials, summary, curves, folder)
+    return drawn if timings is None else drawn + draw_timings(trials, summary, timings, folder)
+
+
+def draw_results(
+    trials: pd.DataFrame, summary: pd.DataFrame, curves: pd.DataFrame, folder: Path
+) -> list[Path]:
+    """Draw the figures that training alone decides; none without a validation split."""
+    if not validated(trials):
+        return []
+    cells = records(summary)
+    histories = {key(group[0]): group for group in grouped(records(curves), AXES)}
+    paths = []
+    for figure in result_figures(*labels(cells)):
+        own = [row for row in cells if row["workload"] == figure.workload]
+        if figure.kind == "curves":
+            rows = [row for row in own if row["optimizer"] == figure.optimizer]
+            picture = curves_figure(figure.optimizer, rows, histories)
+        else:
+            picture = facet(figure, own)
+        paths.append(folder / figure.path)
+        save(picture, paths[-1])
+    return paths
+
+
+def draw_timings(
+    trials: pd.DataFrame, summary: pd.DataFrame, timings: pd.DataFrame, folder: Path
+) -> list[Path]:
+    """Draw the figures that hold seconds."""
+    cells = timed(summary, timings)
+    paths = []
+    for figure in timing_figures(*labels(cells), validated(trials)):
+        own = [row for row in cells if row["workload"] == figure.workload]
+        picture = throughput(figure.workload, own) if not figure.optimizer else facet(figure, own)
+        paths.append(folder / figure.path)
+        save(picture, paths[-1])
+    return paths
+
+
+def labels(cells: Sequence[Row]) -> Labels:
+    """The workloads, optimizers and schedules, in the study's order."""
+    workloads, optimizers, schedules = (
+        list(dict.fromkeys(row[axis] for row in cells))
+        for axis in ("workload", "optimizer", "schedule")
+    )
+    return workloads, optimizers, schedules
+
+
+def timed(summary: pd.DataFrame, timings: pd.DataFrame) -> list[Row]:
+    """The summary's rows with their times."""
+    times = {key(row): row for row in records(timings)}
+    return [{**times[key(row)], **row} for row in records(summary)]
+
+
+def facet(figure: Figure, cells: Sequence[Row]) -> Picture:
+    """One heatmap, batch size × lr, in colours shared with the workload's others of its kind."""
+    judged = metric(figure.workload)
+    own = [
+        row
+        for row in cells
+        if (row["optimizer"], row["schedule"]) == (figure.optimizer, figure.schedule)
+    ]
+    lrs = sorted({row["lr"] for row in own})
+    sizes = sorted({row["batch_size"] for row in own})
+    place = {key(row): (sizes.index(row["batch_size"]), lrs.index(row["lr"])) for row in own}
+    chosen, first = best(own), best(cells)
+    star = " ★" if chosen is not None and chosen == first else ""
+    return heatmap(
+        {place[key(row)]: shown(figure.kind, row, judged) for row in own},
+        ticks(lrs),
+        [str(size) for size in sizes],
+        (f"{figure.optimizer} · {figure.schedule}{star}", "learning rate (peak)", "batch size"),
+        shared_scale(figure.kind, [shown(figure.kind, row, judged) for row in cells], judged),
+        None if chosen is None else place[key(chosen)],
+    )
+
+
+def shared_scale(kind: str, cells: Sequence[Shown], judged: Metric) -> Scale:
+    """The colours of one kind of heatmap of one workload: brighter is better."""
+    if kind == "diverged-share":
+        return share_scale()
+    if kind == "test-metric":
+        fraction = judged.unit == "fraction"
+        said = lambda value: score(value, judged, unit=True)
+        return scale(values(cells), judged.direction, judged.name, said, fraction=fraction)
+    whole = lambda value: number(round(value))
+    tick: Callable[[float], str] = whole if kind == "steps-to-target" else duration
+    label = "steps" if kind == "steps-to-target" else "time"
+    return scale(values(cells), "min", label, tick)
+
+
+def throughput(workload: str, cells: Sequence[Row]) -> Picture:
+    """Samples a second by optimizer and batch size, without data loading."""
+    groups = [group[0] for group in grouped(cells, ("optimizer", "batch_size"))]
+    optimizers = list(dict.fromkeys(row["optimizer"] for row in groups))[::-1]
+    sizes = sorted({row["batch_size"] for row in groups})
+    content = {
+        (optimizers.index(row["optimizer"]), sizes.index(row["batch_size"])): _rate(row)
+        for row in groups
+    }
+    colours = scale(values(content.values()), "max", "samples/s", number)
+    title = (f"{workload}: samples/s", "batch size", "optimizer")
+    return heatmap(content, [str(size) for size in sizes], optimizers, title, colours)
+
+
+def _rate(row: Row) -> Shown:
+    if row["samples_per_s"] is None:
+        return Shown(None, "not measured", state="none")
+    return Shown(row["samples_per_s"], number(row["samples_per_s"]), duration(row["step_time_s"]))

@@ -1,0 +1,135 @@
+"""What a heatmap's cell shows: a value, or in words why it has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from trainscape.analysis import Row
+    from trainscape.workloads import Metric
+
+State = Literal["value", "diverged", "oom", "none"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The content of one heatmap cell.
+
+    Args:
+        value: what the colour says, None for no colour.
+        text: the first line.
+        note: a smaller second line.
+        state: why there is no value.
+    """
+
+    value: float | None
+    text: str
+    note: str = ""
+    state: State = "value"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number as short as it can be said: 0.00316, 1e-4, 12.5k, 3.1M."""
+    size = abs(value)
+    for limit, sign in ((1e6, "M"), (1e4, "k")):
+        if size >= limit:
+            return f"{value / (1e6 if sign == 'M' else 1e3):.{digits}g}{sign}"
+    if 0 < size < 1e-3:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.{digits}g}" if size < 1000 else f"{value:.0f}"
+
+
+def ticks(values: Sequence[float]) -> list[str]:
+    """Short labels for an axis, with as many digits as it takes to tell its values apart."""
+    for digits in range(3, 17):
+        labels = [number(value, digits) for value in values]
+        if len(set(labels)) == len(set(values)):
+            return labels
+    return [repr(value) for value in values]
+
+
+def score(value: float, metric: Metric, *, unit: bool = False) -> str:
+    """A metric's value: a fraction in percent with one decimal, else three digits."""
+    if metric.unit == "fraction":
+        return f"{100 * value:.1f}" + ("%" if unit else "")
+    return number(value) + (f" {metric.unit}" if unit and metric.unit else "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them: 310 µs, 0.84 s, 3.2 min, 1.5 h."""
+    for limit, size, unit in (
+        (1e-3, 1e-6, "µs"),
+        (1, 1e-3, "ms"),
+        (100, 1, "s"),
+        (6000, 60, "min"),
+    ):
+        if seconds < limit:
+            return f"{number(seconds / size)} {unit}"
+    return f"{number(seconds / 3600)} h"
+
+
+def shown(kind: str, row: Row, metric: Metric) -> Shown:
+    """What the cell ``row`` shows in a heatmap of ``kind``.
+
+    Args:
+        kind: the heatmap's metric, as in :mod:`trainscape.figures.names`.
+        row: a summary row; for times joined with its row of the timings.
+        metric: the workload's.
+    """
+    if row["status"] == "oom":
+        return Shown(None, "oom", state="oom")
+    if kind == "diverged-share":
+        return Shown(row["diverged"] / row["seeds"], _of(row["diverged"], row))
+    found = KINDS[kind](row, metric)
+    if row["status"] == "diverged":
+        note = found.text if found.state == "value" else ""
+        return Shown(None, f"div {_of(row['diverged'], row)}", note, "diverged")
+    return found
+
+
+def _of(count: int, row: Row) -> str:
+    return f"{count}/{row['seeds']}"
+
+
+def _test(row: Row, metric: Metric) -> Shown:
+    mean, spread = row["test_metric_mean"], row["test_metric_std"]
+    if mean is None:
+        return Shown(None, "no value", state="none")
+    rough = score if metric.unit == "fraction" else lambda value, _: number(value, 2)
+    return Shown(mean, score(mean, metric), "" if spread is None else f"±{rough(spread, metric)}")
+
+
+def _steps(row: Row, _: Metric) -> Shown:
+    count = row["steps_to_target"]
+    if count is None:
+        return Shown(None, "not reached", _some(row), "none")
+    return Shown(count, number(count), _some(row))
+
+
+def _some(row: Row) -> str:
+    """How many seeds reached the target, where it is some but not all."""
+    return _of(row["reached"], row) if 0 < row["reached"] < row["seeds"] else ""
+
+
+def _seconds(row: Row, metric: Metric) -> Shown:
+    if row["step_time_s"] is None:
+        return Shown(None, "not measured", state="none")
+    if row["time_to_target_s"] is None:
+        return _steps(row, metric)
+    return Shown(row["time_to_target_s"], duration(row["time_to_target_s"]), _some(row))
+
+
+KINDS: dict[str, Callable[[Row, Metric], Shown]] = {
+    "test-metric": _test,
+    "steps-to-target": _steps,
+    "time-to-target": _seconds,
+}
+
+
+def values(cells: Iterable[Shown]) -> list[float]:
+    """The values that a colour scale must span."""
+    return [cell.value for cell in cells if cell.value is not None]

@@ -1,0 +1,5 @@
+"""Tables and pictures -> one HTML file that opens anywhere, offline."""
+
+from trainscape.report._write import write
+
+__all__ = ["write"]

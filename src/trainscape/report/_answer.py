@@ -1,0 +1,154 @@
+"""The first paragraph: which cell is best, how sure that is, and what it cost to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainscape.analysis import Row, best, edge, metric, records, ties
+from trainscape.figures.values import duration, number, score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one workload.
+
+    Args:
+        workload: its name.
+        best: the best cell by validation; empty where there is none.
+        score: its test metric; empty likewise.
+        sentences: how sure that is, and what else a reader must know first.
+    """
+
+    workload: str
+    best: str
+    score: str
+    sentences: list[str]
+
+
+def answers(study: Mapping[str, Any], cells: Sequence[Row], trials: pd.DataFrame) -> list[Answer]:
+    """One answer per workload, in the study's order.
+
+    Args:
+        study: the study as plain data; its ``budget`` is read.
+        cells: summary rows.
+        trials: the study's trials.
+    """
+    found = []
+    for workload in dict.fromkeys(row["workload"] for row in cells):
+        own = [row for row in cells if row["workload"] == workload]
+        runs = trials[trials["workload"] == workload]
+        chosen = best(own)
+        common = [_lost(own), _budget(study, records(runs)), _backends(runs)]
+        sentences = [*([] if chosen is None else _sure(chosen, own, runs)), *common]
+        found.append(Answer(workload, _name(chosen), _score(chosen), [s for s in sentences if s]))
+    return found
+
+
+def _name(chosen: Row | None) -> str:
+    if chosen is None:
+        return ""
+    return (
+        f"{chosen['optimizer']}, batch size {chosen['batch_size']}, lr {number(chosen['lr'])}, "
+        f"{chosen['schedule']}"
+    )
+
+
+def _score(chosen: Row | None) -> str:
+    """Mean ± standard deviation of the test metric."""
+    if chosen is None:
+        return ""
+    judged, spread = metric(chosen["workload"]), chosen["test_metric_std"]
+    mean = score(chosen["test_metric_mean"], judged)
+    unit = "%" if judged.unit == "fraction" else f" {judged.unit}".rstrip()
+    if spread is None:
+        return f"{judged.name} {mean}{unit}"
+    return f"{judged.name} {mean} ± {score(spread, judged)}{unit}"
+
+
+def _spread(chosen: Row) -> str:
+    """What stands behind the ±."""
+    if chosen["test_metric_std"] is None:
+        return "That is one seed, so its spread is unknown."
+    return f"The ± is the standard deviation over {chosen['seeds']} seeds."
+
+
+def _sure(chosen: Row, own: Sequence[Row], trials: pd.DataFrame) -> list[str]:
+    others, tied = len(own) - 1, ties(chosen, own, trials)
+    if tied is None:
+        sure = "With one seed, it cannot be said which cells are really worse."
+    elif tied:
+        sure = (
+            f"{len(tied)} of the {others} other cells cannot be told apart from it by validation"
+            f"{_soonest(chosen, tied)}."
+        )
+    else:
+        sure = f"Each of the {others} other cells is worse by validation." if others else ""
+    ends = [
+        f"Its {word} is the {end} tried with {chosen['optimizer']}: a better one may lie beyond."
+        for word, axis in (("lr", "lr"), ("batch size", "batch_size"))
+        if (end := edge(chosen, own, axis))
+    ]
+    return [_spread(chosen), sure, *ends]
+
+
+def _soonest(chosen: Row, tied: Sequence[Row]) -> str:
+    """Of cells that are equally good, the one that is cheapest: what a budget is best spent on."""
+    for key, say in (("time_to_target_s", duration), ("steps_to_target", _steps)):
+        known = [row for row in (chosen, *tied) if row.get(key) is not None]
+        if known:
+            first = min(known, key=lambda row: row[key])
+            if first is chosen:
+                return "; none of them reaches the target sooner"
+            then = f" instead of {say(chosen[key])}" if chosen.get(key) is not None else ""
+            return (
+                f"; of these, {_name(first)} reaches the target first, in {say(first[key])}{then}"
+            )
+    return ""
+
+
+def _steps(count: float) -> str:
+    return f"{number(count)} steps"
+
+
+def _lost(own: Sequence[Row]) -> str:
+    seeds, lost = sum(row["seeds"] for row in own), sum(row["diverged"] for row in own)
+    cells = sum(row["status"] == "diverged" for row in own)
+    oom = sum(row["status"] == "oom" for row in own)
+    where = f", in {cells} of {len(own)} cells" if lost else ""
+    said = f"{lost or 'None'} of {'the ' if not lost else ''}{seeds} trials diverged to NaN{where}."
+    return said + (f" {oom} cells ran out of memory." if oom else "")
+
+
+def _budget(study: Mapping[str, Any], trials: Sequence[Row]) -> str:
+    """What every trial was given, and what that means at the ends of the batch-size axis."""
+    (unit, amount), *_ = study["budget"].items()
+    sizes = {row["batch_size"]: row["steps"] for row in trials if row["steps"] is not None}
+    if not sizes:
+        return f"Every trial has a budget of {amount} {unit}."
+    small, large = min(sizes), max(sizes)
+    given = f"Every trial trains for {amount} {unit}"
+    if small == large:
+        return f"{given}." if unit == "steps" else f"{given}, {sizes[small]} updates."
+    if unit == "steps":
+        return f"{given}, so that larger batches see more examples."
+    return (
+        f"{given}; equal epochs mean fewer updates at larger batches: {sizes[small]} at batch "
+        f"size {small}, {sizes[large]} at {large}."
+    )
+
+
+def _backends(trials: pd.DataFrame) -> str:
+    counts = trials["backend"].value_counts(sort=False).sort_index()
+    names = [str(name) for name in counts.index]
+    if len(names) == 1:
+        return f"Trained on the backend {names[0]}."
+    parts = ", ".join(
+        f"{count} trials on {name}" for name, count in zip(names, counts, strict=True)
+    )
+    return f"The backends are mixed ({parts}): last digits may differ between them."

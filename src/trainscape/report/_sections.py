@@ -1,0 +1,121 @@
+"""The figures in the order they are read, with the words around them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainscape.analysis import Row, metric, validated
+from trainscape.errors import UserError
+from trainscape.figures.draw import labels
+from trainscape.figures.names import Figure, result_figures, timing_figures
+from trainscape.figures.values import score
+from trainscape.figures.words import alt, caption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
+TITLES = {
+    "test-metric": "Test {metric}",
+    "steps-to-target": "Steps to the target",
+    "time-to-target": "Time to the target",
+    "curves": "Learning curves",
+    "throughput": "Throughput",
+    "diverged-share": "Diverged seeds",
+}
+LEADS = {
+    "test-metric": "Mean over the seeds, below it the standard deviation.",
+    "steps-to-target": "Median over the seeds of the first evaluation that reached the target.",
+    "time-to-target": "Steps to the target × the time of one step, measured alone.",
+    "curves": "Each schedule at its best learning rate by validation.",
+    "throughput": "Samples a second of training steps alone, without data loading.",
+    "diverged-share": "How many of a cell's seeds ended in NaN or infinity.",
+}
+
+
+@dataclass(frozen=True)
+class Image:
+    """A figure as the template needs it; ``width`` and ``height`` are CSS pixels."""
+
+    uri: str
+    alt: str
+    caption: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """All figures of one kind of one workload; ``quiet`` ones show nothing worth the space."""
+
+    workload: str
+    kind: str
+    title: str
+    lead: str
+    images: list[Image]
+    quiet: bool
+
+
+def sections(
+    cells: Sequence[Row], trials: pd.DataFrame, folder: Path, timed: bool
+) -> list[Section]:
+    """Every figure of the study, by workload and kind.
+
+    Args:
+        cells: summary rows, with their timings if ``timed``.
+        trials: a row per trial; without validation split, only throughput has a figure.
+        folder: where the figures are.
+        timed: whether the study has timings.
+
+    Raises:
+        UserError: a figure is missing.
+    """
+    axes = labels(cells)
+    figures = result_figures(*axes) if validated(trials) else []
+    figures += timing_figures(*axes, validated(trials)) if timed else []
+    return [
+        Section(
+            workload,
+            kind,
+            TITLES[kind].format(metric=metric(workload).name),
+            LEADS[kind] + (_target(workload, trials) if kind.endswith("to-target") else ""),
+            [_image(figure, cells, folder) for figure in own],
+            kind == "diverged-share" and not _any_diverged(workload, cells),
+        )
+        for workload in axes[0]
+        for kind in TITLES
+        if (own := [f for f in figures if (f.workload, f.kind) == (workload, kind)])
+    ]
+
+
+def _any_diverged(workload: str, cells: Sequence[Row]) -> bool:
+    return any(row["diverged"] for row in cells if row["workload"] == workload)
+
+
+def _target(workload: str, trials: pd.DataFrame) -> str:
+    judged = metric(workload)
+    target = float(trials.loc[trials["workload"] == workload, "target"].iloc[0])
+    bound = "at least" if judged.direction == "max" else "at most"
+    value = score(target, judged, unit=True)
+    return f" The target is a validation {judged.name} of {bound} {value}."
+
+
+def _image(figure: Figure, cells: Sequence[Row], folder: Path) -> Image:
+    try:
+        svg = (folder / figure.path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder / figure.path}: no such figure; run snakemake to draw it"
+        ) from None
+    match = SIZE.search(svg)
+    if match is None:
+        raise UserError(f"{folder / figure.path}: not a whole figure; delete it and run again")
+    width, height = (round(float(points) * 4 / 3) for points in match.groups())
+    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return Image(uri, alt(figure, cells), caption(figure, cells), width, height)

@@ -1,0 +1,198 @@
+"""The page: it says the answer, escapes what users wrote, and is the same bytes each time."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import synthetic
+from trainscape import analysis, report
+from trainscape.errors import UserError
+from trainscape.figures.draw import draw
+from trainscape.figures.names import expected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainscape.analysis import Entry
+
+STUDY = {"name": "default", "budget": {"epochs": 10}, "grid": {"lr": [0.1, 0.01]}, "seeds": [0, 1]}
+SMALL = {"optimizers": ("sgd", "adam"), "batch_sizes": (16, 256), "lrs": (0.003, 0.1, 1.0)}
+
+
+def build(
+    entries: list[Entry],
+    folder: Path,
+    *,
+    measured: bool | None = True,
+    study: dict[str, Any] = STUDY,
+    busy: bool = False,
+) -> str:
+    """Draw, write and read the report of ``entries``."""
+    trials = analysis.trials(entries, dict.fromkeys({e.cell.workload for e in entries}, 0.95))
+    summary = analysis.summary(trials)
+    records = [synthetic.throughput(entries, too_high=busy)] if measured else []
+    timings, tree = analysis.timings(records, summary)
+    table = None if measured is None else timings
+    draw(trials, summary, table, analysis.curves(entries), folder / "figures")
+    provenance = {
+        "study digest": "ab" * 32,
+        "versions": {"torch": "2.11.0"},
+        "hardware": tree["hardware"],
+        "load": tree["load"],
+    }
+    path = folder / "report.html"
+    report.write(study, summary, trials, table, folder / "figures", provenance, path)
+    return path.read_text(encoding="utf-8")
+
+
+def small(**changes: Any) -> list[Entry]:
+    """A small study."""
+    return synthetic.study(**{**SMALL, **changes})
+
+
+def answer(html: str) -> list[str]:
+    """The answers, without their markup."""
+    found = re.findall(r'<p class="answer">(.*?)</p>', html, re.DOTALL)
+    return [re.sub(r"<[^>]+>", "", text) for text in found]
+
+
+def test_the_answer_comes_first_with_its_uncertainty(tmp_path: Path) -> None:
+    """Best cell, test ± deviation, seeds, ties, losses, budget and backend are all said."""
+    html = build(small(), tmp_path)
+    trials = analysis.trials(small(), {"digits-mlp": 0.95})
+    rows = analysis.records(analysis.summary(trials))
+    best = analysis.best(rows)
+    assert best is not None
+    (said,) = answer(html)
+    tied = analysis.ties(best, rows, trials)
+    assert tied is not None
+    lost = sum(row["diverged"] for row in rows)
+    for words in (
+        f"{best['optimizer']}, batch size {best['batch_size']}, lr {best['lr']:g}, cosine",
+        f"{100 * best['test_metric_mean']:.1f} ± {100 * best['test_metric_std']:.1f}%",
+        "over 3 seeds",
+        f"{len(tied)} of the 23 other cells cannot be told apart",
+        f"{lost} of 72 trials diverged to NaN",
+        "equal epochs mean fewer updates at larger batches: 800 at batch size 16, 50 at 256",
+        "Trained on the backend cpu-avx2.",
+    ):
+        assert words in said
+
+
+def test_a_mix_of_backends_is_stated(tmp_path: Path) -> None:
+    """Two kinds of arithmetic in one study: the page says which and how many."""
+    mixed = [*small(optimizers=("sgd",)), *small(optimizers=("adam",), backend="cuda-sm90")]
+    (said,) = answer(build(mixed, tmp_path))
+    assert "backends are mixed (36 trials on cpu-avx2, 36 trials on cuda-sm90)" in said
+
+
+def test_a_best_lr_on_the_edge_is_flagged(tmp_path: Path) -> None:
+    """The reader is told that a better rate may lie beyond."""
+    (said,) = answer(build(small(optimizers=("sgd",), lrs=(0.01, 0.1, 1.0)), tmp_path))
+    assert "Its lr is the highest tried with sgd: a better one may lie beyond." in said
+
+
+def test_one_seed_is_said_to_be_one(tmp_path: Path) -> None:
+    """No deviation is made up."""
+    (said,) = answer(build(small(seeds=(7,)), tmp_path))
+    assert "one seed, so its spread is unknown" in said
+    assert "±" not in said
+
+
+def test_without_validation_there_is_the_table_and_the_note(tmp_path: Path) -> None:
+    """Nothing is ranked, no figure is shown, and it says why."""
+    html = build(small(validation=0.0), tmp_path, measured=None)
+    (said,) = answer(html)
+    assert "no validation split, so nothing is selected or ranked" in said
+    assert "<img" not in html
+    assert len(re.findall(r"<tr><td", html)) == 24
+    assert "steps to target" not in html.lower()
+
+
+def test_times_not_measured_here_say_so(tmp_path: Path) -> None:
+    """On other hardware the time columns are words, and the sections explain."""
+    html = build(small(), tmp_path, measured=False)
+    assert html.count(">not measured here</td>") == 2 * 24
+    assert "the throughput rule has not run yet" in html
+
+
+def test_a_busy_machine_is_named(tmp_path: Path) -> None:
+    """Times measured under load are flagged beside them."""
+    assert "The machine was busy" in build(small(), tmp_path / "a", busy=True)
+    assert "The machine was busy" not in build(small(), tmp_path / "b")
+
+
+def test_every_figure_has_its_image_with_words(tmp_path: Path) -> None:
+    """As many images as figures, each a data URI with alternative text."""
+    html = build(small(), tmp_path)
+    images = re.findall(r'<img src="data:image/svg\+xml;base64,[\w+/=]+" alt="([^"]+)"', html)
+    names = (["digits-mlp"], ["sgd", "adam"], ["constant", "cosine"])
+    assert len(images) == len(expected(*names, validation=True, throughput=True))
+    assert all(len(words) > 40 for words in images)
+
+
+def test_the_page_asks_for_nothing_outside_itself(tmp_path: Path) -> None:
+    """No link, script, font or picture comes from elsewhere."""
+    html = re.sub(r"data:image/svg\+xml;base64,[\w+/=]+", "", build(small(), tmp_path))
+    assert not re.findall(r"https?:|//[a-z]|@import|url\(", re.sub(r"// [A-Z]", "", html))
+    assert "default-src 'none'" in html
+
+
+def test_what_users_wrote_is_escaped(tmp_path: Path) -> None:
+    """A label or a hardware name with markup is shown, not run."""
+    evil = "<script>x"
+    entry = synthetic.entry(
+        synthetic.cell(label=evil.replace("/", "")), [synthetic.trial(0, [0.5, 0.9])], (1, 2)
+    )
+    html = build([entry], tmp_path, study={**STUDY, "name": "<b>&"})
+    assert evil not in html
+    assert "&lt;script&gt;x" in html
+    assert "<h1>&lt;b&gt;&amp;</h1>" in html
+    assert "Example CPU &lt;2 GHz&gt;" in html
+
+
+def test_provenance_is_shown_in_full(tmp_path: Path) -> None:
+    """Digests, versions, study parameters and the hardware of the timings are on the page."""
+    html = build(small(), tmp_path)
+    for name, value in {
+        "study digest": "ab" * 32,
+        "torch": "2.11.0",
+        "grid.lr": "0.1, 0.01",
+        "budget.epochs": "10",
+        "cores": "2",
+    }.items():
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in html
+
+
+def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
+    """Neither the folder nor the time is in the page."""
+    assert build(small(), tmp_path / "a") == build(small(), tmp_path / "b")
+
+
+def test_a_missing_figure_is_named(tmp_path: Path) -> None:
+    """A page with a hole is not written."""
+    build(small(), tmp_path)
+    gone = tmp_path / "figures/digits-mlp/curves/adam.svg"
+    gone.unlink()
+    (tmp_path / "report.html").unlink()
+    trials = analysis.trials(small(), {"digits-mlp": 0.95})
+    summary = analysis.summary(trials)
+    with pytest.raises(UserError, match=r"curves/adam\.svg: no such figure; run snakemake"):
+        report.write(
+            STUDY, summary, trials, None, tmp_path / "figures", {}, tmp_path / "report.html"
+        )
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_two_workloads_have_an_answer_each(tmp_path: Path) -> None:
+    """A regression beside a classification: each by its own metric."""
+    name = synthetic.regression()
+    html = build([*small(), *small(workload=name)], tmp_path)
+    first, second = answer(html)
+    assert first.startswith("digits-mlp: ")
+    assert second.startswith(f"{name}: ")
+    assert "test MSE" in second
+    assert f"{name}: Test MSE</h2>" in html
