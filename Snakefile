@@ -1,0 +1,37 @@
+# The table of contents: the study, its stages, and what a full run makes.
+import sys
+
+# The source beside this file, whatever is installed: a clone runs its own.
+sys.path.insert(0, f"{workflow.basedir}/src")
+
+from snakemake_logger_plugin_trainscape import announce
+from trainscape.errors import UserError
+from trainscape.layout import STAGES, data_stamp
+from trainscape.workflow import command, described, layout_of
+
+try:
+    LAYOUT = layout_of(workflow.config_settings)
+except UserError as error:
+    print(f"trainscape: {error}", file=sys.stderr)
+    sys.exit(2)
+
+# Snakemake would merge the two: a study replaces params.yaml
+if not workflow.overwrite_configfiles:
+
+    configfile: "params.yaml"
+
+
+announce(LAYOUT.targets("report"))  # the last line of a run says where the report is
+LOGS = f"logs/{LAYOUT.study.name}"
+
+
+rule all:
+    input:
+        LAYOUT.targets(*STAGES),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/throughput.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/report.smk"

@@ -1,0 +1,106 @@
+"""What is known of a run while it goes on: its jobs, by what Snakemake says of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from snakemake_logger_plugin_trainscape import words
+from snakemake_logger_plugin_trainscape.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Run:
+    """The state of a run; :meth:`note` keeps it current.
+
+    Attributes:
+        started: whether jobs were going to be run at all (not so for ``--lint`` and its like).
+        failed: whether an error came after the last job that ended well; at a run's end, whether it
+            has failed.
+        began: when the first job was started, or None.
+        cells: training jobs of this run, those restored instead of trained included.
+        finished: how many of these are done.
+        tasks: the running jobs in order of their start, by job number, as (rule, words).
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.failed = False
+        self.began: float | None = None
+        self.cells = 0
+        self.finished = 0
+        self.tasks: dict[int, tuple[str, str]] = {}
+        self._pace = Pace()
+
+    def note(self, record: logging.LogRecord, now: float) -> None:
+        """Learn from a log record; records of an unknown kind teach nothing.
+
+        Args:
+            record: any record of Snakemake's.
+            now: seconds on a clock that never goes back.
+        """
+        event = getattr(record, "event", None)
+        if record.levelno >= logging.ERROR:
+            self.failed = True
+        if event == LogEvent.WORKFLOW_STARTED:
+            self.started = True
+        elif event == LogEvent.RUN_INFO:
+            self._plan(getattr(record, "stats", {}))
+        elif event == LogEvent.RESOURCES_INFO:
+            self._pace.cores = getattr(record, "cores", None) or self._pace.cores
+        elif event == LogEvent.JOB_INFO:
+            self._start(record, now)
+        elif event == LogEvent.JOB_FINISHED:
+            self._finish(getattr(record, "job_id", None), now)
+        elif event == LogEvent.JOB_ERROR:
+            job = getattr(record, "jobid", -1)
+            self.tasks.pop(job, None)
+            self._pace.drop(job)
+        elif event == LogEvent.PROGRESS:
+            self.failed = False
+
+    def line(self, now: float) -> str:
+        """What is going on, in one line; empty when nothing is."""
+        parts = []
+        if self.cells:
+            left = self._pace.left(self.cells - self.finished, now)
+            eta = f", {words.span(left)} left" if left and self.finished < self.cells else ""
+            parts.append(f"cells {self.finished}/{self.cells}{eta}")
+        names = self._names()
+        if names:
+            parts.append(names)
+        return "  ".join(parts)
+
+    def _names(self) -> str:
+        """The stages that run, and the cell that has run the longest."""
+        tasks = list(self.tasks.values())
+        named = list(dict.fromkeys(name for rule, name in tasks if rule != words.TRAIN))
+        cells = [name for rule, name in tasks if rule == words.TRAIN]
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        return ", ".join(named + [f"running: {name}{more}" for name in cells[:1]])
+
+    def _plan(self, stats: Mapping[str, int]) -> None:
+        self.cells = stats.get(words.TRAIN, 0)
+
+    def _start(self, record: logging.LogRecord, now: float) -> None:
+        job: int = getattr(record, "jobid", -1)
+        rule: str = getattr(record, "rule_name", "")
+        output: Sequence[str] = getattr(record, "output", None) or ()
+        if rule == "all":  # asks for files, does nothing
+            return
+        self.began = now if self.began is None else self.began
+        self.tasks[job] = rule, words.task(rule, output)
+        if rule == words.TRAIN:
+            self._pace.start(job, now)
+
+    def _finish(self, job: int | None, now: float) -> None:
+        if job is None or job not in self.tasks:
+            return
+        rule, _ = self.tasks.pop(job)
+        if rule == words.TRAIN:
+            self._pace.finish(job, now)
+            self.finished += 1

@@ -1,0 +1,78 @@
+"""The words of the progress line: stages, cells and spans of time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TRAIN = "train"
+STAGES = {  # what each rule does; a rule that is not here goes by its name
+    "make_dataset": "making data",  # make_dataset_digits and so on, a rule each
+    TRAIN: "training",
+    "settle_cells": "checking cells",
+    "measure_throughput": "measuring step times",
+    "collect": "writing the tables",
+    "draw_figures": "drawing figures",
+    "collect_timings": "drawing times",
+    "write_report": "writing the report",
+}
+
+
+def stage(rule: str) -> str:
+    """What a rule does, in plain words."""
+    return STAGES.get(_kind(rule), rule.replace("_", " "))
+
+
+def _kind(rule: str) -> str:
+    return "make_dataset" if rule.startswith("make_dataset_") else rule
+
+
+def task(rule: str, output: Sequence[str]) -> str:
+    """What a job does: a training job is named by its cell, any other by its stage."""
+    if rule == TRAIN and output:
+        # late: by now the Snakefile has put the source beside it first, whatever is installed
+        from trainscape.cell import parse_path
+
+        try:
+            cell = parse_path(output[0])
+        except ValueError:
+            return stage(rule)
+        return "{workload} {optimizer} batch {batch_size} lr {lr} {schedule}".format(**cell)
+    return stage(rule)
+
+
+def plan(jobs: Mapping[str, int]) -> str:
+    """What a run is going to do, from the number of jobs of each rule.
+
+    >>> plan({"make_dataset_digits": 1, "train": 90, "write_report": 1, "all": 1, "total": 93})
+    'To do: making data, training 90 cells, writing the report'
+    """
+    counts = Counter[str]()
+    for rule, count in jobs.items():
+        counts[_kind(rule)] += count
+    known = [rule for rule in STAGES if counts[rule]]
+    others = [rule for rule in counts if rule not in STAGES and rule not in ("all", "total")]
+    return "To do: " + ", ".join(_counted(rule, counts[rule]) for rule in known + others)
+
+
+def _counted(rule: str, count: int) -> str:
+    if rule == TRAIN:
+        return f"{stage(rule)} {count} cell" + "s" * (count > 1)
+    return stage(rule) if count == 1 else f"{stage(rule)} ({count} times)"
+
+
+def span(seconds: float) -> str:
+    """A span of time in at most two units, as exact as is of use.
+
+    >>> span(8.4), span(130), span(3700)
+    ('8 s', '2 min 10 s', '1 h 1 min')
+    """
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

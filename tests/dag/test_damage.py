@@ -1,0 +1,128 @@
+"""What is damaged is named and never used; what fails leaves what was there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dag.project import Project
+
+TEMPLATE = "{% broken"
+
+
+def test_edited_accuracy(project: Project) -> None:
+    """`collect` and `trainscape verify` refuse an edited cell by its file name."""
+    path = project.cells()[0]
+    _embellish(project / path)
+    before = project.results()
+    shutil.rmtree(project / "results/.made/collect")
+    project.fail("snakemake", "--cores", "all")
+    said = (project / "logs/tiny/collect.log").read_text(encoding="utf-8")
+    assert path in said and "edited" in said and "Traceback" not in said
+    assert path in project.fail("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+    assert project.results() == before  # what was there is there still
+    assert "collect" not in project.stamps()  # and is not taken for fresh
+
+
+def test_edited_cell_in_the_attic(project: Project) -> None:
+    """A cell that was edited in the attic is trained again, not brought back."""
+    rates = [0.01, 0.1]
+    cell = next(path for path in project.cells() if "/sgd/bs256-lr0.1-" in path)
+    whole = (project / cell).read_bytes()
+    project.change(lr=rates[:1])
+    project.snakemake(*project.trainscape("targets", "collect"))
+    for path in (project / "results/.attic").glob("*.json"):
+        _embellish(path)
+    project.work()
+    project.change(lr=rates)
+    project.run("snakemake", "--cores", "all", cell)
+    assert project.work() == {"train sgd lr0.1"}
+    assert (project / cell).read_bytes() == whole
+
+
+def test_failing_report(project: Project) -> None:
+    """A report that cannot be written leaves the last one readable, for Snakemake and for DVC."""
+    before = project.results()
+    template = next((project / "src/trainscape/report").glob("*.j2"))
+    template.write_text(TEMPLATE, encoding="utf-8")
+    project.fail("dvc", "repro")
+    assert project.work() == {"report"}
+    assert project.results() == before
+    project.git("checkout", "--quiet", "src")
+    project.dvc("repro")
+    assert project.work() == set()
+    assert project.state() == ""
+
+
+def test_failing_tables(project: Project) -> None:
+    """A cell that is damaged on the way leaves the last tables, figures and report as they are."""
+    project.change(lr=[0.01])
+    lost = next(path for path in project.cells() if "/sgd/bs256-lr0.01-" in path)
+    (project / lost).write_text("{", encoding="utf-8")
+    before = _products(project)
+    project.fail("dvc", "repro")
+    assert _products(project) == before
+    assert project.work() & {"collect", "report"} == {"collect"}
+
+
+def _products(project: Project) -> dict[str, bytes]:
+    """All results but the cells, which are settled before any table is made."""
+    return {path: made for path, made in project.results().items() if "/cells/" not in path}
+
+
+@pytest.mark.parametrize("damage", ["altered", "truncated"])
+def test_damaged_data(project: Project, damage: str) -> None:
+    """No cell trains on a damaged dataset; the message says how to replace it, and that does."""
+    file = project / "data/digits.npz"
+    whole = file.read_bytes()
+    _alter(file) if damage == "altered" else file.write_bytes(whole[:1000])
+    cell = project.cells()[0]
+    (project / cell).unlink()
+    project.fail("snakemake", "--cores", "all", cell)
+    said = next((project / "logs/tiny/train").rglob("*.log")).read_text(encoding="utf-8")
+    assert "data/digits.npz" in said and "trainscape data digits" in said
+    assert not (project / cell).exists()
+    assert project.fail("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+    project.trainscape("data", "digits")
+    assert file.read_bytes() == whole
+
+
+def test_strict_json(project: Project) -> None:
+    """With cells that diverge or miss the target, all JSON is strict and says so in words."""
+    project.change(lr=[0.01, 1e30], target={"digits-mlp": 1.0})
+    project.snakemake()
+    files = [path for path in project.results() if path.endswith(".json")]
+    for path in files:
+        json.loads((project / path).read_bytes(), parse_constant=_refuse)
+    assert len(files) == 4 + 2
+    summary = (project / "results/summary.csv").read_text(encoding="utf-8")
+    assert "diverged" in summary and "nan" not in summary.lower() and "inf" not in summary.lower()
+    metrics = json.loads((project / "results/metrics.json").read_bytes())
+    assert metrics["digits-mlp"]["sgd"]["256"]["steps_to_target"] is None
+    assert metrics["digits-mlp"]["sgd"]["256"]["diverged_share"] > 0
+
+
+def _alter(file: Path) -> None:
+    """Change one pixel, in a file that is whole."""
+    with np.load(file) as content:
+        arrays = {name: content[name].copy() for name in content}
+    next(iter(arrays.values())).flat[0] ^= 1
+    np.savez(file, allow_pickle=False, **arrays)
+
+
+def _refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def _embellish(path: Path) -> None:
+    """Give a cell file a better accuracy."""
+    body = json.loads(path.read_text(encoding="utf-8"))
+    body["trials"][0]["test_metric"][-1] = 0.999
+    path.write_text(json.dumps(body, sort_keys=True, separators=(",", ":")), encoding="utf-8")

@@ -1,0 +1,84 @@
+"""DVC's experiments and comparisons, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from dag.project import Project
+
+# One cell of its own, so that little is trained.
+CHANGE = ("-S", "grid.batch_size=[128]", "-S", "grid.lr=[0.1]", "-S", "grid.optimizer=[adam]")
+WAYS: dict[str, list[tuple[str, ...]]] = {
+    "workspace": [("exp", "run")],
+    "temporary folder": [("exp", "run", "--temp")],
+    "queue": [("exp", "run", "--queue"), ("exp", "run", "--run-all")],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_experiment(project: Project, way: str) -> None:
+    """An experiment trains its own cell only, and `dvc exp show` has its metrics."""
+    before = project.results()
+    first, *rest = WAYS[way]
+    project.dvc(*first, "--name", "wide", *CHANGE)
+    for words in rest:
+        project.dvc(*words)
+    assert list(_metrics(project, "wide")["digits-mlp"]["adam"]) == ["128"]
+    if way == "workspace":
+        assert "train adam lr0.1" in project.work()
+    else:
+        assert project.work() == set()
+        assert project.results() == before
+        project.dvc("exp", "apply", "wide")
+        assert project.plan() == {}  # its cell, tables and report came back with it
+
+
+def test_comparisons(history: Project) -> None:
+    """Metrics, parameters and plots of two commits are compared, in valid JSON."""
+    metrics = _json(history.dvc("metrics", "diff", "--json", "HEAD~1"))
+    changed = metrics["results/metrics.json"]
+    assert changed["digits-mlp.sgd.256.cells"] == {"old": 2, "new": 1, "diff": -1}
+    params = _json(history.dvc("params", "diff", "--json", "HEAD~1"))
+    assert params["params.yaml"]["grid.lr"] == {"old": "[0.01, 0.1]", "new": "[0.1]"}
+    plots = _json(history.dvc("plots", "diff", "--json", "HEAD~1"))
+    assert not plots.get("errors")
+    curve = plots["data"]["test metric by learning rate"][0]["content"]
+    revisions = {row["rev"] for row in curve["data"]["values"]}
+    assert len(revisions) == 2
+    assert curve["spec"]["encoding"]["x"]["scale"] == {"type": "log"}
+    assert {row["lr"] for row in curve["data"]["values"]} == {"0.01", "0.1"}
+    pictures = [name for name in plots["data"] if name.endswith(".svg")]
+    assert any("test-metric" in name for name in pictures)
+
+
+def test_plots_page(history: Project) -> None:
+    """`dvc plots diff` makes a page that shows both commits' figures side by side."""
+    history.dvc("plots", "diff", "--out", "plots", "HEAD~1")
+    page = (history / "plots/index.html").read_text(encoding="utf-8")
+    assert "test metric by learning rate" in page
+    assert page.count("curves_sgd.svg") >= 2
+
+
+def _metrics(project: Project, name: str) -> dict[str, Any]:
+    """The metrics of the experiment ``name`` as ``dvc exp show`` has them."""
+    shown = _json(project.dvc("exp", "show", "--json"))
+    found = [
+        revision
+        for baseline in shown
+        for experiment in baseline.get("experiments") or []
+        for revision in experiment["revs"]
+        if revision["name"] == name
+    ]
+    assert len(found) == 1
+    metrics: dict[str, Any] = found[0]["data"]["metrics"]["results/metrics.json"]["data"]
+    return metrics
+
+
+def _json(said: str) -> Any:
+    """The JSON in what DVC says: notes may stand around it."""
+    lines = [line for line in said.splitlines() if line.startswith(("{", "["))]
+    return json.loads(lines[0])

@@ -1,0 +1,353 @@
+"""The logger plugin: what a run shows, by records as Snakemake makes them."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+
+import snakemake_logger_plugin_trainscape as plugin
+from snakemake_logger_plugin_trainscape import report
+from snakemake_logger_plugin_trainscape.failure import failure
+from snakemake_logger_plugin_trainscape.handler import LogHandler
+
+CONTROL = re.compile(r"[\r\x1b]")
+
+
+@dataclass
+class Settings:
+    """Snakemake's output settings."""
+
+    quiet: set[str] = field(default_factory=set)
+    dryrun: bool = False
+    verbose: bool = False
+    debug_dag: bool = False
+    printshellcmds: bool = False
+    show_failed_logs: bool = False
+    nocolor: bool = True
+    stdout: bool = False
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def record(event: LogEvent | str | None, text: str = "", **found: Any) -> logging.LogRecord:
+    """A log record as Snakemake makes them; errors have their level."""
+    wrong = event in (LogEvent.ERROR, LogEvent.JOB_ERROR)
+    level = logging.ERROR if wrong else logging.INFO
+    return logging.makeLogRecord({"msg": text, "levelno": level, "event": event, **found})
+
+
+def job(number: int, rule: str = "train", lr: float = 0.1) -> logging.LogRecord:
+    """A job begins."""
+    cell = f"results/cells/digits-mlp/adam/bs64-lr{lr}-cosine-0123456789ab.json"
+    output = [cell] if rule == "train" else [f"results/{rule}"]
+    return record(LogEvent.JOB_INFO, jobid=number, rule_name=rule, output=output)
+
+
+def done(number: int) -> list[logging.LogRecord]:
+    """A job has ended well."""
+    progress = record(LogEvent.PROGRESS, "None", done=1, total=9)
+    return [record(LogEvent.JOB_FINISHED, "Finished jobid", job_id=number), progress]
+
+
+def plan(cells: int, cores: int = 2) -> list[logging.LogRecord]:
+    """A run begins."""
+    stats = {"train": cells, "write_report": 1, "all": 1, "total": cells + 2}
+    return [
+        record(LogEvent.WORKFLOW_STARTED, "Workflow has started!"),
+        record(LogEvent.RESOURCES_INFO, "Provided cores: 2", cores=cores),
+        record(LogEvent.RUN_INFO, "Job stats: …", stats=stats),
+    ]
+
+
+class Watched:
+    """A handler, its stream and its clock.
+
+    Args:
+        stream: where it writes.
+        settings: Snakemake's.
+    """
+
+    def __init__(self, stream: io.StringIO, settings: Settings) -> None:
+        self.handler = LogHandler(settings, None)  # type: ignore[arg-type]
+        self.handler._over.set()  # its own ticks would come at any time
+        self.stream = stream
+        self.now = 0.0
+        self.handler.clock = lambda: self.now
+
+    def see(self, *records: logging.LogRecord, at: float | None = None) -> None:
+        """Hand over records, at a time."""
+        self.now = self.now if at is None else at
+        for one in records:
+            self.handler.handle(one)
+
+    def end(self) -> str:
+        """Close the handler; all that was written."""
+        self.handler._over.clear()
+        self.handler.close()
+        return self.stream.getvalue()
+
+
+Start = Callable[..., Watched]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
+    """Makes handlers that write to a stream of the test's, plain by default."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(report, "_files", [])
+    monkeypatch.delenv("TERM", raising=False)
+
+    def make(stream: io.StringIO | None = None, **settings: Any) -> Watched:
+        stream = stream or io.StringIO()
+        monkeypatch.setattr(sys, "stderr", stream)
+        return Watched(stream, Settings(**settings))
+
+    return make
+
+
+@pytest.fixture
+def page() -> Path:
+    """An announced report that is there, with its stamp."""
+    for name in ("report.html", "stamp"):
+        Path(name).touch()
+    plugin.announce(["report.html", "stamp"])
+    return Path("report.html")
+
+
+def test_plain_output_says_cells_done_running_and_time_left(start: Start, page: Path) -> None:
+    """Off a terminal there are plain lines: plan, cells, time left, stages, report."""
+    seen = start()
+    seen.see(*plan(3), job(1), job(2, lr=0.5), at=0)
+    seen.see(*done(1), job(3), at=10)
+    seen.see(*done(2), at=10)
+    seen.see(*done(3), at=20)
+    seen.see(job(4, "write_report"), at=20)
+    seen.see(*done(4), at=25)
+    text = seen.end()
+    assert text.splitlines() == [
+        "To do: training 3 cells, writing the report",
+        "cells 0/3  running: digits-mlp adam batch 64 lr 0.1 cosine",
+        "cells 1/3, 10 s left  running: digits-mlp adam batch 64 lr 0.5 cosine",
+        "cells 2/3, 10 s left  running: digits-mlp adam batch 64 lr 0.1 cosine",
+        "cells 3/3",
+        "cells 3/3  writing the report",
+        "Done in 25 s.",
+        "Report: report.html",
+    ]
+    assert not CONTROL.search(text)
+
+
+def test_plain_output_is_a_few_lines_however_many_cells(start: Start) -> None:
+    """A thousand cells in a moment make about ten lines."""
+    seen = start()
+    seen.see(*plan(1000))
+    for number in range(1000):
+        seen.see(job(number), *done(number))
+    assert 10 <= len(seen.end().splitlines()) <= 15
+
+
+def test_plain_output_goes_on_while_a_long_job_runs(start: Start) -> None:
+    """A job of minutes is mentioned now and then; nothing is repeated in between."""
+    seen = start()
+    seen.see(*plan(2), job(1), job(2), at=0)
+    seen.see(*done(1), at=100)
+    lines = len(seen.stream.getvalue().splitlines())
+    seen.see(record(None, "None"), at=130)
+    assert len(seen.stream.getvalue().splitlines()) == lines
+    seen.see(record(None, "None"), at=161)
+    assert len(seen.stream.getvalue().splitlines()) == lines + 1
+
+
+def test_a_terminal_shows_one_live_line_and_keeps_nothing_of_it(start: Start, page: Path) -> None:
+    """On a terminal one line is overwritten and erased; what stays are plan, end and report."""
+    seen = start(Terminal())
+    seen.see(*plan(2), job(1), job(2), at=0)
+    seen.see(*done(1), at=130)
+    text = seen.end()
+    assert "\rcells 1/2" in text.replace("\x1b[K", "")
+    kept = [line.split("\r\x1b[K")[-1] for line in text.split("\n")]
+    assert kept == [
+        "To do: training 2 cells, writing the report",
+        "Done in 2 min 10 s.",
+        "Report: report.html",
+        "",
+    ]
+    assert all(len(part) < 80 for part in CONTROL.split(text))
+
+
+def test_a_dumb_terminal_gets_plain_lines(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that cannot erase gets no control characters."""
+    monkeypatch.setenv("TERM", "dumb")
+    seen = start(Terminal())
+    seen.see(*plan(1), job(1))
+    text = seen.end()
+    assert "cells 0/1" in text
+    assert not CONTROL.search(text)
+
+
+def test_a_failed_job_shows_its_rule_its_log_and_how_the_log_ends(start: Start) -> None:
+    """An error names rule, exit status and log, and holds the log's last 20 lines."""
+    Path("train.log").write_text("\n".join(f"line {n}" for n in range(100)))
+    command = "python -m trainscape train x"
+    error = f"CalledProcessError in file x:\nCommand '{command}' returned non-zero exit status 3."
+    seen = start()
+    seen.see(*plan(2), job(1))
+    seen.see(record(LogEvent.ERROR, error, exception="RuleException"))
+    seen.see(
+        record(
+            LogEvent.JOB_ERROR,
+            "Error in rule train",
+            jobid=1,
+            rule_name="train",
+            rule_msg=None,
+            output=["results/cells/digits-mlp/adam/bs64-lr0.1-cosine-0123456789ab.json"],
+            log=["train.log"],
+            aux={"node": "n1"},
+            shellcmd=command,
+        )
+    )
+    seen.see(record(None, "Complete log(s): x.snakemake.log"))
+    seen.see(record(LogEvent.ERROR, "WorkflowError: At least one job", exception="WorkflowError"))
+    lines = seen.end().splitlines()
+    at = lines.index("Failed: digits-mlp adam batch 64 lr 0.1 cosine (rule train, exit status 3)")
+    assert lines[at + 1 : at + 4] == [
+        "  node: n1",
+        "  log: train.log (its last 20 of 100 lines)",
+        "  | line 80",
+    ]
+    assert lines[at + 22] == "  | line 99"
+    assert lines[-2:] == ["Complete log(s): x.snakemake.log", "WorkflowError: At least one job"]
+    assert "CalledProcessError" not in "\n".join(lines)
+
+
+def test_an_error_that_no_job_claims_is_shown_in_full(start: Start) -> None:
+    """A command's error is held back for its job; without one it is not lost."""
+    seen = start()
+    seen.see(*plan(1), record(LogEvent.ERROR, "CalledProcessError: non-zero exit status 1."))
+    assert "CalledProcessError: non-zero exit status 1." in seen.end()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "log: a.log (was not written)"), ("", "log: a.log (empty)"), ("x", "  log: a.log\n")],
+)
+def test_a_failure_says_what_of_its_log_there_is(
+    start: Start, content: str | None, said: str
+) -> None:
+    """A missing and an empty log are called that; a short one is shown whole."""
+    if content is not None:
+        Path("a.log").write_text(content)
+    assert said in failure(record(LogEvent.JOB_ERROR, rule_name="collect", log=["a.log"]))
+
+
+def test_a_failure_without_a_log_shows_the_command(start: Start) -> None:
+    """A rule that keeps no log has its command shown instead, and bare records do not raise."""
+    text = failure(record(LogEvent.JOB_ERROR, rule_name="custom_rule", shellcmd="do it"))
+    assert text.startswith("Failed: custom rule (rule custom_rule)")
+    assert text.endswith("do it")
+    assert "rule unknown" in failure(record(LogEvent.JOB_ERROR))
+
+
+def test_snakemakes_own_errors_and_warnings_are_passed_on(start: Start, page: Path) -> None:
+    """What Snakemake itself complains of is shown as it is, and a failed run names no report."""
+    seen = start()
+    error = record(LogEvent.ERROR, "LockException:\nDirectory cannot be locked.", exception="x")
+    warning = record(None, "careful", levelno=logging.WARNING)
+    seen.see(*plan(1), warning, error)
+    text = seen.end()
+    assert "LockException:\nDirectory cannot be locked.\n" in text
+    assert "careful\n" in text
+    assert "Report" not in text
+
+
+def test_nothing_to_be_done_is_said_and_then_the_report(start: Start, page: Path) -> None:
+    """An up-to-date study says so, and where its report is."""
+    seen = start()
+    seen.see(record(LogEvent.WORKFLOW_STARTED), record(None, "Nothing to be done (…)."))
+    assert seen.end() == "Nothing to be done (…).\nReport: report.html\n"
+
+
+def test_a_run_that_goes_well_after_an_error_names_the_report(start: Start, page: Path) -> None:
+    """A job that fails and then succeeds (``--retries``) leaves the run a success."""
+    seen = start()
+    seen.see(*plan(1), job(1), record(LogEvent.ERROR, "once"), job(1), *done(1))
+    assert seen.end().endswith("Report: report.html\n")
+
+
+def test_names_no_report_that_is_missing_or_of_another_study(start: Start, page: Path) -> None:
+    """Without the page's stamp, as after a run of some cells only, no report is named."""
+    Path("stamp").unlink()
+    seen = start()
+    seen.see(*plan(1), job(1), *done(1))
+    assert "Report" not in seen.end()
+
+
+def test_says_nothing_of_runs_that_do_not_run(start: Start, page: Path) -> None:
+    """``--lint``, ``--summary``, ``--unlock`` and a dry run end as they always did."""
+    seen = start()
+    seen.see(record(None, "Unlocked working directory."))
+    assert seen.end() == "Unlocked working directory.\n"
+    dry = start(dryrun=True)
+    dry.see(*plan(2), job(1))
+    assert "Report" not in dry.end()
+
+
+def test_dry_and_verbose_runs_look_as_snakemake_makes_them(start: Start) -> None:
+    """Whoever asks for details gets Snakemake's own text for every record."""
+    for setting in ("dryrun", "verbose", "printshellcmds", "debug_dag"):
+        seen = start(**{setting: True})
+        seen.see(record(LogEvent.RUN_INFO, "Job stats:\ntrain 3", stats={"train": 3}))
+        seen.see(record(LogEvent.RESOURCES_INFO, "Provided cores: 2", cores=2))
+        assert seen.end() == "Job stats:\ntrain 3\nProvided cores: 2\n", setting
+
+
+def test_quiet_hides_progress_and_never_errors(start: Start, page: Path) -> None:
+    """``--quiet`` shows no progress, ``--quiet all`` nothing; an error is shown by both."""
+    for quiet, ends in (
+        ({"PROGRESS", "RULES"}, "Done in 0 s.\nReport: report.html\n"),
+        ({"ALL"}, ""),
+    ):
+        seen = start(quiet=quiet)
+        seen.handler.addFilter(lambda found: found.levelno > logging.INFO)  # as Snakemake's
+        seen.see(*plan(1), job(1), *done(1))
+        assert seen.end() == ends
+        seen = start(quiet=quiet)
+        seen.handler.addFilter(lambda _: False)
+        seen.see(record(LogEvent.ERROR, "broken"))
+        assert seen.end() == "broken\n"
+
+
+def test_unknown_events_and_bare_records_break_nothing(start: Start) -> None:
+    """Records of any event, with none of the fields that belong to it, do not raise."""
+    seen = start()
+    for event in (*LogEvent, "from_the_future", None):
+        seen.see(record(event, "text"))
+    seen.see(record("from_the_future", "news of tomorrow"), *done(77))
+    text = seen.end()
+    assert "news of tomorrow\n" in text
+    assert "Traceback" not in text
+
+
+def test_a_bug_in_showing_a_record_does_not_silence_the_next(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception while a record is shown is reported, and later records are still shown."""
+    seen = start()
+    seen.see(record(LogEvent.RUN_INFO, "stats", stats={"train": "three"}))
+    assert "Traceback" in seen.stream.getvalue()
+    seen.see(record(None, "still here", levelno=logging.WARNING))
+    assert "still here\n" in seen.end()

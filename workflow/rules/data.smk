@@ -1,0 +1,14 @@
+# Datasets as arrays with a pinned hash: data/<name>.npz. A plugin's may change: hence the stamp.
+
+for DATASET in LAYOUT.datasets:
+
+    rule:
+        name:
+            f"make_dataset_{DATASET}"
+        output:
+            update(f"data/{DATASET}.npz"),
+            str(data_stamp(DATASET)),
+        log:
+            f"{LOGS}/data/{DATASET}.log",
+        shell:
+            command(LAYOUT, "data", DATASET) + " > {log} 2>&1"

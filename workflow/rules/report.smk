@@ -1,0 +1,13 @@
+# One self-contained page.
+
+
+rule write_report:
+    input:
+        ancient(LAYOUT.targets(*STAGES[:-1])),
+    output:
+        stamp=LAYOUT.stamp("report"),
+        page=described(LAYOUT, "report"),
+    log:
+        f"{LOGS}/report.log",
+    shell:
+        command(LAYOUT, "make", "report") + " > {log} 2>&1"

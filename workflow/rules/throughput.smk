@@ -1,0 +1,14 @@
+# Step times. The machine must be doing nothing else: ordered after training, on all cores.
+
+if LAYOUT.throughput:
+
+    rule measure_throughput:
+        input:
+            ancient(LAYOUT.targets("train")),
+        output:
+            LAYOUT.throughput,
+        log:
+            f"{LOGS}/throughput.log",
+        threads: workflow.resource_settings.cores or 1  # unset by --unlock
+        shell:
+            command(LAYOUT, "make", "throughput") + " > {log} 2>&1"
