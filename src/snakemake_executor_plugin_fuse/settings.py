@@ -1,0 +1,59 @@
+"""The executor's settings: ``--fuse-…`` on the command line, the same as keys of a profile."""
+
+# No `from __future__ import annotations`: Snakemake reads the fields' types as they stand.
+import shlex
+import shutil
+from dataclasses import dataclass, field
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import (  # type: ignore[import-untyped]
+    ExecutorSettingsBase,
+)
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
+    """What a user may set.
+
+    Attributes:
+        launcher: command put in front of each pack's command.
+        per_gpu: packs at once on one GPU.
+        max_jobs: most jobs in one pack.
+    """
+
+    launcher: str = field(
+        default="",
+        metadata={
+            "help": "Command put in front of each pack's command, for example "
+            "'srun --ntasks=1 --gpus=1'. Empty (the default): packs run on this machine."
+        },
+    )
+    per_gpu: int = field(
+        default=1,
+        metadata={"help": "Packs that run at once on one GPU (1 or more, default 1)."},
+    )
+    max_jobs: int = field(
+        default=2000,
+        metadata={"help": "Most jobs in one pack (1 or more, default 2000)."},
+    )
+
+    def check(self) -> None:
+        """Refuse values that no run can use.
+
+        Raises:
+            WorkflowError: names the option, its value and what is valid, in one line.
+        """
+        for name in ("per_gpu", "max_jobs"):
+            value = getattr(self, name)
+            if value < 1:
+                _refuse(name, value, "a whole number of 1 or more")
+        try:
+            words = shlex.split(self.launcher)
+        except ValueError as error:
+            _refuse("launcher", self.launcher, f"a shell command ({error})")
+        if words and "=" not in words[0] and not shutil.which(words[0]):
+            _refuse("launcher", self.launcher, f"a command; there is no program {words[0]!r}")
+
+
+def _refuse(name: str, value: object, valid: str) -> None:
+    raise WorkflowError(f"--fuse-{name.replace('_', '-')} is {value!r}; it must be {valid}.")

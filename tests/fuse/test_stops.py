@@ -1,0 +1,40 @@
+"""Runs that are stopped: every process ends, promptly, and nothing is left half made."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from fuse.toy import Toy, alive, until
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_ends_its_packs_and_can_go_on(toy: Toy, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM: what is made is kept and the next run makes the rest, nothing else."""
+    toy.plan(n4="sleep", n5="sleep", stubborn="yes" if number == signal.SIGINT else "")
+    said = toy.stopped(number, lambda: len(list(toy.root.glob("out/*.txt"))) == 4)
+    assert not any(alive(call["pid"]) for call in toy.calls())
+    assert sorted(toy.outputs()) == ["0.txt", "1.txt", "2.txt", "3.txt"]
+    assert "Stopped: 8 of 12 jobs are not done." in said
+    assert "Error in rule" not in said
+    assert list(toy.root.glob(".snakemake/incomplete/*")) == []
+
+    if number == signal.SIGTERM:
+        return  # the same from here on
+    toy.plan()
+    toy.run()
+    assert sorted(job for shape in toy.shapes()[2:] for job in shape) == list(range(4, 12))
+
+
+def test_packs_end_with_a_snakemake_that_is_killed(toy: Toy) -> None:
+    """A kill -9 of Snakemake ends its packs, and what their shells have started."""
+    toy.edit('"python pack.py"', '"true && nice python pack.py"')
+    toy.plan(n4="sleep", n5="sleep")
+    process = toy.start()
+    until(lambda: len(list(toy.root.glob("out/*.txt"))) == 4)
+    process.kill()
+    process.communicate()
+    pids = [call["pid"] for call in toy.calls()]
+    assert len(pids) == 2
+    until(lambda: not any(map(alive, pids)), seconds=10)
