@@ -7,7 +7,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 from snakemake_logger_plugin_trainscape import announce
 from trainscape.errors import UserError
 from trainscape.layout import STAGES, data_stamp
-from trainscape.workflow import command, described, layout_of
+from trainscape.workflow import command, described, layout_of, shell
 
 try:
     LAYOUT = layout_of(workflow.config_settings)
@@ -26,6 +26,7 @@ LOGS = f"logs/{LAYOUT.study.name}"
 
 
 rule all:
+    localrule: True
     input:
         LAYOUT.targets(*STAGES),
 

@@ -47,6 +47,7 @@ def cell(
         budget={"epochs": EPOCHS},
         validation=validation,
         evaluate_every=1.0,
+        precision="fp32",
     )
 
 

@@ -22,11 +22,12 @@ CELL = Cell(
     budget={"epochs": 15},
     validation=0.2,
     evaluate_every=1.0,
+    precision="fp32",
 )
 GOLDEN = "e6e71fba8ac720cc378c4817e6e571f038652dc5c802c99cf35f89e73364ce7f"
 SPEC = (
     '{"batch_size":64,"budget":{"epochs":15},"evaluate_every":1.0,"lr":0.01,'
-    '"optimizer":{"momentum":0.9,"name":"momentum","weight_decay":0.0},'
+    '"optimizer":{"momentum":0.9,"name":"momentum","weight_decay":0.0},"precision":"fp32",'
     '"schedule":{"final":0.0,"name":"cosine","warmup":null},"seeds":[0,1,2],'
     '"validation":0.2,"workload":"digits-mlp"}'
 )

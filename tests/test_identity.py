@@ -54,7 +54,7 @@ from trainscape.optimizers import Optimizer, register
 @register("{name}")
 @dataclass(frozen=True)
 class Mine(Optimizer):
-    def update(self, param, grad, state, lr, step):
+    def update(self, param, grad, state, lr, now):
         param.addcmul_(grad, lr, value=-{helper}.SPEED)
 """
 

@@ -102,7 +102,7 @@ def trained(optimizer: Optimizer, steps: int) -> list[list[Tensor]]:
     for step in range(1, steps + 1):
         lr = torch.tensor(rate(step), dtype=torch.float64)
         for w, g, s in zip(weights, gradients(weights, step), states, strict=True):
-            optimizer.update(w, g, s, lr, step)
+            optimizer.update(w, g, s, lr, optimizer.now(step, w))
         history.append([w.clone() for w in weights])
     return history
 
@@ -155,7 +155,7 @@ def test_a_stack_equals_each_trial_alone(optimizer: Optimizer, trials: int, size
         for step, grad in enumerate(grads, start=1):
             # the pull of the weights makes the lost trial overflow
             pull = (param + grad[row]) if step > 6 else grad[row].clone()
-            optimizer.update(param, pull, state, peak[row] / step, step)
+            optimizer.update(param, pull, state, peak[row] / step, optimizer.now(step, param))
         finals.append(param)
     together, *alone = finals
     assert not together[lost].abs().max() < 1e30
@@ -172,7 +172,8 @@ def test_an_update_is_in_place(optimizer: Optimizer) -> None:
     assert all(t.shape == param.shape and t.dtype == param.dtype for t in state.values())
     before = [(id(t), t.data_ptr()) for t in (param, *state.values())]
     for step in (1, 2):
-        optimizer.update(param, torch.ones(3, 5), state, torch.full((3, 1), 0.1), step)
+        now = optimizer.now(step, param)
+        optimizer.update(param, torch.ones(3, 5), state, torch.full((3, 1), 0.1), now)
     assert [(id(t), t.data_ptr()) for t in (param, *state.values())] == before
     assert not torch.equal(param, torch.ones(3, 5))
 
@@ -188,7 +189,8 @@ def test_some_rate_finds_the_minimum_of_a_quadratic(name: str) -> None:
     state = optimizer.init(param)
     first = (curvature * goal**2).sum() / 2
     for step in range(1, 401):
-        optimizer.update(param, curvature * (param - goal), state, lr, step)
+        now = optimizer.now(step, param)
+        optimizer.update(param, curvature * (param - goal), state, lr, now)
     last = (curvature * (param - goal) ** 2).sum(1) / 2
     assert last.nan_to_num(float("inf")).min() < first / 1000
 
@@ -237,7 +239,8 @@ def test_the_first_two_steps_are_as_worked_by_hand(case: str) -> None:
     lr = torch.tensor([0.1], dtype=torch.float64)
     state = optimizer.init(w)
     for step, (gradient, after) in enumerate(zip((2.0, -1.0), expected, strict=True), start=1):
-        optimizer.update(w, torch.tensor([gradient], dtype=torch.float64), state, lr, step)
+        now = optimizer.now(step, w)
+        optimizer.update(w, torch.tensor([gradient], dtype=torch.float64), state, lr, now)
         assert w.item() == pytest.approx(after, rel=0, abs=1e-14)
 
 
@@ -248,7 +251,8 @@ def test_momentum_under_a_constant_gradient_grows_tenfold() -> None:
     state = optimizer.init(w)
     for step in range(1, 301):
         before = w.item()
-        optimizer.update(w, torch.ones_like(w), state, torch.tensor([0.1], dtype=w.dtype), step)
+        lr, now = torch.tensor([0.1], dtype=w.dtype), optimizer.now(step, w)
+        optimizer.update(w, torch.ones_like(w), state, lr, now)
     assert before - w.item() == pytest.approx(10 * 0.1, rel=1e-9)
 
 
@@ -258,7 +262,8 @@ def test_a_rate_of_zero_moves_nothing(name: str) -> None:
     optimizer = registry.get(name)()
     param = torch.tensor([[1.0, 2.0]])
     state = optimizer.init(param)
-    optimizer.update(param, torch.tensor([[0.0, 3.0]]), state, torch.zeros(1, 1), 1)
+    now = optimizer.now(1, param)
+    optimizer.update(param, torch.tensor([[0.0, 3.0]]), state, torch.zeros(1, 1), now)
     assert torch.equal(param, torch.tensor([[1.0, 2.0]]))
 
 

@@ -29,7 +29,7 @@ class Mine(Optimizer):
         if self.speed < 0:
             raise ValueError("speed")
 
-    def update(self, param, grad, state, lr, step):
+    def update(self, param, grad, state, lr, now):
         param.addcmul_(grad, lr, value=-self.speed)
 """
 

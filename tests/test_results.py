@@ -36,6 +36,7 @@ CELL = Cell(
     budget={"epochs": 2},
     validation=0.2,
     evaluate_every=1.0,
+    precision="fp32",
 )
 DIGEST = CELL.digest(IDENTITY)
 RECORD = CellRecord(

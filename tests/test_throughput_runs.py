@@ -231,7 +231,7 @@ from trainscape.optimizers import Optimizer, register
 @register("signs")
 @dataclass(frozen=True)
 class Signs(Optimizer):
-    def update(self, param, grad, state, lr, step):
+    def update(self, param, grad, state, lr, now):
         param.addcmul_(grad.sign_(), lr, value=-1)
 """
 

@@ -22,8 +22,12 @@ def place(layout: Layout, path: Path) -> Path:
     return layout.output / ".attic" / f"{_sha(path)}.json"
 
 
-def restore(layout: Layout, path: Path) -> bool:
-    """Bring a cell back, if it is whole: from the attic, or from a label that it had before."""
+def restore(layout: Layout, path: Path) -> Path | None:
+    """Bring a cell back, if it is whole: from the attic, or from a label that it had before.
+
+    Returns:
+        Where it was; None if it is nowhere.
+    """
     named = (layout.output / "cells").rglob(f"*-{_sha(path)}.json")
     for kept in (place(layout, path), *(p for p in named if str(p) not in layout.cells)):
         try:
@@ -35,9 +39,8 @@ def restore(layout: Layout, path: Path) -> bool:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         kept.replace(path)
-        print(f"restored {path} from {kept}")
-        return True
-    return False
+        return kept
+    return None
 
 
 def prune_cells(layout: Layout) -> None:

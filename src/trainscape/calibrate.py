@@ -39,7 +39,7 @@ def calibrate(
     began = time.process_time()
     from trainscape.engine import device, run
 
-    chosen = device.choose(layout.study.device)
+    chosen = device.choose(layout.study.device, layout.study.precision)
     imports = time.process_time() - began
     # on the CPU a pack has one thread, whose own time does not count what else the machine does
     clock = time.process_time if chosen.type == "cpu" else time.perf_counter
@@ -51,7 +51,7 @@ def calibrate(
             continue
 
         def gap(cell: Cell, steps: int, arrays: Arrays = arrays) -> float:
-            work = partial(run.train_cells, arrays=_part(arrays, cell), device=chosen)
+            work = partial(run.train_cells, arrays=_part(arrays, cell), on=chosen)
             first, later = _intervals(work, cell, steps, clock)
             warm.append(first)
             return later

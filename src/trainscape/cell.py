@@ -67,6 +67,7 @@ class Cell:
         budget: ``{"epochs": n}`` or ``{"steps": n}``.
         validation: the share of the training split that is held out, 0 for none.
         evaluate_every: training examples between evaluations, in passes over the training split.
+        precision: of the arithmetic: ``fp32``, ``tf32`` or ``bf16``.
     """
 
     workload: str
@@ -78,6 +79,7 @@ class Cell:
     budget: Mapping[str, int]
     validation: float
     evaluate_every: float
+    precision: str
 
     def spec(self) -> dict[str, Any]:
         """The cell as plain data: what its file states and its digest covers."""
@@ -91,6 +93,7 @@ class Cell:
             "budget": dict(self.budget),
             "validation": self.validation,
             "evaluate_every": self.evaluate_every,
+            "precision": self.precision,
         }
 
     def digest(self, identity: Mapping[str, str]) -> str:
@@ -111,15 +114,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """The history of one seed, one entry per evaluation (shorter than ``steps`` if it diverged).
+    """The history of one seed: an entry per evaluation, fewer if it diverged.
 
     Args:
         seed: the trial's seed.
         status: ``ok``, ``diverged`` or ``oom``.
         diverged_at: the step (from 1) whose loss or weights were first not finite, else None.
         train_loss: the mean of the batch losses since the evaluation before.
-        fit_loss, fit_metric: by the weights of the evaluation, on as many training examples as the
-            test split has: comparable with test values, which the running ``train_loss`` is not.
+        fit_loss, fit_metric: of the last evaluation alone, on as many training examples as the test
+            split has: comparable with test values, which the running ``train_loss`` is not.
         val_loss, val_metric: on the validation split; empty without one.
         test_loss, test_metric: on the test split.
     """

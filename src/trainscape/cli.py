@@ -74,11 +74,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="STAGE",
         help="data, train, throughput, collect, figures, timings or report",
     )
-    add("train", _train, "train cells of the study (Snakemake's job)").add_argument(
+    train = add("train", _train, "train cells of the study (Snakemake's job)")
+    train.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         metavar="CELL",
         help="files of cells, as 'trainscape cells --paths' prints",
+    )
+    train.add_argument(
+        "--jobs", type=Path, metavar="FILE", help="the fuse executor's list of cells and logs"
     )
     make = add("make", _make, "make one stage's products (Snakemake's job)")
     make.add_argument(
@@ -146,7 +150,12 @@ def _targets(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     from trainscape import make
 
-    make.train(_layout(args), args.paths)
+    if bool(args.paths) == bool(args.jobs):
+        raise UserError("train: name cells, or a list of them by --jobs")
+    if args.jobs:
+        make.train_jobs(_layout(args), args.jobs)
+    else:
+        make.train(_layout(args), args.paths)
 
 
 def _make(args: argparse.Namespace) -> None:

@@ -47,6 +47,7 @@ def cells(study: Study) -> list[Cell]:
             budget=study.budget.spec(),
             validation=study.validation,
             evaluate_every=study.evaluate_every,
+            precision=study.precision,
         )
         for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
         for lr, schedule in product(rates[optimizer.label], shapes)

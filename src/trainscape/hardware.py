@@ -48,7 +48,7 @@ def describe() -> dict[str, Any]:
         "cores": len(usable),
         "physical_cores": _physical(usable),
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
-        "gpu": _gpus(),
+        "gpu": gpus(),
         "torch": torch_version(),
         "python": "{}.{}".format(*platform.python_version_tuple()),
     }
@@ -115,7 +115,7 @@ def _physical(usable: list[int]) -> int:
     return len(usable) if None in siblings else len(siblings)
 
 
-def _gpus() -> str | None:
+def gpus() -> str | None:
     """``NVIDIA H200``, ``2 × NVIDIA H200``, or None where there is no driver or all are hidden."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
         return None

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape import datasets, grid, source, workloads
+from trainscape import datasets, grid, hardware, source, workloads
 from trainscape.cell import SHORT, Cell, sha256
 from trainscape.errors import UserError, unknown
 from trainscape.figures.names import Figure, result_figures, timing_figures
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DATA = Path("data")
 STAGES = ("data", "train", "throughput", "collect", "figures", "timings", "report")
+STEP = 32  # examples whose arithmetic takes as long as a step's overhead
 # The source behind each stage's products; what these import counts too.
 SOURCES = {
     "train": (),
@@ -70,6 +71,20 @@ class Layout:
     def cells(self) -> dict[str, Cell]:
         """Every cell by its file, in the order of the grid."""
         return {str(self.output / "cells" / cell.path(digest(cell))): cell for cell in self.grid}
+
+    def cost(self, path: str) -> int:
+        """About how long the cell at ``path`` trains, in no unit: to share work out evenly.
+
+        A step costs about as much as 32 examples, whatever its batch (measured on digits-mlp).
+        """
+        cell = self.cells[path]
+        return grid.plan(cell).total * len(cell.seeds) * (STEP + cell.batch_size)
+
+    @property
+    def gpu(self) -> bool:
+        """Whether the study trains on a GPU here."""
+        wanted = self.study.device
+        return wanted == "cuda" or (wanted == "auto" and hardware.gpus() is not None)
 
     def dataset(self, workload: str) -> list[str]:
         """The file of the workload's dataset, and the stamp that says which content it holds."""

@@ -24,10 +24,12 @@ from trainscape.layout import DATA, Layout, data_stamp
 from trainscape.results import CellRecord, claim, read_cell, write_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from trainscape.analysis import Entry
-    from trainscape.cell import Cell
+    from trainscape.cell import Cell, TrialRecord
+
+    Tell = Callable[[str, str], None]
 
 LIBRARIES = ("torch", "numpy", "pandas", "seaborn", "snakemake", "dvc")
 
@@ -48,8 +50,13 @@ def data(layout: Layout, names: Sequence[str], source: Path | None, mirror: str 
         write_text(stamp, "")
 
 
-def train(layout: Layout, paths: Sequence[str]) -> None:
+def train(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say(text)) -> None:
     """Train the cells that are to lie at ``paths``, or bring them back from the attic.
+
+    Args:
+        layout: the study.
+        paths: files of its cells.
+        tell: is called with a cell's file and what becomes of it.
 
     Raises:
         UserError: a path is no cell of the study, or the data is damaged.
@@ -60,11 +67,35 @@ def train(layout: Layout, paths: Sequence[str]) -> None:
             raise UserError(
                 f"{path}: is no cell of study {layout.study.name!r}; 'trainscape cells' lists them"
             )
-    todo = [path for path in paths if not restore(layout, Path(path))]
+    todo = []
+    for path in paths:
+        kept = restore(layout, Path(path))
+        if kept:
+            tell(path, f"restored {path} from {kept}")
+        else:
+            todo.append(path)
     for _, pack in groupby(
         sorted(todo, key=lambda p: _pack(layout.cells[p])), lambda p: _pack(layout.cells[p])
     ):
-        _train_pack(layout, list(pack))
+        _train_pack(layout, list(pack), tell)
+
+
+def train_jobs(layout: Layout, file: Path) -> None:
+    """Train the cells of the fuse executor's list, each with a log of its own.
+
+    Args:
+        layout: the study.
+        file: a JSON object a line, with the files of one job: ``output`` and ``log``.
+    """
+    jobs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    logs = {job["output"][0]: job["log"] for job in jobs}
+
+    def tell(path: str, text: str) -> None:
+        say(text)
+        for log in logs[path]:
+            write_text(Path(log), text + "\n")
+
+    train(layout, list(logs), tell)
 
 
 def settle(layout: Layout) -> None:
@@ -173,26 +204,32 @@ def _pack(cell: Cell) -> tuple[str, int]:
     return cell.workload, cell.batch_size
 
 
-def _train_pack(layout: Layout, paths: list[str]) -> None:
+def _train_pack(layout: Layout, paths: list[str], tell: Tell) -> None:
     from trainscape import workloads
     from trainscape.engine import device
     from trainscape.engine.run import train_cells
 
     cells = [layout.cells[path] for path in paths]
-    for cell in cells:
-        print(f"training {cell}, seeds {', '.join(map(str, cell.seeds))}", flush=True)
-    chosen = device.choose(layout.study.device)
+    chosen = device.choose(layout.study.device, layout.study.precision)
     arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
-    steps, records = train_cells([cell.spec() for cell in cells], arrays, chosen, _say)
-    for path, cell, trials in zip(paths, cells, records, strict=True):
-        record = CellRecord(
-            digest(cell), device.backend(chosen), cell.spec(), identity(cell), steps, trials
-        )
-        write_cell(Path(path), record)
+    steps = grid.plan(cells[0]).evaluations
+    for path, cell in zip(paths, cells, strict=True):
+        tell(path, f"training {cell}, seeds {', '.join(map(str, cell.seeds))}")
+
+    def keep(i: int, trials: list[TrialRecord], backend: str) -> None:
+        cell = cells[i]
+        record = CellRecord(digest(cell), backend, cell.spec(), identity(cell), steps, trials)
+        write_cell(Path(paths[i]), record)
+
+    def progress(done: int, total: int) -> None:
+        say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
+
+    train_cells([cell.spec() for cell in cells], arrays, chosen, progress, keep)
 
 
-def _say(done: int, total: int) -> None:
-    print(f"step {done} of {total}", flush=True)
+def say(text: str) -> None:
+    """A line on stdout, at once."""
+    print(text, flush=True)
 
 
 def _stamp(layout: Layout, stage: str) -> None:

@@ -35,6 +35,8 @@ EXCLUDED = {
     "trainscape.engine": "holds no code",
     "trainscape.engine.blame": "words for messages",
     "trainscape.engine.device": "chooses where to run; the backend stands in every cell",
+    "trainscape.engine.graph": "replays what a GPU ran, kernel by kernel",
+    "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them
 

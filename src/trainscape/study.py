@@ -296,6 +296,10 @@ class Study(Strict):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes CUDA where there is one"
     )
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        default="fp32",
+        description="of the arithmetic; tf32 needs CUDA, bf16 keeps weights and updates in fp32",
+    )
     grid: Grid = Field(default=Grid(), description="the axes")
     throughput: Throughput = Field(default=Throughput(), description="how step times are measured")
 

@@ -68,13 +68,17 @@ def _caption(kind: str) -> str:
     return f"../report/{kind}.rst"  # from the rules' folder
 
 
+def shell(layout: Layout, *words: str) -> str:
+    """:func:`command` as text for a ``shell`` directive, where Snakemake formats braces."""
+    return command(layout, *words).replace("{", "{{").replace("}", "}}")
+
+
 def command(layout: Layout, *words: str) -> str:
     """A shell command that runs ``trainscape`` on the study, whoever runs it and wherever.
 
-    The study travels as JSON, so that a job needs no file but its inputs.
+    The study travels as JSON, so that a job needs no file but its inputs. ``words`` come last.
     """
     source = Path(__file__).resolve().parent.parent
     spec = canonical(json.loads(layout.study.model_dump_json()))
-    call = shlex.join([sys.executable, "-m", "trainscape", *words, "--study", spec])
-    # Snakemake formats shell commands: braces of the JSON are doubled to stay
-    return f"PYTHONPATH={shlex.quote(str(source))} {call}".replace("{", "{{").replace("}", "}}")
+    call = shlex.join([sys.executable, "-m", "trainscape", words[0], "--study", spec, *words[1:]])
+    return f"PYTHONPATH={shlex.quote(str(source))} {call}"

@@ -66,21 +66,27 @@ def test_a_stack_computes_what_each_model_computes() -> None:
     x = examples.seeded((3, 5, 8, 8))
     output = together.forward(x, {}, training=True)
     losses = output.square().mean((1, 2))
-    gradients = together.backward(losses)
+    gradients = together.gradients(losses)
     for i, seed in enumerate(seeds):
         model = build(examples.odd, seed)
         alone = model(x[i])
         torch.testing.assert_close(output[i], alone)
-        expected = torch.autograd.grad(alone.square().mean(), list(model.parameters()))
-        torch.testing.assert_close(gradients[i], torch.cat([g.flatten() for g in expected]))
+        grads = torch.autograd.grad(alone.square().mean(), list(model.parameters()))
+        expected = dict(zip(together.params, grads, strict=True))
+        for names, block in zip(together.groups, gradients, strict=True):
+            flat = torch.cat([expected[name].flatten() for name in names])
+            torch.testing.assert_close(block[i].flatten(), flat)
 
 
-def test_updates_of_the_flat_buffer_are_updates_of_the_weights() -> None:
-    """Every weight is a view of its place in the flat buffer, and every place is some weight's."""
+def test_updates_of_the_blocks_are_updates_of_the_weights() -> None:
+    """Every weight is a view of its place in a block, and every place is some weight's."""
     together = stack(examples.dropout, [0, 1], 2, 8, 8)
-    together.flat.zero_()
+    assert [len(names) for names in together.groups] == [1, 5], "a large one, and small ones"
+    for block in together.blocks:
+        block.zero_()
     assert all(p.abs().sum() == 0 for p in together.params.values())
-    assert sum(p[0].numel() for p in together.params.values()) == together.flat.shape[1]
+    sizes = [block.shape[1] for block in together.blocks]
+    assert sum(p[0].numel() for p in together.params.values()) == sum(sizes)
     assert list(together.params) == [name for name, _ in together.template.named_parameters()]
 
 
@@ -91,7 +97,7 @@ def masks(seeds: list[int], step: int, examples_: int = 50) -> dict[str, Tensor]
         layer: torch.tensor([streams.derive(seed, "dropout", layer) for seed in seeds])
         for layer in together.dropouts
     }
-    return together.masks(keys, step, examples_)
+    return together.masks(keys, torch.tensor([step]), examples_)
 
 
 def test_masks_have_the_shape_and_the_share_that_dropout_drops() -> None:
@@ -124,7 +130,7 @@ def test_dropout_of_nothing_and_of_everything(p: float) -> None:
     together = Stack.of(
         lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(p)), [0], torch.zeros(2, 3)
     )
-    mask = together.masks({"1": torch.tensor([1])}, 0, 4)["1.mask"]
+    mask = together.masks({"1": torch.tensor([1])}, torch.tensor([0]), 4)["1.mask"]
     assert torch.equal(mask, torch.full((1, 4, 2), 1 - p))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -16,6 +17,9 @@ from trainscape.engine.model import build
 from trainscape.engine.train import train
 from trainscape.errors import UserError
 from trainscape.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from trainscape.optimizers import Now
 
 
 def test_running_statistics_belong_to_their_trial() -> None:
@@ -200,7 +204,7 @@ class Forgetful(Optimizer):
     name = "forgetful"
 
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         param = param - lr * grad
 
@@ -211,7 +215,7 @@ class Stateless(Forgetful):
     name = "stateless"
 
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         param.sub_(lr * state["mean"])
 

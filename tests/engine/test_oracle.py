@@ -78,7 +78,7 @@ def give_masks(model: nn.Module, seed: int, k: int, examples: int) -> None:
         shape = (*x.shape[:2], *(1 for _ in x.shape[2:])) if layer.channelwise else x.shape
         assert shape[0] == examples
         key = torch.tensor([streams.derive(seed, "dropout", name)])
-        drawn = streams.uniform_bits(key, k, torch.Size(shape).numel()).view(shape)
+        drawn = streams.uniform_bits(key, torch.tensor([k]), torch.Size(shape).numel()).view(shape)
         layer.mask = (drawn.double() / (1 << 24) >= layer.p).float() / (1 - layer.p)
 
     for name, layer in model.named_modules():

@@ -1,4 +1,4 @@
-"""Cells that do not fit into memory are results, not failures."""
+"""Cells become packs of trials; what does not fit into memory is a result, not a failure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from engine.examples import CPU
 from trainscape import datasets, grid, study
 from trainscape.cell import TrialRecord
-from trainscape.engine import run
-from trainscape.engine.train import train
+from trainscape.engine import run, width
+from trainscape.engine.train import Pack
+from trainscape.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from trainscape.datasets import Arrays
-    from trainscape.engine.train import Trial
 
 
 @pytest.fixture
@@ -27,48 +28,107 @@ def arrays(tmp_path: Path) -> Arrays:
     return datasets.load("digits", tmp_path)
 
 
-def specs(lrs: list[float]) -> list[dict[str, Any]]:
-    """Cells of one pack, by their learning rates."""
+def specs(lrs: list[float], optimizers: tuple[str, ...] = ("sgd",)) -> list[dict[str, Any]]:
+    """Cells of two seeds on one workload and batch size, by their learning rates."""
     raw = {
         "budget": {"epochs": 1},
-        "grid": {"optimizer": ["sgd"], "batch_size": [256], "lr": lrs},
+        "grid": {"optimizer": list(optimizers), "batch_size": [256], "lr": lrs},
         "seeds": 2,
     }
     return [cell.spec() for cell in grid.cells(study.parse(raw, "test"))]
 
 
+def limited(monkeypatch: pytest.MonkeyPatch, fits: Callable[[Pack], bool]) -> list[int]:
+    """Let memory run out for packs that do not fit; the widths that were tried."""
+    widths: list[int] = []
+    train = Pack.train
+
+    def attempt(pack: Pack, *args: Any) -> list[TrialRecord]:
+        widths.append(pack.stack.width)
+        if not fits(pack):
+            raise torch.OutOfMemoryError
+        return train(pack, *args)
+
+    monkeypatch.setattr(Pack, "train", attempt)
+    return widths
+
+
+@pytest.mark.parametrize("most", [1, 3, 5, 100])
+def test_the_width_changes_no_record(arrays: Arrays, most: int) -> None:
+    """Twelve trials of two optimizers give the same records in packs of any size."""
+    cells = specs([0.01, 0.1, 0.3], ("sgd", "adam"))
+    whole = run.train_cells(cells, arrays, CPU)
+    assert run.train_cells(cells, arrays, CPU, width=most) == whole
+
+
+def test_a_cell_is_finished_when_its_last_trial_is(arrays: Arrays) -> None:
+    """Cells are told of one by one, with their records, while later ones still wait."""
+    cells = specs([0.01, 0.1, 0.3], ("sgd", "adam"))
+    told: list[tuple[int, list[TrialRecord]]] = []
+    steps: list[int] = []
+    _, records = run.train_cells(
+        cells,
+        arrays,
+        CPU,
+        lambda done, _: steps.append(done),
+        lambda i, made, _: told.append((i, made)),
+        width=3,
+    )
+    assert sorted(i for i, _ in told) == list(range(6))
+    assert all(made == records[i] for i, made in told)
+    assert steps == sorted(steps)
+    assert steps[-1] == 12 * 5  # of 1,150 examples in batches of 256
+
+
 def test_a_pack_that_does_not_fit_is_trained_in_halves(
     arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where memory ends at two cells, four give the records that they give alone."""
-    widths: list[int] = []
-
-    def small(trials: Sequence[Trial], *args: Any) -> list[TrialRecord]:
-        widths.append(len(trials))
-        if len(trials) > 4:
-            raise torch.OutOfMemoryError
-        return train(trials, *args)
-
+    """Where memory ends at four trials, eight give the records that they give together."""
     cells = specs([0.01, 0.1, 0.3, 1.0])
-    _, whole = run.train_cells(cells, arrays, torch.device("cpu"))
-    monkeypatch.setattr(run, "train", small)
-    _, halves = run.train_cells(cells, arrays, torch.device("cpu"))
+    _, whole = run.train_cells(cells, arrays, CPU)
+    widths = limited(monkeypatch, lambda pack: pack.stack.width <= 4)
+    _, halves = run.train_cells(cells, arrays, CPU)
     assert widths == [8, 4, 4]
     assert halves == whole
 
 
-def test_a_cell_that_does_not_fit_alone_is_oom(
+def test_a_trial_that_does_not_fit_alone_is_oom(
     arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is recorded with its seeds, without a history; its neighbours train."""
-
-    def small(trials: Sequence[Trial], *args: Any) -> list[TrialRecord]:
-        if any(trial.lr == 0.1 for trial in trials):
-            raise torch.OutOfMemoryError
-        return train(trials, *args)
-
-    monkeypatch.setattr(run, "train", small)
-    steps, records = run.train_cells(specs([0.01, 0.1]), arrays, torch.device("cpu"))
+    """It is recorded with its seed, without a history; its neighbours train."""
+    limited(monkeypatch, lambda pack: all(trial.lr != 0.1 for trial in pack.trials))
+    steps, records = run.train_cells(specs([0.01, 0.1]), arrays, CPU)
     assert [[trial.status for trial in cell] for cell in records] == [["ok"] * 2, ["oom"] * 2]
     assert records[1] == [TrialRecord.untrained(seed, "oom") for seed in (0, 1)]
     assert len(records[0][0].test_loss) == len(steps)
+
+
+def test_a_machine_that_rounds_by_the_width_fills_its_packs(
+    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe's finding fixes the width, and the backend names it; a true machine has neither."""
+    backends: list[str] = []
+
+    def train() -> None:
+        run.train_cells(
+            specs([0.01, 0.1]), arrays, CPU, finished=lambda *told: backends.append(told[2])
+        )
+
+    train()
+    monkeypatch.setattr(run, "varies", lambda *_: True)
+    widths = limited(monkeypatch, lambda _: True)
+    train()
+    assert widths == [width.FILLED]
+    assert {name.partition("-w")[2] for name in backends[:2]} == {""}
+    assert {name.partition("-w")[2] for name in backends[2:]} == {str(width.FILLED)}
+
+
+def test_the_width_can_be_set(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable overrides the machine's own, and is refused where it is no width."""
+    widths = limited(monkeypatch, lambda _: True)
+    monkeypatch.setenv("TRAINSCAPE_WIDTH", "2")
+    run.train_cells(specs([0.01, 0.1]), arrays, CPU)
+    assert widths == [2, 2]
+    monkeypatch.setenv("TRAINSCAPE_WIDTH", "wide")
+    with pytest.raises(UserError, match="TRAINSCAPE_WIDTH: 'wide' is no width"):
+        run.train_cells(specs([0.01]), arrays, CPU)

@@ -71,11 +71,11 @@ def test_a_permutation_holds_everything_once() -> None:
 def test_uniform_bits_never_change() -> None:
     """Dropout's bits are the ones that all results so far were made with."""
     keys = torch.tensor([streams.derive(seed, "dropout", "1") for seed in (0, 1)])
-    assert streams.uniform_bits(keys, 0, 4).tolist() == [
+    assert streams.uniform_bits(keys, torch.tensor([0]), 4).tolist() == [
         [1871186, 10449998, 11808914, 16228726],
         [11050298, 5514799, 3237551, 11905041],
     ]
-    assert streams.uniform_bits(keys, 7, 4).tolist() == [
+    assert streams.uniform_bits(keys, torch.tensor([7]), 4).tolist() == [
         [971700, 14776667, 15492334, 11153887],
         [12991234, 14497872, 15126313, 7542141],
     ]
@@ -94,12 +94,16 @@ def test_uniform_bits_are_the_top_of_splitmix64() -> None:
     key, step = streams.derive(3, "dropout", "fc"), 11
     start = splitmix64((key + (step - 1) * 0x9E3779B97F4A7C15) & WORD, 1)[0]
     expected = [z >> 40 for z in splitmix64(start, 50)]
-    assert streams.uniform_bits(torch.tensor([key]), step, 50)[0].tolist() == expected
+    assert (
+        streams.uniform_bits(torch.tensor([key]), torch.tensor([step]), 50)[0].tolist() == expected
+    )
 
 
 def test_uniform_bits_are_uniform() -> None:
     """Of 2¹⁶ draws the mean, the counts in 256 bins and every single bit are as chance has them."""
-    drawn = streams.uniform_bits(torch.tensor([streams.derive(0, "dropout", "1")]), 0, 1 << 16)[0]
+    drawn = streams.uniform_bits(
+        torch.tensor([streams.derive(0, "dropout", "1")]), torch.tensor([0]), 1 << 16
+    )[0]
     assert 0 <= drawn.min().item() <= drawn.max().item() < 1 << 24
     share = drawn.double() / (1 << 24)
     # five standard errors: 1/√12 spread over √2¹⁶ = 256 draws' root
@@ -117,7 +121,9 @@ def test_neighbouring_streams_are_unrelated() -> None:
     keys = [
         streams.derive(seed, "dropout", layer) for seed, layer in ((0, "1"), (1, "1"), (0, "2"))
     ]
-    at_0, at_1 = (streams.uniform_bits(torch.tensor(keys), step, count) for step in (0, 1))
+    at_0, at_1 = (
+        streams.uniform_bits(torch.tensor(keys), torch.tensor([step]), count) for step in (0, 1)
+    )
     series = [*at_0, *at_1, at_0[0].roll(1)]
     for a, b in combinations([s.double() for s in series], 2):
         both = torch.corrcoef(torch.stack([a, b]))[0, 1]
@@ -127,6 +133,8 @@ def test_neighbouring_streams_are_unrelated() -> None:
 def test_a_stream_is_the_same_among_others() -> None:
     """A key's bits depend on neither its neighbours nor how many are drawn."""
     keys = torch.tensor([streams.derive(seed, "dropout", "1") for seed in range(7)])
-    among = streams.uniform_bits(keys, 5, 33)
+    among = streams.uniform_bits(keys, torch.tensor([5]), 33)
     for i in range(7):
-        assert torch.equal(streams.uniform_bits(keys[i : i + 1], 5, 20)[0], among[i, :20])
+        assert torch.equal(
+            streams.uniform_bits(keys[i : i + 1], torch.tensor([5]), 20)[0], among[i, :20]
+        )

@@ -2,6 +2,7 @@
 
 
 rule write_report:
+    localrule: True
     input:
         ancient(LAYOUT.targets(*STAGES[:-1])),
     output:
@@ -10,4 +11,4 @@ rule write_report:
     log:
         f"{LOGS}/report.log",
     shell:
-        command(LAYOUT, "make", "report") + " > {log} 2>&1"
+        shell(LAYOUT, "make", "report") + " > {log} 2>&1"

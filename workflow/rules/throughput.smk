@@ -1,4 +1,4 @@
-# Step times. The machine must be doing nothing else: ordered after training, on all cores.
+# Step times. The machine must be doing nothing else: after training, before tables and figures.
 
 if LAYOUT.throughput:
 
@@ -11,4 +11,4 @@ if LAYOUT.throughput:
             f"{LOGS}/throughput.log",
         threads: workflow.resource_settings.cores or 1  # unset by --unlock
         shell:
-            command(LAYOUT, "make", "throughput") + " > {log} 2>&1"
+            shell(LAYOUT, "make", "throughput") + " > {log} 2>&1"

@@ -1,4 +1,5 @@
 # One job per cell; its file name holds the digest of everything that decides its numbers.
+# The fuse executor trains the ready ones of a workload in one process per core or GPU (docs/fuse.md).
 
 
 rule train:
@@ -8,11 +9,18 @@ rule train:
         f"{LAYOUT.output}/cells/{{workload}}/{{optimizer}}/{{cell}}.json",
     log:
         f"{LOGS}/train/{{workload}}/{{optimizer}}/{{cell}}.log",
+    params:
+        pack=lambda wildcards: wildcards.workload,
+        pack_cost=lambda wildcards, output: LAYOUT.cost(output[0]),
+        pack_command=lambda wildcards: command(LAYOUT, "train", "--jobs"),
+    resources:
+        gpu=int(LAYOUT.gpu),
     shell:
-        command(LAYOUT, "train") + " {output} > {log} 2>&1"
+        shell(LAYOUT, "train") + " {output} > {log} 2>&1"
 
 
 rule settle_cells:
+    localrule: True
     input:
         ancient(LAYOUT.products("train")),
     output:
@@ -20,4 +28,4 @@ rule settle_cells:
     log:
         f"{LOGS}/settle.log",
     shell:
-        command(LAYOUT, "make", "settle") + " > {log} 2>&1"
+        shell(LAYOUT, "make", "settle") + " > {log} 2>&1"

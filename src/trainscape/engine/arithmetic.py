@@ -7,7 +7,7 @@ import os
 import torch
 
 
-def pin() -> None:
+def pin(tf32: bool = False) -> None:
     """Make arithmetic the same from run to run and from pack to pack.
 
     Must be called before the process's first matrix product. On the CPU a pack uses exactly one
@@ -15,12 +15,16 @@ def pin() -> None:
     depend on what it was packed with (MKL's kernels otherwise round by the alignment of their
     operands, which differs from trial to trial: measured on products of 1 to 64 rows). Cores are
     filled with packs.
+
+    Args:
+        tf32: whether a GPU's products of float32 may round their operands to 10 bits.
     """
     os.environ["MKL_CBWR"] = "AUTO,STRICT"
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS is deterministic only so
     # as use_deterministic_algorithms, which imports the compiler as well: a second a process
     torch.set_deterministic_debug_mode("error")
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32; products are by default
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = tf32
     # a debugging aid that goes with them, for up to 5% of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(1)

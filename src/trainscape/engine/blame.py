@@ -1,4 +1,4 @@
-"""What torch says of a user's model, in one line that names the workload."""
+"""What torch says of a user's model or rule, in one line that names it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from trainscape.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import Tensor
-
     from trainscape.budget import Plan
     from trainscape.optimizers import Optimizer
     from trainscape.workloads import Workload
+
+
+NO_MEMORY = "DefaultCPUAllocator"  # on the CPU, lack of memory has no class of its own
 
 
 @contextmanager
@@ -29,42 +30,45 @@ def blaming(workload: Workload, plan: Plan) -> Iterator[None]:
         torch.OutOfMemoryError: memory ran out, on any device: no fault of the model's.
     """
     try:
-        yield
+        with out_of_memory():
+            yield
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:
-        if "DefaultCPUAllocator" in str(error):  # on the CPU it has no class of its own
-            raise torch.OutOfMemoryError(str(error)) from error
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise _blame(workload, plan, error) from error
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise _blame(workload, plan, error) from error
+
+
+def blamed_rule(optimizer: Optimizer, error: Exception) -> Exception:
+    """What to raise for an error in an update rule: one that names the optimizer."""
+    if isinstance(error, torch.OutOfMemoryError | UserError):
+        return error
+    if NO_MEMORY in str(error):
+        return torch.OutOfMemoryError(str(error))
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return UserError(f"optimizer {optimizer.name!r}: {reason}")
 
 
 @contextmanager
-def blaming_rule(optimizer: Optimizer, flat: Tensor) -> Iterator[None]:
-    """Turn what an update rule raises into a user's error, and a rule that does nothing, too.
-
-    Args:
-        optimizer: whose rule runs in the block.
-        flat: the parameters, which the rule has to change in place.
+def out_of_memory() -> Iterator[None]:
+    """Give the CPU's lack of memory the class that a GPU's has.
 
     Raises:
-        UserError: names the optimizer.
-        torch.OutOfMemoryError: as it came.
+        torch.OutOfMemoryError: memory ran out.
     """
-    version = flat._version  # counts changes in place
     try:
         yield
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if NO_MEMORY in str(error):
+            raise torch.OutOfMemoryError(str(error)) from error
         raise
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"optimizer {optimizer.name!r}: {reason}") from error
-    if flat._version == version:
-        raise UserError(
-            f"optimizer {optimizer.name!r}: update() left the parameters as they were; "
-            "change param in place (param.sub_(...), not param = param - ...)"
-        )
+
+
+def idle(optimizer: Optimizer) -> UserError:
+    """The error for a rule that left the parameters as they were."""
+    return UserError(
+        f"optimizer {optimizer.name!r}: update() left the parameters as they were; "
+        "change param in place (param.sub_(...), not param = param - ...)"
+    )
 
 
 def _blame(workload: Workload, plan: Plan, error: Exception) -> UserError:

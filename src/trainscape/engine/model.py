@@ -6,7 +6,6 @@ mask they are given, so that no module draws random numbers while it trains.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,12 +16,15 @@ from torch.nn.modules.dropout import _DropoutNd
 from trainscape.engine import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Tensors = dict[str, Tensor]
 
 CHANNELWISE = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
 SUPPORTED = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
+
+LARGE = 512  # numbers from which on a parameter is a block of its own
 
 
 class MaskedDropout(nn.Module):
@@ -71,56 +73,86 @@ def build(builder: Callable[[], nn.Module], seed: int) -> nn.Module:
     return model
 
 
-@dataclass
 class Stack:
-    """The models of a pack.
+    """The models of a pack, in memory that stays where it is.
 
-    ``flat`` (T, P) holds every trial's parameters side by side, so that an update rule is a few
-    operations on one tensor; ``params`` are views of it, (T, *shape) each, which autograd
-    differentiates. ``buffers``, with frozen parameters among them, are (T, *shape) each.
-    ``dropouts`` holds of each dropout p and the shape of its mask for one example.
+    Args:
+        builder: makes a model.
+        width: how many models, T.
+        example: an input (B, …) on the device to train on, to learn mask shapes.
+
+    Attributes:
+        blocks: every trial's parameters, (T, n) each, which update rules change: a large parameter
+            is a block of its own, small ones lie side by side.
+        params: views of the blocks, (T, *shape) each, which autograd differentiates.
+        buffers: frozen parameters among them, (T, *shape) each.
+        dropouts: of each dropout p and the shape of its mask for one example.
+
+    Raises:
+        ValueError: the model uses dropout in a way that has no masked form.
     """
 
-    template: nn.Module
-    flat: Tensor
-    grad: Tensor
-    params: Tensors
-    buffers: Tensors
-    dropouts: dict[str, tuple[float, torch.Size]]
+    def __init__(self, builder: Callable[[], nn.Module], width: int, example: Tensor) -> None:
+        self.builder = builder
+        self.width = width
+        self.template = build(builder, 0)
+        self.dropouts = _dropouts(build(builder, 0), example)
+        self.device = example.device
+        own = _state(self.template)
+        trained = {n: p for n, p in self.template.named_parameters() if p.requires_grad}
+        self.groups = _groups(trained)
+        self.blocks: list[Tensor] = []
+        views: Tensors = {}
+        for names in self.groups:
+            sizes = [trained[name].numel() for name in names]
+            dtype = trained[names[0]].dtype
+            block = torch.empty(width, sum(sizes), dtype=dtype, device=self.device)
+            self.blocks.append(block)
+            for name, part in zip(names, torch.split(block, sizes, dim=1), strict=True):
+                views[name] = part.view(width, *trained[name].shape).detach().requires_grad_()
+        self.params = {name: views[name] for name in trained}
+        self.buffers = {
+            name: torch.empty(width, *tensor.shape, dtype=tensor.dtype, device=self.device)
+            for name, tensor in own.items()
+            if name not in trained
+        }
+        self._initial: dict[int, Tensors] = {}
 
     @classmethod
     def of(cls, builder: Callable[[], nn.Module], seeds: Sequence[int], example: Tensor) -> Stack:
-        """One model per entry of ``seeds``; ``example`` (B, …) is an input, to learn mask shapes.
+        """One model per entry of ``seeds``, with that seed's initial weights."""
+        stack = cls(builder, len(seeds), example)
+        stack.load(seeds)
+        return stack
 
-        Raises:
-            ValueError: the model uses dropout in a way that has no masked form.
+    @torch.no_grad()
+    def load(self, seeds: Sequence[int]) -> None:
+        """Bring every model to the initial state of its seed."""
+        for seed in seeds:
+            if seed not in self._initial:
+                self._initial[seed] = _state(build(self.builder, seed))
+        for name, tensor in {**self.params, **self.buffers}.items():
+            tensor.copy_(torch.stack([self._initial[seed][name] for seed in seeds]))
+
+    @property
+    def flat(self) -> Tensor:
+        """A copy of every trial's parameters side by side, (T, P), in the model's order."""
+        parts = [p.detach().reshape(self.width, -1) for p in self.params.values()]
+        return torch.cat(parts, dim=1)
+
+    def masks(self, keys: Tensors, step: Tensor, batch: int) -> Tensors:
+        """Dropout masks (S, B, …) of one step, one per seed.
+
+        Args:
+            keys: by layer, int64 (S,).
+            step: the training step, int64 (1,).
+            batch: B.
         """
-        models = {seed: build(builder, seed) for seed in dict.fromkeys(seeds)}
-        template = models[seeds[0]]
-        params = _stacked([dict(models[s].named_parameters()) for s in seeds], example.device)
-        buffers = _stacked([dict(models[s].named_buffers()) for s in seeds], example.device)
-        for name, module in template.named_modules():
-            if isinstance(module, MaskedDropout):
-                del buffers[f"{name}.mask"]  # masks come with every step
-        for name, param in template.named_parameters():
-            if not param.requires_grad:
-                buffers[name] = params.pop(name)
-        flat = torch.cat([p.reshape(len(seeds), -1) for p in params.values()], dim=1)
-        parts = torch.split(flat, [p[0].numel() for p in params.values()], dim=1)
-        views = {
-            name: part.view(p.shape).detach().requires_grad_()
-            for (name, p), part in zip(params.items(), parts, strict=True)
-        }
-        dropouts = _dropouts(build(builder, seeds[0]), example)
-        return cls(template, flat, torch.empty_like(flat), views, buffers, dropouts)
-
-    def masks(self, keys: Tensors, step: int, batch: int) -> Tensors:
-        """Dropout masks (S, B, …) of one step, one per seed; ``keys[layer]`` int64 (S,)."""
         masks = {}
         for name, (p, shape) in self.dropouts.items():
             size = batch * shape.numel()
             kept = streams.uniform_bits(keys[name], step, size) >= round(p * (1 << 24))
-            mask = kept.to(self.flat.dtype) * (1 / (1 - p) if p < 1 else 0.0)
+            mask = kept.to(self.blocks[0].dtype) * (1 / (1 - p) if p < 1 else 0.0)
             masks[f"{name}.mask"] = mask.view(-1, batch, *shape)
         return masks
 
@@ -135,17 +167,34 @@ class Stack:
         output: Tensor = vmap(one)({**self.params, **self.buffers, **masks}, x)
         return output
 
-    def backward(self, losses: Tensor) -> Tensor:
-        """The gradients (T, P) of the trials' own losses (T,)."""
-        grads = torch.autograd.grad(
-            losses.sum(), list(self.params.values()), materialize_grads=True
-        )
-        return torch.cat([g.reshape(len(losses), -1) for g in grads], dim=1, out=self.grad)
+    def gradients(self, losses: Tensor) -> list[Tensor]:
+        """The gradients of the trials' own losses (T,), block by block, T in front."""
+        made = torch.autograd.grad(losses.sum(), list(self.params.values()), materialize_grads=True)
+        by_name = dict(zip(self.params, made, strict=True))
+        return [
+            by_name[names[0]]
+            if len(names) == 1
+            else torch.cat([by_name[name].reshape(self.width, -1) for name in names], dim=1)
+            for names in self.groups
+        ]
 
 
-def _stacked(each: Sequence[Tensors], device: torch.device) -> Tensors:
-    """The trials' tensors of one name as one, (T, …)."""
-    return {name: torch.stack([e[name].detach() for e in each]).to(device) for name in each[0]}
+def _state(model: nn.Module) -> Tensors:
+    """The parameters and buffers of a model; masks come with every step."""
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    for name, module in model.named_modules():
+        if isinstance(module, MaskedDropout):
+            del state[f"{name}.mask".removeprefix(".")]
+    return {name: tensor.detach() for name, tensor in state.items()}
+
+
+def _groups(trained: Mapping[str, Tensor]) -> list[list[str]]:
+    """Which parameters share a block: the small ones of a type."""
+    groups = [[name] for name, param in trained.items() if param.numel() >= LARGE]
+    small = [name for name, param in trained.items() if param.numel() < LARGE]
+    for dtype in dict.fromkeys(trained[name].dtype for name in small):
+        groups.append([name for name in small if trained[name].dtype == dtype])
+    return groups
 
 
 def _dropouts(model: nn.Module, example: Tensor) -> dict[str, tuple[float, torch.Size]]:

@@ -27,20 +27,19 @@ def permutation(size: int, seed: int, *stream: object) -> Tensor:
     return torch.randperm(size, generator=generator)
 
 
-def uniform_bits(keys: Tensor, step: int, count: int) -> Tensor:
+def uniform_bits(keys: Tensor, step: Tensor, count: int) -> Tensor:
     """24 uniform bits per element, by a counter: the same on every device and at any pack width.
 
     Args:
         keys: int64 (S,), one stream each.
-        step: the training step.
+        step: the training step, int64 (1,): a tensor, as int64 products are meant to wrap around.
         count: elements a stream.
 
     Returns:
         int64 (S, count), values in [0, 2²⁴).
     """
     counter = torch.arange(1, count + 1, dtype=torch.int64, device=keys.device)
-    at = torch.full_like(keys, step)  # as a tensor, since int64 products are meant to wrap around
-    bits = _mix(_mix(keys + at * GOLDEN)[:, None] + counter * GOLDEN)
+    bits = _mix(_mix(keys + step * GOLDEN)[:, None] + counter * GOLDEN)
     return _shift(bits, 40)
 
 

@@ -4,12 +4,16 @@ A trial's numbers do not depend on what it is trained with. Three rules keep tha
 one thread and MKL's strict mode (:mod:`trainscape.engine.device`); every operation acts on each
 trial by itself (batched products over the leading axis) or on each element; and where the last
 elements of a tensor round otherwise, they are nobody's (:mod:`trainscape.engine.spares`).
+
+Whatever a step needs lies in tensors that stay where they are, the number of the step among them.
+So the model's part is recorded once (:mod:`trainscape.engine.tape`), and on a GPU the whole step.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,9 +21,11 @@ from torch.func import vmap
 
 from trainscape.cell import TrialRecord
 from trainscape.engine import streams
-from trainscape.engine.blame import blaming, blaming_rule
+from trainscape.engine.blame import blamed_rule, blaming, idle, out_of_memory
+from trainscape.engine.graph import Replay
 from trainscape.engine.model import Stack
 from trainscape.engine.spares import spares
+from trainscape.engine.tape import Arena, record
 from trainscape.schedules import Clock, Schedule
 
 if TYPE_CHECKING:
@@ -27,11 +33,12 @@ if TYPE_CHECKING:
 
     from trainscape.budget import Plan
     from trainscape.engine.data import Split, Splits
+    from trainscape.engine.tape import Work
     from trainscape.optimizers import Optimizer
     from trainscape.workloads import Workload
 
 CHUNK = 256  # examples an evaluation holds at once; part of the numbers, since sums round per chunk
-SCORED = ("fit", "val", "test")  # the splits that an evaluation scores
+SCORED = ("val", "test", "fit")  # the splits that evaluations score; fit the last one alone
 METRICS = ("train_loss", *(f"{split}_{of}" for split in SCORED for of in ("loss", "metric")))
 
 
@@ -45,67 +52,159 @@ class Trial:
     seed: int
 
 
-class Pack:
-    """The state of a pack while it trains; :func:`train` drives it.
+class Group:
+    """Neighbours in a pack that share an optimizer, updated together.
 
     Args:
-        trials: what to train, neighbours with equal optimizers being updated together.
+        optimizer: their rule.
+        part: their places.
+        blocks: the parameters of the whole pack.
+    """
+
+    def __init__(self, optimizer: Optimizer, part: slice, blocks: Sequence[Tensor]) -> None:
+        self.optimizer, self.part = optimizer, part
+        self.params = [block[part] for block in blocks]
+        self.states = [optimizer.init(param) for param in self.params]
+        self.names = list(optimizer.scalars(1))
+        self.row = blocks[0].new_zeros(1, len(self.names))
+        self.now = {name: self.row[0, i] for i, name in enumerate(self.names)}
+        self.table = self.row
+
+    def open(self, steps: range) -> None:
+        """Make the table of what these steps alone decide."""
+        rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
+        self.table = torch.tensor(rows, dtype=self.row.dtype, device=self.row.device)
+
+    def update(self, grads: Sequence[Tensor], lr: Tensor, at: Tensor) -> None:
+        """One step, the ``at``-th (int64 (1,)) of the table; ``lr`` (T, 1), ``grads`` (T, …)."""
+        if self.names:
+            torch.index_select(self.table, 0, at, out=self.row)
+        rates = lr[self.part]
+        changed = False
+        try:
+            for param, grad, state in zip(self.params, grads, self.states, strict=True):
+                mine = grad.reshape(len(lr), -1)[self.part]
+                before = param._version  # counts changes in place
+                self.optimizer.update(param, mine, state, rates, self.now)
+                changed |= param._version != before
+        except Exception as error:
+            raise blamed_rule(self.optimizer, error) from error
+        if not changed:
+            raise idle(self.optimizer)
+
+
+class Pack:
+    """Trials in training; :meth:`load` them, then :meth:`train`, as often as there are more.
+
+    Args:
         workload: the model, loss and metric.
         splits: the data, scaled, on the device to train on.
         plan: steps and evaluations.
+        width: how many trials.
+        precision: ``fp32``, ``tf32`` or ``bf16``.
     """
 
     def __init__(
-        self, trials: Sequence[Trial], workload: Workload, splits: Splits, plan: Plan
+        self, workload: Workload, splits: Splits, plan: Plan, width: int, precision: str = "fp32"
     ) -> None:
-        self.trials, self.workload, self.splits, self.plan = trials, workload, splits, plan
-        self.device = splits.train.x.device
-        self.seeds = sorted({t.seed for t in trials})
-        self.seed_of = torch.tensor([self.seeds.index(t.seed) for t in trials], device=self.device)
+        self.workload, self.splits, self.plan = workload, splits, plan
+        self.device = device = splits.train.x.device
+        self.precision = precision
         with blaming(workload, plan):
-            self.stack = Stack.of(workload.build, [t.seed for t in trials], splits.train.x[:2])
-        self.lr = self._rates(trials)
-        self.groups = self._groups([t.optimizer for t in trials])
+            self.stack = Stack(workload.build, width, splits.train.x[:2])
+        self.arena = Arena()
+        self.feeds: dict[int, Feed] = {}
+        self.chunks: dict[int, Chunk] = {}
+        self.trials: Sequence[Trial] = ()
+        self.seed_of = torch.zeros(width, dtype=torch.int64, device=device)
+        self.lr = torch.zeros(width, 1, dtype=self.stack.blocks[0].dtype, device=device)
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)  # the step within its epoch
+        self.first = torch.zeros(1, dtype=torch.int64, device=device)  # the step its epoch began at
+        self.loss_sum = torch.zeros(width, dtype=torch.float64, device=device)
+        self.finite = torch.zeros(width, dtype=torch.int64, device=device)  # steps with such a sum
+
+    def load(self, trials: Sequence[Trial]) -> None:
+        """Start with these trials, as many as the pack is wide.
+
+        Args:
+            trials: any; neighbours with equal optimizers are updated together.
+        """
+        self.trials = trials
+        self.seeds = sorted({t.seed for t in trials})
+        self.seed_of.copy_(torch.tensor([self.seeds.index(t.seed) for t in trials]))
+        with blaming(self.workload, self.plan):
+            self.stack.load([t.seed for t in trials])
+        self.groups = self._groups()
+        self.factors = self._factors()
         self.keys = {
             layer: torch.tensor(
                 [streams.derive(s, "dropout", layer) for s in self.seeds], device=self.device
             )
             for layer in self.stack.dropouts
         }
-        self.loss_sum = torch.zeros(len(trials), dtype=torch.float64, device=self.device)
+        self.order = torch.zeros(
+            len(self.seeds), self.plan.examples, dtype=torch.int64, device=self.device
+        )
+        self.rates = self.lr.new_zeros(self.plan.epoch, len(trials))
+        self.replays: dict[object, Replay] = {}
+        self.loss_sum.zero_()
+        self.finite.zero_()
         self.loss_count = 0
-        self.diverged_at = torch.zeros(len(trials), dtype=torch.int64, device=self.device)
+        self.diverged_at = torch.zeros_like(self.finite)
         self.history: list[dict[str, list[float]]] = []
+
+    def train(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[TrialRecord]:
+        """Train to the end of the plan, or until all have diverged; every trial's record.
+
+        Args:
+            progress: called after every evaluation with the steps done and in all.
+        """
+        evaluations = set(self.plan.evaluations)
+        with out_of_memory():
+            for k in range(self.plan.total):
+                self.step(k)
+                if k + 1 in evaluations:
+                    self.evaluate(k + 1)
+                    progress(k + 1, self.plan.total)
+                    if bool((self.diverged_at > 0).all()):
+                        break
+        return self.records()
 
     def step(self, k: int) -> None:
         """Train every trial on its next batch; ``k`` counts from 0."""
-        rows = self._batch(k)
-        x, y = self.splits.train.x[rows][self.seed_of], self.splits.train.y[rows][self.seed_of]
-        masks = self.stack.masks(self.keys, k, rows.shape[1])
-        with blaming(self.workload, self.plan):
-            picked = {name: mask[self.seed_of] for name, mask in masks.items()}
-            losses = vmap(self.workload.loss)(self.stack.forward(x, picked, training=True), y)
-            grad = self.stack.backward(losses)
-        for optimizer, part, state in self.groups:
-            with blaming_rule(optimizer, self.stack.flat):
-                rates = self.lr[k, part, None]
-                optimizer.update(self.stack.flat[part], grad[part], state, rates, k + 1)
-        self._note(k, losses.detach())
+        epoch, i = divmod(k, self.plan.epoch)
+        if i == 0:
+            self._open(epoch)
+        rest = self.plan.examples - i * self.plan.batch_size
+        size = min(self.plan.batch_size, rest)
+        if size not in self.feeds:
+            self.feeds[size] = Feed(self, size)
+        self._replay(size, partial(self._advance, self.feeds[size]))
+        self.loss_count += 1
+
+    @torch.no_grad()
+    def _advance(self, feed: Feed) -> None:
+        """A step, on the device alone: nothing here depends on the step but through tensors."""
+        losses, *grads = feed.next()
+        torch.index_select(self.rates, 0, self.at, out=self.lr.view(1, -1))
+        for group in self.groups:
+            group.update(grads, self.lr, self.at)
+        self.loss_sum.add_(losses)
+        self.finite.add_(self.loss_sum.isfinite())  # once not finite, a sum stays so
+        self.at.add_(1)
 
     @torch.no_grad()
     def evaluate(self, step: int) -> None:
         """Add one entry to every trial's history, after ``step`` steps."""
-        entry = {"train_loss": self.loss_sum / self.loss_count}
-        for name in SCORED:
-            split: Split = getattr(self.splits, name)
-            if len(split.y):
-                entry[f"{name}_loss"], entry[f"{name}_metric"] = self._score(split)
-        finite = self.stack.flat.isfinite().all(1)
-        for values in entry.values():
-            finite &= values.isfinite()
-        self.diverged_at[(self.diverged_at == 0) & ~finite] = step
-        self.history.append({name: values.tolist() for name, values in entry.items()})
-        self.loss_sum.zero_()
+        splits = SCORED if step == self.plan.total else SCORED[:-1]
+        values, finite = self._replay(splits, partial(self._scores, splits))
+        entry = {"train_loss": self.loss_sum / self.loss_count, **values}
+        running = self.diverged_at == 0
+        lost = running & ~self.loss_sum.isfinite()
+        self.diverged_at[lost] = self.finite[lost] + 1
+        self.diverged_at[running & ~lost & ~finite] = step
+        self.history.append({name: found.tolist() for name, found in entry.items()})
+        self.loss_sum.mul_(0)  # keeps what is not finite
         self.loss_count = 0
 
     def records(self) -> list[TrialRecord]:
@@ -121,55 +220,168 @@ class Pack:
             records.append(TrialRecord(trial.seed, status, at or None, **history))
         return records
 
-    def _batch(self, k: int) -> Tensor:
-        """The rows (S, B) of the training split that each seed uses at step ``k``."""
-        epoch, i = divmod(k, self.plan.epoch)
-        if i == 0:
-            size = len(self.splits.train.y)
-            orders = [streams.permutation(size, s, "order", epoch) for s in self.seeds]
-            self.order = torch.stack(orders).to(self.device)
-        return self.order[:, i * self.plan.batch_size : (i + 1) * self.plan.batch_size]
+    def losses(self, x: Tensor, y: Tensor, masks: dict[str, Tensor]) -> Tensor:
+        """The training losses (T,) of the trials' own batches (T, B, …)."""
+        return vmap(self.workload.loss)(self._outputs(x, masks, training=True), y)
 
-    def _note(self, k: int, losses: Tensor) -> None:
-        self.loss_sum += losses
-        self.loss_count += 1
-        self.diverged_at[(self.diverged_at == 0) & ~losses.isfinite()] = k + 1
+    @torch.no_grad()
+    def values(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        """The loss and metric (T,) of examples (B, …), the same for every trial."""
+        # expanded, never shared: one product over all trials would round by the pack's width
+        width = self.stack.width
+        xs, ys = x.expand(width, *x.shape), y.expand(width, *y.shape)
+        output = self._outputs(xs, {}, training=False)
+        return [vmap(of)(output, ys) for of in (self.workload.loss, self.workload.metric.compute)]
+
+    def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
+        if self.precision != "bf16":
+            return self.stack.forward(x, masks, training)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=False):
+            return self.stack.forward(x, masks, training).float()
+
+    def _open(self, epoch: int) -> None:
+        """Lay out what an epoch needs: each seed's order, and the rates of every step."""
+        steps = range(epoch * self.plan.epoch, (epoch + 1) * self.plan.epoch)
+        orders = [streams.permutation(self.plan.examples, s, "order", epoch) for s in self.seeds]
+        self.order.copy_(torch.stack(orders))
+        self.first.fill_(steps.start)
+        self.at.zero_()
+        rates = self._rates(steps)
+        self.rates[: len(rates)].copy_(rates)
+        for group in self.groups:
+            group.open(steps)
+
+    def _factors(self) -> Tensor:
+        """What every schedule of the pack makes of its peak rate, (schedules, steps) float64."""
+        clock = Clock(self.plan.epoch, self.plan.total)
+        self.shapes = list(dict.fromkeys(t.schedule for t in self.trials))
+        return torch.tensor([shape.table(clock) for shape in self.shapes], dtype=torch.float64)
+
+    def _rates(self, steps: range) -> Tensor:
+        """The learning rate of every step and trial (steps, T)."""
+        factors = self.factors[:, steps.start : steps.stop]
+        rates = factors[[self.shapes.index(t.schedule) for t in self.trials]]
+        return (rates * torch.tensor([t.lr for t in self.trials], dtype=torch.float64)[:, None]).T
+
+    def _groups(self) -> list[Group]:
+        """Runs of equal optimizers."""
+        optimizers = [t.optimizer for t in self.trials]
+        ends = [i for i in range(1, len(optimizers)) if optimizers[i] != optimizers[i - 1]]
+        parts = map(slice, [0, *ends], [*ends, len(optimizers)])
+        groups = []
+        for part in parts:
+            optimizer = optimizers[part.start]
+            try:
+                groups.append(Group(optimizer, part, self.stack.blocks))
+            except Exception as error:
+                raise blamed_rule(optimizer, error) from error
+        return groups
+
+    @torch.no_grad()
+    def _scores(self, splits: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
+        """Each split's mean loss and metric (T,) float64, and which trials are finite in all."""
+        found: dict[str, Tensor] = {}
+        for name in splits:
+            split: Split = getattr(self.splits, name)
+            if len(split.y):
+                found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
+        numbers = (*(block.isfinite().all(1) for block in self.stack.blocks), *found.values())
+        return found, torch.stack(
+            [n if n.dtype == torch.bool else n.isfinite() for n in numbers]
+        ).all(0)
 
     def _score(self, split: Split) -> tuple[Tensor, Tensor]:
         """The mean loss and metric (T,) float64 over a split, by chunks."""
-        width = len(self.seed_of)
-        loss, metric = (
-            torch.zeros(width, dtype=torch.float64, device=self.device) for _ in range(2)
-        )
+        loss, metric = torch.zeros_like(self.loss_sum), torch.zeros_like(self.loss_sum)
         for x, y in zip(torch.split(split.x, CHUNK), torch.split(split.y, CHUNK), strict=True):
-            # expanded, never shared: one product over all trials would round by the pack's width
-            xs, ys = x.expand(width, *x.shape), y.expand(width, *y.shape)
-            with blaming(self.workload, self.plan):
-                output = self.stack.forward(xs, {}, training=False)
-                loss += vmap(self.workload.loss)(output, ys).double() * len(y)
-                metric += vmap(self.workload.metric.compute)(output, ys).double() * len(y)
+            if len(y) not in self.chunks:
+                self.chunks[len(y)] = Chunk(self, x, y)
+            losses, metrics = self.chunks[len(y)].values(x, y)
+            loss += losses.double() * len(y)
+            metric += metrics.double() * len(y)
         return loss / len(split.y), metric / len(split.y)
 
-    def _rates(self, trials: Sequence[Trial]) -> Tensor:
-        """The learning rate of every step and trial (steps, T)."""
-        clock = Clock(self.plan.epoch, self.plan.total)
-        factors = {t.schedule: t.schedule.table(clock) for t in trials}
-        rates = torch.tensor([factors[t.schedule] for t in trials], dtype=torch.float64)
-        rates *= torch.tensor([t.lr for t in trials], dtype=torch.float64)[:, None]
-        return rates.T.contiguous().to(self.device, self.stack.flat.dtype)
+    def _replay(self, key: object, work: Callable[[], Any]) -> Any:
+        return self.replays.setdefault(key, Replay(self.device))(work)
 
-    def _groups(
-        self, optimizers: list[Optimizer]
-    ) -> list[tuple[Optimizer, slice, dict[str, Tensor]]]:
-        """Runs of equal optimizers, each with its slice of the pack and its state."""
-        groups = []
-        start = 0
-        for i, optimizer in enumerate(optimizers):
-            if i + 1 == len(optimizers) or optimizers[i + 1] != optimizer:
-                part = slice(start, i + 1)
-                groups.append((optimizer, part, optimizer.init(self.stack.flat[part])))
-                start = i + 1
-        return groups
+
+class Feed:
+    """Batches of one size, and the model's part of a step on them.
+
+    Args:
+        pack: whose trials are fed.
+        size: examples a batch, B.
+    """
+
+    def __init__(self, pack: Pack, size: int) -> None:
+        self.pack, self.size = pack, size
+        self.train = pack.splits.train
+        width, stack = pack.stack.width, pack.stack
+        self.x, self.y = (
+            of.new_empty(width * size, *of.shape[1:]) for of in (self.train.x, self.train.y)
+        )
+        self.masks = {
+            f"{name}.mask": stack.blocks[0].new_empty(width, size, *shape)
+            for name, (_, shape) in stack.dropouts.items()
+        }
+        self.columns = torch.arange(size, device=pack.device)
+        self.work: Work | None = None
+
+    def next(self) -> Sequence[Tensor]:
+        """The losses (T,) on the next batch of every trial, and the gradients of every block."""
+        self._fill()
+        if self.work is None:
+            with blaming(self.pack.workload, self.pack.plan):
+                buffers = self.pack.stack.buffers.values()
+                self.work = record(self._gradients, self.pack.arena, buffers, self._other)
+        return self.work()
+
+    @torch.enable_grad()
+    def _gradients(self) -> Sequence[Tensor]:
+        x, y = (of.view(-1, self.size, *of.shape[1:]) for of in (self.x, self.y))
+        losses = self.pack.losses(x, y, self.masks)
+        return losses.detach(), *self.pack.stack.gradients(losses)
+
+    def _fill(self) -> None:
+        """Gather each seed's rows once, then give every trial the rows and masks of its seed."""
+        pack = self.pack
+        columns = self.columns + pack.at * pack.plan.batch_size
+        rows = pack.order.index_select(1, columns).index_select(0, pack.seed_of).view(-1)
+        torch.index_select(self.train.x, 0, rows, out=self.x)
+        torch.index_select(self.train.y, 0, rows, out=self.y)
+        masks = pack.stack.masks(pack.keys, pack.first + pack.at, self.size)
+        for name, mask in masks.items():
+            torch.index_select(mask, 0, pack.seed_of, out=self.masks[name])
+
+    def _other(self) -> None:
+        """Other examples, to try a recording on."""
+        self.x.copy_(self.x.flip(0))
+        self.y.copy_(self.y.flip(0))
+
+
+class Chunk:
+    """Examples of one count that every trial is scored on.
+
+    Args:
+        pack: whose trials are scored.
+        x: as many examples (N, …).
+        y: their targets (N, …).
+    """
+
+    def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
+        self.x, self.y = x.clone(), y.clone()
+        with blaming(pack.workload, pack.plan):
+            self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), self._other)
+
+    def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
+        """The losses and metrics (T,) of these examples."""
+        self.x.copy_(x)
+        self.y.copy_(y)
+        return self.work()
+
+    def _other(self) -> None:
+        self.x.copy_(self.x.flip(0))
+        self.y.copy_(self.y.flip(0))
 
 
 def train(
@@ -179,7 +391,7 @@ def train(
     plan: Plan,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[TrialRecord]:
-    """Train the trials together and return their records, in order.
+    """Train the trials as one pack and return their records, in order.
 
     Args:
         trials: at least one; any mix of optimizers, rates, schedules and seeds.
@@ -205,13 +417,7 @@ def fit(
     ordered = [trials[i] for i in together]
     with blaming(workload, plan):
         ordered += ordered[-1:] * spares(len(trials), workload)
-    pack = Pack(ordered, workload, splits, plan)
-    evaluations = set(plan.evaluations)
-    for k in range(plan.total):
-        pack.step(k)
-        if k + 1 in evaluations:
-            pack.evaluate(k + 1)
-            progress(k + 1, plan.total)
-            if bool((pack.diverged_at > 0).all()):
-                break
+    pack = Pack(workload, splits, plan, len(ordered))
+    pack.load(ordered)
+    pack.train(progress)
     return pack, [together.index(i) for i in range(len(trials))]

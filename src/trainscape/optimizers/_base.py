@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # rules use tensor methods only, so that listing a grid never imports torch
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import torch
     from torch import Tensor
+
+    Now = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,22 @@ class Optimizer:
         """The state before the first step: named tensors shaped like ``param``."""
         return {}
 
+    def scalars(self, step: int) -> dict[str, float]:
+        """Numbers that the step alone decides, such as bias corrections, for :meth:`update`.
+
+        They stand apart so that every step is the same program: a GPU records it once and replays
+        it.
+
+        Args:
+            step: the number of the step, counted from 1.
+
+        Returns:
+            The same names at every step.
+        """
+        return {}
+
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         """Do one step in place on ``param`` and ``state``; ``grad`` may be overwritten.
 
@@ -40,9 +56,13 @@ class Optimizer:
             grad: the gradient of the mean batch loss, shaped like ``param``.
             state: what :meth:`init` returned, as the last step left it.
             lr: the learning rate of this step, broadcastable to ``param``.
-            step: the number of this step, counted from 1.
+            now: this step's :meth:`scalars`, each a tensor of no dimension.
         """
         raise TypeError(f"optimizer {self.name!r} defines no update rule")
+
+    def now(self, step: int, like: Tensor) -> Now:
+        """The :meth:`scalars` of a step as tensors of the type and device of ``like``."""
+        return {name: like.new_tensor(value) for name, value in self.scalars(step).items()}
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer | None:
         """The same rule in ``torch.optim``: the tests' oracle and the loop that throughput times.
@@ -50,3 +70,12 @@ class Optimizer:
         None where torch has no counterpart; throughput then times this rule itself.
         """
         return None
+
+
+def root(square: Tensor) -> Tensor:
+    """√ of a running mean square, as a new tensor.
+
+    MKL takes ten times as long for zeros, and dark pixels' weights have nothing else: what is below
+    1e-36, whose root no ε lets count, is taken for that.
+    """
+    return square.clamp_min(1e-36).sqrt_()

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import torch
     from torch import Tensor
+
+    from trainscape.optimizers import Now
 
 
 @register("adagrad")
@@ -42,13 +44,16 @@ class Adagrad(Optimizer):
     def init(self, param: Tensor) -> dict[str, Tensor]:
         return {"square": param.new_full(param.shape, self.initial_accumulator_value)}
 
+    def scalars(self, step: int) -> dict[str, float]:
+        return {"decay": 1 + (step - 1) * self.lr_decay}
+
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         if self.weight_decay:
             grad.add_(param, alpha=self.weight_decay)
-        divisor = state["square"].addcmul_(grad, grad).sqrt().add_(self.eps)
-        param.addcmul_(grad.div_(divisor), lr / (1 + (step - 1) * self.lr_decay), value=-1)
+        divisor = root(state["square"].addcmul_(grad, grad)).add_(self.eps)
+        param.addcmul_(grad.div_(divisor), lr / now["decay"], value=-1)
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
         from torch import optim

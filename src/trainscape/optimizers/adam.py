@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import torch
     from torch import Tensor
+
+    from trainscape.optimizers import Now
 
 
 @register("adam")
@@ -45,24 +47,26 @@ class Adam(Optimizer):
     def init(self, param: Tensor) -> dict[str, Tensor]:
         return {"mean": param.new_zeros(param.shape), "square": param.new_zeros(param.shape)}
 
+    def scalars(self, step: int) -> dict[str, float]:
+        root = (1 - self.beta2**step) ** 0.5
+        return {"eps": self.eps * root, "rate": root / (1 - self.beta1**step)}
+
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         if self.weight_decay:
             grad.add_(param, alpha=self.weight_decay)
-        self.descend(param, grad, state, lr, step)
+        self.descend(param, grad, state, lr, now)
 
     def descend(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         """The rule without its weight decay; the arguments are those of :meth:`update`."""
         mean = state["mean"].lerp_(grad, 1 - self.beta1)
         square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
         # The corrections go into ε and the rate, and the rate into the divisor: one temporary of
         # param's size. A second one made this four times slower (84 × 4,810 weights, glibc).
-        root = (1 - self.beta2**step) ** 0.5
-        rate = lr * (root / (1 - self.beta1**step))
-        divisor = square.sqrt().add_(self.eps * root).div_(rate)
+        divisor = root(square).add_(now["eps"]).div_(lr * now["rate"])
         param.addcdiv_(mean, divisor, value=-1)
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from trainscape.optimizers import Now
+
 
 @register("adamw")
 @dataclass(frozen=True)
@@ -34,11 +36,11 @@ class AdamW(Adam):
     weight_decay: float = 0.01
 
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         if self.weight_decay:
             param.mul_(1 - lr * self.weight_decay)
-        self.descend(param, grad, state, lr, step)
+        self.descend(param, grad, state, lr, now)
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
         from torch import optim

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from trainscape.optimizers import Now
+
 
 @register("momentum")
 @dataclass(frozen=True)
@@ -44,13 +46,19 @@ class Momentum(Optimizer):
     def init(self, param: Tensor) -> dict[str, Tensor]:
         return {"velocity": param.new_zeros(param.shape)}
 
+    def scalars(self, step: int) -> dict[str, float]:
+        return {"share": 1.0 if step == 1 else 1 - self.dampening}
+
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         if self.weight_decay:
             grad.add_(param, alpha=self.weight_decay)
-        share = 1.0 if step == 1 else 1 - self.dampening
-        velocity = state["velocity"].mul_(self.momentum).add_(grad, alpha=share)
+        velocity = state["velocity"].mul_(self.momentum)
+        if self.dampening:
+            velocity.addcmul_(grad, now["share"])
+        else:
+            velocity.add_(grad)
         param.addcmul_(velocity, lr, value=-1)
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:

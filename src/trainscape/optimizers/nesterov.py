@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from trainscape.optimizers import Now
+
 
 @register("nesterov")
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Nesterov(Optimizer):
         return {"velocity": param.new_zeros(param.shape)}
 
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         if self.weight_decay:
             grad.add_(param, alpha=self.weight_decay)

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.checks import flags, numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import torch
     from torch import Tensor
+
+    from trainscape.optimizers import Now
 
 
 @register("rmsprop")
@@ -51,16 +53,16 @@ class RMSprop(Optimizer):
         return {name: param.new_zeros(param.shape) for name in names}
 
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         if self.weight_decay:
             grad.add_(param, alpha=self.weight_decay)
         square = state["square"].mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)
         if self.centered:
             mean = state["mean"].lerp_(grad, 1 - self.alpha)
-            divisor = square.addcmul(mean, mean, value=-1).sqrt_().add_(self.eps)
+            divisor = root(square.addcmul(mean, mean, value=-1)).add_(self.eps)
         else:
-            divisor = square.sqrt().add_(self.eps)
+            divisor = root(square).add_(self.eps)
         move = grad.div_(divisor)
         if self.momentum:
             move = state["velocity"].mul_(self.momentum).add_(move)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from trainscape.optimizers import Now
+
 
 @register("sgd")
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class SGD(Optimizer):
         numbers(self, "[0, inf)", "weight_decay")
 
     def update(
-        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, step: int
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         if self.weight_decay:
             grad.add_(param, alpha=self.weight_decay)

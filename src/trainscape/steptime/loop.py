@@ -50,10 +50,11 @@ class Ours(torch.optim.Optimizer):
     def step(self, _closure: Any = None) -> None:  # type: ignore[override]
         """One update of every parameter that has a gradient."""
         self.taken += 1
+        now = self.rule.now(self.taken, self.lr)
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is not None:
-                    self.rule.update(param, param.grad, self.state[param], self.lr, self.taken)
+                    self.rule.update(param, param.grad, self.state[param], self.lr, now)
 
 
 class Loop:
