@@ -7,7 +7,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 from snakemake_logger_plugin_trainscape import announce
 from trainscape.errors import UserError
 from trainscape.layout import STAGES, data_stamp
-from trainscape.workflow import command, described, layout_of, shell
+from trainscape.workflow import command, described, layout_of, shell_command
 
 try:
     LAYOUT = layout_of(workflow.config_settings)

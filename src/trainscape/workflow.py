@@ -68,7 +68,7 @@ def _caption(kind: str) -> str:
     return f"../report/{kind}.rst"  # from the rules' folder
 
 
-def shell(layout: Layout, *words: str) -> str:
+def shell_command(layout: Layout, *words: str) -> str:
     """:func:`command` as text for a ``shell`` directive, where Snakemake formats braces."""
     return command(layout, *words).replace("{", "{{").replace("}", "}}")
 

@@ -11,7 +11,7 @@ rule collect:
     log:
         f"{LOGS}/collect.log",
     shell:
-        shell(LAYOUT, "make", "collect") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "collect") + " > {log} 2>&1"
 
 
 rule draw_figures:
@@ -24,7 +24,7 @@ rule draw_figures:
     log:
         f"{LOGS}/figures.log",
     shell:
-        shell(LAYOUT, "make", "figures") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "figures") + " > {log} 2>&1"
 
 
 rule collect_timings:
@@ -37,4 +37,4 @@ rule collect_timings:
     log:
         f"{LOGS}/timings.log",
     shell:
-        shell(LAYOUT, "make", "timings") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "timings") + " > {log} 2>&1"

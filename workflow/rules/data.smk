@@ -12,4 +12,4 @@ for DATASET in LAYOUT.datasets:
         log:
             f"{LOGS}/data/{DATASET}.log",
         shell:
-            shell(LAYOUT, "data", DATASET) + " > {log} 2>&1"
+            shell_command(LAYOUT, "data", DATASET) + " > {log} 2>&1"

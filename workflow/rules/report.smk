@@ -11,4 +11,4 @@ rule write_report:
     log:
         f"{LOGS}/report.log",
     shell:
-        shell(LAYOUT, "make", "report") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "report") + " > {log} 2>&1"

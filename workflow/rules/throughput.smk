@@ -11,4 +11,4 @@ if LAYOUT.throughput:
             f"{LOGS}/throughput.log",
         threads: workflow.resource_settings.cores or 1  # unset by --unlock
         shell:
-            shell(LAYOUT, "make", "throughput") + " > {log} 2>&1"
+            shell_command(LAYOUT, "make", "throughput") + " > {log} 2>&1"

@@ -16,7 +16,7 @@ rule train:
     resources:
         gpu=int(LAYOUT.gpu),
     shell:
-        shell(LAYOUT, "train") + " {output} > {log} 2>&1"
+        shell_command(LAYOUT, "train") + " {output} > {log} 2>&1"
 
 
 rule settle_cells:
@@ -28,4 +28,4 @@ rule settle_cells:
     log:
         f"{LOGS}/settle.log",
     shell:
-        shell(LAYOUT, "make", "settle") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "settle") + " > {log} 2>&1"

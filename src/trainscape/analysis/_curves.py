@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from trainscape.results import TrialRecord
 
-COLUMNS = (*AXES, "seed", "step", "epoch", *VALUES)
+HISTORIES = [name for name in VALUES if not name.startswith("fit_")]  # scored once, at the end
+COLUMNS = (*AXES, "seed", "step", "epoch", *HISTORIES)
 
 
 def curves(entries: Iterable[Entry]) -> pd.DataFrame:
@@ -37,7 +38,7 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
 def _rows(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
     plan = _plan(entry)
     for index, step in enumerate(entry.record.steps[: len(trial.train_loss)]):
-        history = {name: getattr(trial, name) for name in VALUES}
+        history = {name: getattr(trial, name) for name in HISTORIES}
         yield {
             **axes(entry.cell),
             "seed": trial.seed,
