@@ -10,9 +10,14 @@ import time
 from typing import TYPE_CHECKING
 
 import lint_workflow
+import psutil
+import pytest
+from filelock import FileLock
+
+from dag.project import Project, scratch
 
 if TYPE_CHECKING:
-    from dag.project import Project
+    from pathlib import Path
 
 # What a run leaves that is killed in the very moment of writing.
 LEFT = (
@@ -40,29 +45,83 @@ def test_second_clean_run(finished: Project, clean: Project) -> None:
     assert clean.results() == finished.results()
 
 
-def test_killed_run(finished: Project, clean: Project) -> None:
-    """After `kill -9` amid training and the unlock, the same command ends with the same bytes."""
+def test_local_executor(finished: Project, clean: Project) -> None:
+    """One process per cell gives the bytes that packs give."""
+    clean.snakemake("--executor", "local", *finished.cells())
+    assert {path: (clean / path).read_bytes() for path in clean.cells()} == _cells(finished)
+
+
+def test_shuffled_cells(finished: Project, clean: Project) -> None:
+    """Trained in another order, in packs of one trial, cells come out the same bytes."""
     clean.trainscape("data")
-    running = clean.start("snakemake", "--cores", "1")
+    order = sorted(clean.trainscape("cells", "--paths"), key=lambda path: path[::-1])
+    assert order != clean.trainscape("cells", "--paths")
+    narrow = ("env", "PYTHONPATH=src", "TRAINSCAPE_WIDTH=1", "python", "-m", "trainscape", "train")
+    clean.run(*narrow, *order)
+    assert _cells(clean) == _cells(finished)
+
+
+def _cells(project: Project) -> dict[str, bytes]:
+    return {path: (project / path).read_bytes() for path in project.cells()}
+
+
+@pytest.fixture(scope="session")
+def whole(shared: Path) -> Project:
+    """A study of four cells that take a second each, trained without a break."""
+    with FileLock(shared / "whole.lock"):
+        project = Project(shared / "whole", shared)
+        if not project.root.exists():
+            making = scratch(shared / "making-whole", shared)
+            making.change(budget={"epochs": 400})
+            making.snakemake()
+            making.root.rename(project.root)
+    return project
+
+
+@pytest.mark.parametrize("victim", ["the run", "a pack"])
+def test_killed(victim: str, whole: Project, clean: Project) -> None:
+    """After `kill -9` amid training, the same command ends with the same bytes.
+
+    If all of Snakemake is killed it wants its unlock first; if a pack is, its unfinished cells fail.
+    """
+    clean.change(budget={"epochs": 400})
+    clean.trainscape("data")
+    running = clean.start("env", "TRAINSCAPE_WIDTH=2", "snakemake", "--cores", "1")
     limit = time.monotonic() + 120
     while not clean.cells():  # the first cell is done: the second is being trained
         assert running.poll() is None and time.monotonic() < limit
-        time.sleep(0.05)
-    time.sleep(1.5)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.communicate()
+        time.sleep(0.02)
+    if victim == "the run":
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        assert "--unlock" in clean.fail("snakemake", "--cores", "all")
+    else:
+        (pack,) = [p for p in psutil.process_iter(["cmdline"]) if _trains(p, clean)]
+        pack.kill()
+        said = running.communicate()[0]
+        assert running.returncode
+        assert said.count("Failed: digits-mlp") == 4 - len(clean.cells())
     assert 1 <= len(clean.cells()) < 4
-    assert "--unlock" in clean.fail("snakemake", "--cores", "all")
+    for path, made in _cells(clean).items():
+        assert made == (whole / path).read_bytes()
 
     for name in LEFT:
         (clean / name).parent.mkdir(parents=True, exist_ok=True)
         (clean / name).write_text("half a file", encoding="utf-8")
 
-    clean.run("snakemake", "--unlock")
+    if victim == "the run":
+        clean.run("snakemake", "--unlock")
     clean.snakemake()
-    assert clean.results() == finished.results()
+    assert clean.results() == whole.results()
     assert not list(clean.root.rglob("*.tmp"))
     assert clean.plan() == {}
+
+
+def _trains(process: psutil.Process, project: Project) -> bool:
+    """Whether a process is Python training a pack of this project."""
+    words = process.info["cmdline"] or []
+    ours = "--jobs" in words and words[0].endswith("python")
+    return ours and process.cwd() == str(project.root)
 
 
 def test_environment_of_the_user(finished: Project, project: Project) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import multiprocessing
+from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import AXES, Row, best, grouped, metric, records, validated
 from trainscape.figures.curves import curves_figure, key
@@ -10,6 +11,7 @@ from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.names import Figure, expected, result_figures, timing_figures
 from trainscape.figures.style import save
 from trainscape.figures.values import Shown, duration, number, score, shown, ticks, values
+from trainscape.hardware import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "draw_results", "draw_timings", "expected"]
 
+FEW = 8  # figures a process: starting one for fewer gains nothing
 Labels = tuple[list[str], list[str], list[str]]
 
 
@@ -53,17 +56,15 @@ def draw_results(
         return []
     cells = records(summary)
     histories = {key(group[0]): group for group in grouped(records(curves), AXES)}
-    paths = []
-    for figure in result_figures(*labels(cells)):
+
+    def picture(figure: Figure) -> Picture:
         own = [row for row in cells if row["workload"] == figure.workload]
-        if figure.kind == "curves":
-            rows = [row for row in own if row["optimizer"] == figure.optimizer]
-            picture = curves_figure(figure.optimizer, rows, histories)
-        else:
-            picture = facet(figure, own)
-        paths.append(folder / figure.path)
-        save(picture, paths[-1])
-    return paths
+        if figure.kind != "curves":
+            return facet(figure, own)
+        rows = [row for row in own if row["optimizer"] == figure.optimizer]
+        return curves_figure(figure.optimizer, rows, histories)
+
+    return each(result_figures(*labels(cells)), picture, folder)
 
 
 def draw_timings(
@@ -71,13 +72,40 @@ def draw_timings(
 ) -> list[Path]:
     """Draw the figures that hold seconds."""
     cells = timed(summary, timings)
-    paths = []
-    for figure in timing_figures(*labels(cells), validated(trials)):
+
+    def picture(figure: Figure) -> Picture:
         own = [row for row in cells if row["workload"] == figure.workload]
-        picture = throughput(figure.workload, own) if not figure.optimizer else facet(figure, own)
-        paths.append(folder / figure.path)
-        save(picture, paths[-1])
-    return paths
+        return facet(figure, own) if figure.optimizer else throughput(figure.workload, own)
+
+    return each(timing_figures(*labels(cells), validated(trials)), picture, folder)
+
+
+def each(
+    figures: Sequence[Figure], picture: Callable[[Figure], Picture], folder: Path
+) -> list[Path]:
+    """Draw and save figures, on all cores; give their paths."""
+    parts = min(len(usable_cores()), len(figures) // FEW)
+    if parts < 2 or "fork" not in multiprocessing.get_all_start_methods():
+        return [save(picture(figure), folder / figure.path) for figure in figures]
+    # forked, so that the tables need not travel: what is handed over is a number
+    with multiprocessing.get_context("fork").Pool(
+        parts, initializer=_begin, initargs=(figures, picture, folder)
+    ) as pool:
+        return pool.map(_one, range(len(figures)), chunksize=1)
+
+
+_work: tuple[Sequence[Figure], Callable[[Figure], Picture], Path]
+
+
+def _begin(*work: Any) -> None:
+    global _work
+    _work = work
+
+
+def _one(index: int) -> Path:
+    figures, picture, folder = _work
+    figure = figures[index]
+    return save(picture(figure), folder / figure.path)
 
 
 def labels(cells: Sequence[Row]) -> Labels:

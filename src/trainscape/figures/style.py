@@ -73,12 +73,13 @@ def panel(figure: Figure, left: float, bottom: float, width: float, height: floa
     return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write the figure as an SVG that depends on nothing but its content."""
+def save(figure: Figure, path: Path) -> Path:
+    """Write the figure as an SVG that depends on nothing but its content; gives its path."""
     buffer = io.StringIO()
     with mpl.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "Trainscape"})
     write_text(path, _themed(buffer.getvalue()))
+    return path
 
 
 def _themed(svg: str) -> str:
