@@ -1,5 +1,6 @@
 """What the documentation shows is run."""
 
+import json
 import os
 import re
 import subprocess
@@ -26,7 +27,8 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that docs/plugins.md shows, and the data they make."""
     folder = tmp_path_factory.mktemp("plugins")
     files = {m["path"]: m["text"] for m in BLOCK.finditer((ROOT / "docs/plugins.md").read_text())}
-    assert set(files) == {"plugins/make_rings.py", "plugins/rings.py", "studies/rings.yaml"}
+    studies = {"studies/rings.yaml", "studies/any-torch.yaml"}
+    assert set(files) == {"plugins/make_rings.py", "plugins/rings.py", *studies}
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
@@ -34,9 +36,9 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trainscape(folder: Path, *words: str) -> str:
-    """Run the command line on the example's study."""
-    study = ["--study", "studies/rings.yaml"]
+def trainscape(folder: Path, *words: str, of: str = "rings") -> str:
+    """Run the command line on an example's study."""
+    study = ["--study", f"studies/{of}.yaml"]
     return run([sys.executable, "-m", "trainscape", *words, *study], folder)
 
 
@@ -52,6 +54,19 @@ def test_the_example_plugin_trains(example: Path) -> None:
     rows = [dict(zip(header, line.split(","), strict=True)) for line in summary[1:]]
     best = max(float(row["test_metric_mean"]) for row in rows if row["optimizer"] == "slow-sign")
     assert best > 0.9
+
+
+def test_any_torch_optimizer_trains(example: Path) -> None:
+    """docs/plugins.md: classes named by import path train beside our own, and all of them learn."""
+    paths = trainscape(example, "cells", "--paths", of="any-torch").split()
+    assert sorted({Path(path).parent.name for path in paths}) == ["adam", "amsgrad", "nadam"]
+    trainscape(example, "data", "digits", of="any-torch")
+    trainscape(example, "train", *paths, of="any-torch")
+    for path in paths:
+        cell = json.loads((example / path).read_text())
+        for trial in cell["trials"]:
+            assert trial["status"] == "ok"
+            assert trial["test_metric"][-1] > 0.7
 
 
 def test_the_readme_names_commands_that_exist() -> None:

@@ -217,3 +217,20 @@ def test_fits_a_line_that_neither_falls_nor_starts_below_zero() -> None:
 def test_tells_a_guess_in_one_unit(time_s: float, text: str) -> None:
     """A guess is told as exactly as it is known."""
     assert roughly(time_s) == text
+
+
+def test_optimizers_that_train_one_by_one_have_a_pace_of_their_own() -> None:
+    """A class by its import path is timed apart, from records too: its seeds train in turn."""
+    slow = {"torch": "torch.optim.LBFGS", "label": "slow"}
+    plan = layout(grid={"optimizer": ["sgd", slow], "batch_size": [50], "lr": [0.1]})
+    _, measured = calibrate(plan, list(plan.cells.values()))
+    assert set(measured) == {"digits-mlp", "digits-mlp with torch.optim.LBFGS"}
+    fused, alone = (points[50] for points, _ in measured.values())
+    assert alone > 2 * fused > 0
+    path = record(1e-3)
+    tree = json.loads(path.read_text())
+    tree["rows"] += [{**row, "optimizer": "slow", "step_time_s": 1.0} for row in tree["rows"]]
+    path.write_text(json.dumps(tree))
+    times = module._recorded(plan, list(plan.cells.values()))
+    assert times["digits-mlp"][50] == pytest.approx(0.0035)
+    assert times["digits-mlp with torch.optim.LBFGS"][50] == pytest.approx(3.6)

@@ -64,6 +64,7 @@ def test_a_cell_states_every_value() -> None:
         "budget": {"steps": 100},
         "validation": 0.0,
         "evaluate_every": 2.0,
+        "precision": "fp32",
     }
     assert cell.optimizer.label == "m"
 

@@ -148,3 +148,18 @@ def test_peak_of_state() -> None:
     found = {name: peak(lambda n=name: loop(n).run(2), CPU) for name in ("sgd", "adam")}  # type: ignore[misc]
     assert found["sgd"] > 2 * weights  # and gradients
     assert found["adam"] >= found["sgd"] + 2 * weights
+
+
+@pytest.mark.parametrize(
+    "path", ["torch.optim.NAdam", "torch.optim.LBFGS", "schedulefree.SGDScheduleFree"]
+)
+def test_an_optimizer_by_import_path_is_timed(path: str) -> None:
+    """The class itself, in its mode for training, with a closure where it takes one."""
+    package, _, name = path.partition(".")
+    pytest.importorskip(package)
+    spec = {"name": "torch", "torch": path}
+    made = steps.Loop(Measurement("digits-mlp", "x", spec, 16, "step"), split(40), CPU, batches=1)
+    before = [param.detach().clone() for param in made.model.parameters()]
+    made.run(3)
+    assert type(made.optimizer).__name__ == name.rpartition(".")[2]
+    assert not any(map(torch.equal, made.model.parameters(), before))

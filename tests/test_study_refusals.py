@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = (
-    "budget, device, evaluate_every, grid, name, output, plugins, seeds, target, throughput, "
-    "validation, workloads"
+    "budget, device, evaluate_every, grid, name, output, plugins, precision, seeds, target, "
+    "throughput, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"
@@ -151,7 +151,8 @@ REFUSED: list[tuple[str, str]] = [
     ("grid: {optimizer: {name: sgd}}", "grid.optimizer: {'name': 'sgd'} is no list"),
     (
         "grid: {optimizer: [3]}",
-        "grid.optimizer[0]: 3 is neither a name nor {name: ..., label: ...}",
+        "grid.optimizer[0]: 3 is none of: a name, {name: ..., label: ...}, "
+        "{torch: ..., label: ...}",
     ),
     (
         "grid: {schedule: [[cosine]]}",
@@ -159,7 +160,25 @@ REFUSED: list[tuple[str, str]] = [
     ),
     (
         "grid: {optimizer: [{weight_decay: 1}]}",
-        "grid.optimizer[0]: {'weight_decay': 1} needs the key 'name'",
+        "grid.optimizer[0]: {'weight_decay': 1} needs either 'name' or 'torch'",
+    ),
+    (
+        "grid: {optimizer: [{trch: torch.optim.SGD}]}",
+        "grid.optimizer[0]: {'trch': 'torch.optim.SGD'} needs either 'name' or 'torch'; "
+        "did you mean 'torch' by 'trch'?",
+    ),
+    (
+        "grid: {optimizer: [{name: sgd, torch: torch.optim.SGD}]}",
+        "grid.optimizer[0]: {'name': 'sgd', 'torch': 'torch.optim.SGD'} gives both 'name' and "
+        "'torch'; remove one",
+    ),
+    (
+        "grid: {optimizer: [{torch: 3}]}",
+        "grid.optimizer[0].torch: 3 is no text; put it in quotes",
+    ),
+    (
+        "grid: {schedule: [{torch: torch.optim.SGD}]}",
+        "grid.schedule[0]: {'torch': 'torch.optim.SGD'} needs the key 'name'",
     ),
     (
         "grid: {optimizer: [{name: 3}]}",

@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
+from trainscape.cell import import_path
 from trainscape.errors import UserError
 from trainscape.layout import DATA, Layout
 
@@ -27,14 +28,21 @@ SPREAD = 8  # steps between evaluations in the measurement that tells steps from
 SLOT = 0.2  # seconds a measurement lasts, and one interval more
 
 
+def pace(cell: Cell) -> str:
+    """What decides a cell's speed, batch size apart: cells that train fused go alike."""
+    path = import_path(cell.optimizer.spec())
+    return f"{cell.workload} with {path}" if path else cell.workload
+
+
 def calibrate(
     layout: Layout, train: Sequence[Cell]
 ) -> tuple[float, dict[str, tuple[Points, float]]]:
-    """What is known after training each workload's smallest and largest batches for a moment.
+    """What is known after training the smallest and largest batches of every pace for a moment.
 
     Returns:
-        Seconds until a job's first step is done, the command line apart; and by workload, as far
-        as its data is there, the step times by batch size and the time to evaluate one chunk.
+        Seconds until a job's first step is done, the command line apart; and by pace, as far as
+        the data is there, the step times by batch size and the time to evaluate one chunk, of all
+        seeds together.
     """
     began = time.process_time()
     from trainscape.engine import device, run
@@ -45,8 +53,9 @@ def calibrate(
     clock = time.process_time if chosen.type == "cpu" else time.perf_counter
     warm: list[float] = []  # a process's first step loads and compiles
     measured: dict[str, tuple[Points, float]] = {}
-    for name in dict.fromkeys(cell.workload for cell in train):
-        arrays = _arrays(name)
+    for name in dict.fromkeys(map(pace, train)):
+        cells = sorted((c for c in train if pace(c) == name), key=lambda c: c.batch_size)
+        arrays = _arrays(cells[0].workload)
         if arrays is None:
             continue
 
@@ -54,9 +63,9 @@ def calibrate(
             work = partial(run.train_cells, arrays=_part(arrays, cell), on=chosen)
             first, later = _intervals(work, cell, steps, clock)
             warm.append(first)
-            return later
+            alone = import_path(cell.optimizer.spec()) is not None  # its seeds train in turn
+            return later * len(cell.seeds) if alone else later
 
-        cells = sorted((c for c in train if c.workload == name), key=lambda c: c.batch_size)
         low, high = cells[0], cells[-1]
         one, more = gap(low, 1), gap(low, SPREAD)
         step = max((more - one) / (SPREAD - 1), one / 10)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Hex digits of a digest that stand in file names: 48 bits, no clash below millions of cells.
 SHORT = 12
+TORCH = "torch"  # the name of an optimizer that an import path stands for
 PATH = re.compile(
     r"(?P<workload>[^/]+)/(?P<optimizer>[^/]+)/"
     r"bs(?P<batch_size>\d+)-lr(?P<lr>\d[\d.]*(?:e[+-]\d+)?)-(?P<schedule>.+)-(?P<sha>[0-9a-f]{12})\.json"
@@ -143,6 +144,11 @@ class TrialRecord:
         """The record of a trial that has no history."""
         histories: list[list[float]] = [[] for f in fields(cls) if f.type == "list[float]"]
         return cls(seed, status, None, *histories)
+
+
+def import_path(optimizer: Mapping[str, Any]) -> str | None:
+    """The import path in an optimizer's spec; None if its name is a registry's."""
+    return str(optimizer["torch"]) if optimizer["name"] == TORCH else None
 
 
 def parse_path(path: str | PurePosixPath) -> dict[str, Any]:

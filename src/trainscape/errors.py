@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LISTED = 25  # choices that a message lists
+
 
 class UserError(Exception):
     """Something the user can mend. Its text is one line, printed before an exit with code 2."""
 
 
 def unknown(key: str, value: object, choices: Iterable[str]) -> UserError:
-    """The error for a name that is none of ``choices``: names the nearest, or lists them all."""
+    """The error for a name that is none of ``choices``: names the nearest, or lists them."""
     known = sorted(choices)
-    spelt = {choice.casefold(): choice for choice in known}
-    near = get_close_matches(str(value).casefold(), spelt, n=1, cutoff=0.62)
-    hint = (
-        f"did you mean {spelt[near[0]]!r}?"
-        if near
-        else f"choose from: {', '.join(known) or '(none)'}"
-    )
+    meant = near(value, known)
+    listed = ", ".join([*known[:LISTED], *["…"] * (len(known) > LISTED)])
+    hint = f"did you mean {meant!r}?" if meant else f"choose from: {listed or '(none)'}"
     return UserError(f"{key}: unknown {value!r}; {hint}")
+
+
+def near(value: object, choices: Iterable[str]) -> str | None:
+    """The choice whose spelling is nearest to ``value``, if one is near."""
+    spelt = {choice.casefold(): choice for choice in choices}
+    found = get_close_matches(str(value).casefold(), spelt, n=1, cutoff=0.62)
+    return spelt[found[0]] if found else None

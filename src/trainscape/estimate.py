@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, grid, hardware, workloads
 from trainscape.attic import place
 from trainscape.budget import validation_size
-from trainscape.calibrate import CHUNK, calibrate
+from trainscape.calibrate import CHUNK, calibrate, pace
+from trainscape.cell import import_path
 
 if TYPE_CHECKING:
     from trainscape.cell import Cell
@@ -31,6 +32,7 @@ BUSY = 1.3  # from this slowdown on, other work on the machine is mentioned
 AFTER = 15.0  # seconds for the tables, figures and report, whatever the study
 # A pack's step against a plain loop's, per seed and fixed (digits-mlp, digits-cnn, 1 to 10 seeds).
 PACKED = (0.5, 2.0)
+UNFUSED = (1.2, 0.0)  # … and that of an optimizer named by its import path, whose seeds take turns
 
 Points = Mapping[int, float]
 
@@ -135,12 +137,12 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
         return "nothing to train: every missing cell comes back from the attic, within a minute"
     cores = len(hardware.usable_cores())
     speeds, start, basis = _speeds(layout, train)
-    known = [cell for cell in train if cell.workload in speeds]
-    unknown = sorted({cell.workload for cell in train} - set(speeds))
+    known = [cell for cell in train if pace(cell) in speeds]
+    unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
     lines = []
     if known:
-        work = sum(start + speeds[cell.workload].cell(cell) for cell in known)
-        longest = max(start + speeds[cell.workload].cell(cell) for cell in known)
+        work = sum(start + speeds[pace(cell)].cell(cell) for cell in known)
+        longest = max(start + speeds[pace(cell)].cell(cell) for cell in known)
         training, rest = max(work / cores, longest), AFTER + _measuring(layout)
         crowd = 1 + os.getloadavg()[0] / cores  # others' work and ours share the cores
         lines.append(
@@ -157,9 +159,9 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
 
 
 def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], float, str]:
-    """Each workload's speed, where it can be known, a job's start-up, and what both rest on."""
-    wanted = {cell.workload for cell in train}
-    recorded = _recorded(layout, len(train[0].seeds))
+    """The speed by pace, where it can be known, a job's start-up, and what both rest on."""
+    wanted = {pace(cell) for cell in train}
+    recorded = _recorded(layout, train)
     if wanted <= recorded.keys():
         speeds = {name: fit(recorded[name]) for name in wanted}
         return speeds, START, "step times measured earlier on this machine"
@@ -174,19 +176,26 @@ def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], fl
     return fitted, start, f"a measurement just now ({told}, all seeds together)"
 
 
-def _recorded(layout: Layout, seeds: int) -> dict[str, dict[int, float]]:
-    """Step times of this machine by workload and batch size, from plain loops to packs."""
+def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, float]]:
+    """Step times of this machine by pace and batch size, from plain loops to all seeds' steps."""
     machine = hardware.fingerprint(layout.study.device)
+    unfused = {c.optimizer.label: c for c in train if import_path(c.optimizer.spec())}
+    seeds = len(train[0].seeds)
     times: dict[str, dict[int, list[float]]] = {}
     for file in sorted((layout.output / "throughput").glob(f"{machine}-*.json")):
         for row in _rows(file):
             seconds = row.get("step_time_s")
-            if row.get("mode") == "step" and isinstance(seconds, float):
-                of = times.setdefault(str(row["workload"]), {})
-                of.setdefault(int(str(row["batch_size"])), []).append(seconds)
-    factor = PACKED[0] * seeds + PACKED[1]
+            if row.get("mode") != "step" or not isinstance(seconds, float):
+                continue
+            cell = unfused.get(str(row.get("optimizer")))
+            each, fixed = UNFUSED if cell else PACKED
+            name = (
+                pace(replace(cell, workload=str(row["workload"]))) if cell else str(row["workload"])
+            )
+            of = times.setdefault(name, {}).setdefault(int(str(row["batch_size"])), [])
+            of.append((each * seeds + fixed) * seconds)
     return {
-        name: {batch: factor * sum(found) / len(found) for batch, found in by_batch.items()}
+        name: {batch: sum(found) / len(found) for batch, found in by_batch.items()}
         for name, by_batch in times.items()
     }
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, is_dataclass
-from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from trainscape import datasets, optimizers, plugins, schedules, workloads
+from trainscape import datasets, plugins, schedules, workloads
 from trainscape.budget import Plan, validation_size
-from trainscape.cell import Cell, Part, canonical
-from trainscape.complaints import complaint, shown
+from trainscape.cell import Cell
 from trainscape.errors import UserError, unknown
+from trainscape.parts import optimizer_parts, schedule_parts
 from trainscape.schedules import Clock
-from trainscape.study import Entry, Log, Study, number
+from trainscape.study import Log, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from trainscape.optimizers import Optimizer
+    from trainscape.cell import Part
     from trainscape.registry import Registry
-    from trainscape.schedules import Schedule
 
 
 def cells(study: Study) -> list[Cell]:
@@ -32,8 +27,8 @@ def cells(study: Study) -> list[Cell]:
         UserError: a name, hyperparameter or combination is not valid.
     """
     plugins.load(study.plugins)
-    opts = _parts("grid.optimizer", study.grid.optimizer, optimizers.registry)
-    shapes = _parts("grid.schedule", study.grid.schedule, schedules.registry)
+    opts = optimizer_parts(study)
+    shapes = schedule_parts(study)
     rates = _rates(study, opts)
     _check_targets(study)
     grid = [
@@ -87,72 +82,6 @@ def targets(study: Study) -> dict[str, float]:
     """The validation metric that each workload is to reach."""
     own = {name: workloads.registry.get(name, "workloads").target for name in study.workloads}
     return {**own, **study.target}
-
-
-def _parts(
-    key: str,
-    entries: Sequence[str | Entry],
-    registry: Registry[type[Optimizer]] | Registry[type[Schedule]],
-) -> list[Part]:
-    """An axis of optimizers or schedules with all their hyperparameters, checked."""
-    parts: list[Part] = []
-    for i, raw in enumerate(entries):
-        entry = Entry(name=raw) if isinstance(raw, str) else raw
-        part = _part(f"{key}[{i}]", entry, registry)
-        for other in parts:
-            if other.label == part.label:
-                raise UserError(
-                    f"{key}: two entries are called {part.label!r}; give each a 'label' of its own"
-                )
-            if canonical(other.spec()) == canonical(part.spec()):
-                raise UserError(
-                    f"{key}: {other.label!r} and {part.label!r} are the same; remove one"
-                )
-        parts.append(part)
-    return parts
-
-
-def _part(key: str, entry: Entry, registry: Registry[Any]) -> Part:
-    kind = registry.get(entry.name, key)
-    if not (isinstance(kind, type) and is_dataclass(kind)):
-        raise UserError(f"{key}: {entry.name!r} is no dataclass; add @dataclass(frozen=True) to it")
-    known = {f.name for f in fields(kind)}
-    given = entry.model_extra or {}
-    for name in given:
-        if name not in known:
-            raise unknown(f"{key} ({entry.name})", name, known | {"label"})
-    made = _made(key, entry.name, kind, given)
-    return Part(entry.name, asdict(made), entry.label or entry.name)
-
-
-def _made(key: str, name: str, kind: type, given: dict[str, Any]) -> Any:
-    """The part with the hyperparameters ``given``, refused in its own words where it has any."""
-    try:
-        kind(**given)
-    except UserError as error:
-        own = str(error).removeprefix(f"{name}.")
-        raise UserError(f"{key}: {error}" if own == str(error) else f"{key}.{own}") from None
-    except Exception:  # a plugin's checks may trip over what is no number: that is told of here
-        pass
-    read = dict(given)
-    for field in fields(kind):
-        if field.name in given and field.type in ("int", "float", int, float):
-            try:
-                read[field.name] = number(given[field.name])
-            except ValueError as error:
-                value = shown(given[field.name])
-                raise UserError(f"{key}.{field.name}: {value} {error}") from None
-    try:
-        return _adapter(kind).validate_python(read)
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = "" if first["type"] == "missing" else "".join(f".{part}" for part in first["loc"])
-        raise UserError(f"{key}{at}: {complaint(error)}") from None
-
-
-@cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def _rates(study: Study, opts: list[Part]) -> dict[str, list[float]]:

@@ -26,6 +26,7 @@ EXCLUDED = {
     "trainscape.files": "writes files",
     "trainscape.checks": "refuses bad hyperparameters",
     "trainscape.registry": "looks names up",
+    "trainscape.locate": "finds an optimizer by the path that stands in the digest itself",
     "trainscape.plugins": "imports files, which are hashed themselves",
     "trainscape.source": "hashes source: what it says stands in the digest itself",
     "trainscape.cell": "names and identity: what it says stands in the digest itself",
@@ -35,6 +36,7 @@ EXCLUDED = {
     "trainscape.engine": "holds no code",
     "trainscape.engine.blame": "words for messages",
     "trainscape.engine.device": "chooses where to run; the backend stands in every cell",
+    "trainscape.engine.run": "hands every cell to the engine of its kind",
     "trainscape.engine.graph": "replays what a GPU ran, kernel by kernel",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }

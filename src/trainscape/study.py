@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -103,6 +104,44 @@ class Entry(BaseModel):
     )
 
 
+class OptimizerEntry(BaseModel):
+    """An optimizer, of this project or any of torch's, with hyperparameters: any further key."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        title="Optimizer with hyperparameters",
+        json_schema_extra={"oneOf": [{"required": ["name"]}, {"required": ["torch"]}]},
+    )
+
+    name: str | None = Field(default=None, description="an optimizer of this project or a plugin")
+    torch: str | None = Field(
+        default=None,
+        description="or the import path of any torch.optim.Optimizer: package.module.Class",
+        examples=["torch.optim.NAdam", "schedulefree.AdamWScheduleFree"],
+    )
+    label: Word | None = Field(
+        default=None,
+        description="what figures, tables and paths call it; default: its name, or the class's in "
+        "lower case",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> OptimizerEntry:
+        if self.name is not None and self.torch is not None:
+            raise ValueError("gives both 'name' and 'torch'; remove one")
+        if self.name is None and self.torch is None:
+            raise ValueError(f"needs either 'name' or 'torch'{self._misspelt()}")
+        return self
+
+    def _misspelt(self) -> str:
+        for key in self.model_extra or {}:
+            near = get_close_matches(key, ("name", "torch"), n=1)
+            if near:
+                return f"; did you mean {near[0]!r} by {key!r}?"
+        return ""
+
+
 class Log(Strict):
     """Rates from low to high at equal ratios, to four digits: {log: [low, high, n]}."""
 
@@ -144,7 +183,7 @@ def _form(value: object) -> str | None:
 
 
 def _entry_form(value: object) -> str | None:
-    if isinstance(value, Mapping | Entry):
+    if isinstance(value, Mapping | Entry | OptimizerEntry):
         return "<entry>"
     return "<name>" if isinstance(value, str) else None
 
@@ -167,15 +206,23 @@ PartEntry = Annotated[
     _choice(_entry_form, "is neither a name nor {name: ..., label: ...}"),
 ]
 Parts = Annotated[list[PartEntry], _axis()]
+OptimizerPart = Annotated[
+    Annotated[str, Tag("<name>")] | Annotated[OptimizerEntry, Tag("<entry>")],
+    _choice(_entry_form, "is none of: a name, {name: ..., label: ...}, {torch: ..., label: ...}"),
+]
 
 
 class Grid(Strict):
     """The axes whose product is the grid."""
 
-    optimizer: Parts = Field(
+    optimizer: Annotated[list[OptimizerPart], _axis()] = Field(
         default=["sgd", "momentum", "adam"],
-        description="names, or names with hyperparameters and a label",
-        examples=[["sgd", {"name": "momentum", "momentum": 0.95, "label": "heavy"}]],
+        description="names, or names with hyperparameters and a label; torch: package.module.Class "
+        "in place of a name takes any torch.optim.Optimizer",
+        examples=[
+            ["sgd", {"name": "momentum", "momentum": 0.95, "label": "heavy"}],
+            [{"torch": "torch.optim.NAdam", "momentum_decay": 0.01, "label": "nadam"}],
+        ],
     )
     batch_size: Annotated[list[Whole], _axis(), Distinct] = Field(
         default=[16, 64, 256], description="examples a step", examples=[[32, 128]]

@@ -17,7 +17,8 @@ from trainscape.budget import Plan
 from trainscape.datasets import Arrays
 from trainscape.engine import device
 from trainscape.engine.data import prepare
-from trainscape.engine.train import Trial, fit
+from trainscape.engine.train import fit
+from trainscape.engine.trial import Trial
 from trainscape.workloads import Metric, Workload
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from trainscape import workloads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from trainscape.engine.train import Trial
+    from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 
 WIDTHS = (1, 2, 3, 5, 17, 33)

@@ -17,13 +17,14 @@ from trainscape.datasets import Raw
 from trainscape.engine import streams
 from trainscape.engine.data import Split, Splits
 from trainscape.engine.model import MaskedDropout, build
-from trainscape.engine.train import Trial, train
+from trainscape.engine.train import train
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from trainscape.cell import TrialRecord
+    from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 
 SEED = 3

@@ -10,7 +10,7 @@ import torch
 from engine.examples import CPU
 from trainscape import datasets, grid, study
 from trainscape.cell import TrialRecord
-from trainscape.engine import run, width
+from trainscape.engine import packs, run, width
 from trainscape.engine.train import Pack
 from trainscape.errors import UserError
 
@@ -115,7 +115,7 @@ def test_a_machine_that_rounds_by_the_width_fills_its_packs(
         )
 
     train()
-    monkeypatch.setattr(run, "varies", lambda *_: True)
+    monkeypatch.setattr(packs, "varies", lambda *_: True)
     widths = limited(monkeypatch, lambda _: True)
     train()
     assert widths == [width.FILLED]

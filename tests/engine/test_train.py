@@ -17,7 +17,8 @@ from engine.tasks import batches, digits, line
 from trainscape import workloads
 from trainscape.engine.model import build
 from trainscape.engine.run import train_cells
-from trainscape.engine.train import METRICS, fit, train
+from trainscape.engine.train import fit, train
+from trainscape.engine.trial import METRICS
 
 
 @pytest.mark.parametrize(

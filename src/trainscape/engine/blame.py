@@ -45,7 +45,7 @@ def blamed_rule(optimizer: Optimizer, error: Exception) -> Exception:
     if NO_MEMORY in str(error):
         return torch.OutOfMemoryError(str(error))
     reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return UserError(f"optimizer {optimizer.name!r}: {reason}")
+    return UserError(f"optimizer {str(optimizer)!r}: {reason}")
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def out_of_memory() -> Iterator[None]:
 def idle(optimizer: Optimizer) -> UserError:
     """The error for a rule that left the parameters as they were."""
     return UserError(
-        f"optimizer {optimizer.name!r}: update() left the parameters as they were; "
+        f"optimizer {str(optimizer)!r}: update() left the parameters as they were; "
         "change param in place (param.sub_(...), not param = param - ...)"
     )
 

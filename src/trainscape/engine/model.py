@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Tensors = dict[str, Tensor]
+    Dropouts = dict[str, tuple[float, torch.Size]]
 
 CHANNELWISE = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.FeatureAlphaDropout)
 SUPPORTED = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
@@ -96,7 +97,7 @@ class Stack:
         self.builder = builder
         self.width = width
         self.template = build(builder, 0)
-        self.dropouts = _dropouts(build(builder, 0), example)
+        self.dropouts = dropouts_of(build(builder, 0), example)
         self.device = example.device
         own = _state(self.template)
         trained = {n: p for n, p in self.template.named_parameters() if p.requires_grad}
@@ -148,13 +149,8 @@ class Stack:
             step: the training step, int64 (1,).
             batch: B.
         """
-        masks = {}
-        for name, (p, shape) in self.dropouts.items():
-            size = batch * shape.numel()
-            kept = streams.uniform_bits(keys[name], step, size) >= round(p * (1 << 24))
-            mask = kept.to(self.blocks[0].dtype) * (1 / (1 - p) if p < 1 else 0.0)
-            masks[f"{name}.mask"] = mask.view(-1, batch, *shape)
-        return masks
+        masks = draw(self.dropouts, keys, step, batch, self.blocks[0].dtype)
+        return {f"{name}.mask": mask for name, mask in masks.items()}
 
     def forward(self, x: Tensor, masks: Tensors, training: bool) -> Tensor:
         """Outputs (T, B, …) of every trial's model for its own inputs (T, B, …)."""
@@ -179,6 +175,27 @@ class Stack:
         ]
 
 
+def draw(
+    dropouts: Dropouts, keys: Tensors, step: Tensor, batch: int, dtype: torch.dtype
+) -> Tensors:
+    """The dropout masks (S, B, …) of one step, by layer.
+
+    Args:
+        dropouts: of each layer p and the shape of its mask for one example.
+        keys: by layer, int64 (S,), one per seed.
+        step: the training step, int64 (1,).
+        batch: B.
+        dtype: of the masks.
+    """
+    masks = {}
+    for name, (p, shape) in dropouts.items():
+        size = batch * shape.numel()
+        kept = streams.uniform_bits(keys[name], step, size) >= round(p * (1 << 24))
+        mask = kept.to(dtype) * (1 / (1 - p) if p < 1 else 0.0)
+        masks[name] = mask.view(-1, batch, *shape)
+    return masks
+
+
 def _state(model: nn.Module) -> Tensors:
     """The parameters and buffers of a model; masks come with every step."""
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
@@ -197,8 +214,15 @@ def _groups(trained: Mapping[str, Tensor]) -> list[list[str]]:
     return groups
 
 
-def _dropouts(model: nn.Module, example: Tensor) -> dict[str, tuple[float, torch.Size]]:
-    """Run a model once, to see what each dropout that it uses is given."""
+def dropouts_of(model: nn.Module, example: Tensor) -> Dropouts:
+    """Run a model once, to see what each dropout that it uses is given.
+
+    Returns:
+        By layer, p and the shape of its mask for one example.
+
+    Raises:
+        ValueError: it uses a dropout in a way that has no masked form.
+    """
     layers = {n: m for n, m in model.named_modules() if isinstance(m, MaskedDropout)}
     seen: list[tuple[nn.Module, torch.Size]] = []
     for layer in layers.values():

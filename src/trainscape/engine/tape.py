@@ -337,8 +337,10 @@ class _Writer:
             self._place(i, call)
             self._release(i)
         result = ", ".join(self._text(tensor) for tensor in self.outputs)
-        body = "\n    ".join([*self.lines, f"return [{result}]"])
-        exec(f"def replay():\n    {body}\n", self.names)  # our own text, built above
+        body = "\n        ".join([*self.lines, f"return [{result}]"])
+        self.names["no_grad"] = torch.no_grad
+        text = f"def replay():\n    with no_grad():\n        {body}\n"
+        exec(text, self.names)  # our own text, built above
         replay: Callable[[], list[Tensor]] = self.names["replay"]
         return replay
 
@@ -461,9 +463,11 @@ class _Writer:
         words += [f"{key}={self._text(value)}" for key, value in call.kwargs.items()]
         for tensor in to:
             self.local[id(tensor)] = f"v{len(self.local)}"
-        left = ", ".join(self.local[id(tensor)] for tensor in to)
-        if isinstance(call.out, list | tuple) and to:
-            left = f"({left},)"
+        left = ""
+        if to and isinstance(call.out, list | tuple):  # kernels return None for what is not asked
+            left = "".join(f"{self.local.get(id(part), '_')}, " for part in call.out)
+        elif to:
+            left = self.local[id(call.out)]
         text = f"{self._name(func)}({', '.join(words)}{tail})"
         self.lines.append(f"{left} = {text}" if left else text)
 

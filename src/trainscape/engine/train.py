@@ -11,7 +11,6 @@ So the model's part is recorded once (:mod:`trainscape.engine.tape`), and on a G
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,8 @@ from trainscape.engine.graph import Replay
 from trainscape.engine.model import Stack
 from trainscape.engine.spares import spares
 from trainscape.engine.tape import Arena, record
-from trainscape.schedules import Clock, Schedule
+from trainscape.engine.trial import METRICS, averages, outputs, scored
+from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,22 +34,9 @@ if TYPE_CHECKING:
     from trainscape.budget import Plan
     from trainscape.engine.data import Split, Splits
     from trainscape.engine.tape import Work
+    from trainscape.engine.trial import Trial
     from trainscape.optimizers import Optimizer
     from trainscape.workloads import Workload
-
-CHUNK = 256  # examples an evaluation holds at once; part of the numbers, since sums round per chunk
-SCORED = ("val", "test", "fit")  # the splits that evaluations score; fit the last one alone
-METRICS = ("train_loss", *(f"{split}_{of}" for split in SCORED for of in ("loss", "metric")))
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training run: an optimizer, a peak lr, a schedule and a seed."""
-
-    optimizer: Optimizer
-    lr: float
-    schedule: Schedule
-    seed: int
 
 
 class Group:
@@ -196,7 +183,7 @@ class Pack:
     @torch.no_grad()
     def evaluate(self, step: int) -> None:
         """Add one entry to every trial's history, after ``step`` steps."""
-        splits = SCORED if step == self.plan.total else SCORED[:-1]
+        splits = scored(step, self.plan)
         values, finite = self._replay(splits, partial(self._scores, splits))
         entry = {"train_loss": self.loss_sum / self.loss_count, **values}
         running = self.diverged_at == 0
@@ -234,10 +221,8 @@ class Pack:
         return [vmap(of)(output, ys) for of in (self.workload.loss, self.workload.metric.compute)]
 
     def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
-        if self.precision != "bf16":
-            return self.stack.forward(x, masks, training)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, cache_enabled=False):
-            return self.stack.forward(x, masks, training).float()
+        forward = partial(self.stack.forward, x, masks, training)
+        return outputs(forward, self.precision, self.device)
 
     def _open(self, epoch: int) -> None:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
@@ -292,14 +277,13 @@ class Pack:
 
     def _score(self, split: Split) -> tuple[Tensor, Tensor]:
         """The mean loss and metric (T,) float64 over a split, by chunks."""
-        loss, metric = torch.zeros_like(self.loss_sum), torch.zeros_like(self.loss_sum)
-        for x, y in zip(torch.split(split.x, CHUNK), torch.split(split.y, CHUNK), strict=True):
-            if len(y) not in self.chunks:
-                self.chunks[len(y)] = Chunk(self, x, y)
-            losses, metrics = self.chunks[len(y)].values(x, y)
-            loss += losses.double() * len(y)
-            metric += metrics.double() * len(y)
-        return loss / len(split.y), metric / len(split.y)
+        return averages(split, self._chunk, torch.zeros_like(self.loss_sum))
+
+    def _chunk(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
+        """The losses and metrics (T,) of at most CHUNK examples."""
+        if len(y) not in self.chunks:
+            self.chunks[len(y)] = Chunk(self, x, y)
+        return self.chunks[len(y)].values(x, y)
 
     def _replay(self, key: object, work: Callable[[], Any]) -> Any:
         return self.replays.setdefault(key, Replay(self.device))(work)

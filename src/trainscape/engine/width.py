@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from trainscape.budget import Plan
     from trainscape.engine.data import Splits
-    from trainscape.engine.train import Trial
+    from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 
 VARIABLE = "TRAINSCAPE_WIDTH"

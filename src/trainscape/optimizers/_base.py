@@ -71,6 +71,10 @@ class Optimizer:
         """
         return None
 
+    def __str__(self) -> str:
+        """What messages call it."""
+        return self.name
+
 
 def root(square: Tensor) -> Tensor:
     """√ of a running mean square, as a new tensor.

@@ -5,6 +5,7 @@ Not the engine, which trains many models as one program: its step is not what a 
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from trainscape import optimizers, workloads
+from trainscape.cell import import_path
+from trainscape.imported import Imported, needs_closure, switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,6 +79,8 @@ class Loop:
         self.model = workload.build().to(device).train()
         self.loss = workload.loss
         self.optimizer = _optimizer(wanted, self.model.parameters())
+        self.by_closure = needs_closure(self.optimizer)
+        switch(self.optimizer, training=True)
         self.batches = (
             _loaded(train, wanted.batch_size, device)
             if wanted.mode == "loader"
@@ -85,16 +90,29 @@ class Loop:
     def run(self, steps: int) -> None:
         """Train for ``steps`` steps and wait until the device has done them."""
         for x, y in islice(self.batches, steps):
-            self.optimizer.zero_grad()
-            self.loss(self.model(x), y).backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            if self.by_closure:
+                self.optimizer.step(partial(self._loss, x, y))  # type: ignore[arg-type]
+            else:
+                self._loss(x, y)
+                self.optimizer.step()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """The loss of a batch; leaves its gradient in the parameters."""
+        self.optimizer.zero_grad()
+        loss = self.loss(self.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
 
 def _optimizer(wanted: Measurement, params: Iterable[Tensor]) -> torch.optim.Optimizer:
     hyperparameters = {name: value for name, value in wanted.spec.items() if name != "name"}
-    rule = optimizers.registry.get(wanted.spec["name"])(**hyperparameters)
+    rule: optimizers.Optimizer = (
+        Imported.of(wanted.spec)
+        if import_path(wanted.spec)
+        else optimizers.registry.get(wanted.spec["name"])(**hyperparameters)
+    )
     params = list(params)
     return rule.reference(params, LR) or Ours(params, rule, LR)
 

@@ -1,4 +1,4 @@
-"""What a record's numbers depend on, and so what it is called. Light: never imports torch."""
+"""What a record's numbers depend on, and so what it is called. Light: no torch of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, optimizers, source, workloads
-from trainscape.cell import SHORT, sha256
+from trainscape.cell import SHORT, import_path, sha256
 from trainscape.errors import UserError
+from trainscape.identity import implementation
 from trainscape.throughput._request import wanted
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ def digest(study: Study, cells: Iterable[Cell]) -> str:
     """
     measurements = wanted(cells)
     names = sorted({one.workload for one in measurements})
+    rules = {one.spec["name"] for one in measurements if not import_path(one.spec)}
+    paths = {path for one in measurements if (path := import_path(one.spec))}
     files = [
         suite(),
         ROWS,
         *(workloads.registry.source(name) for name in names),
-        *(optimizers.registry.source(name) for name in {one.spec["name"] for one in measurements}),
+        *(optimizers.registry.source(name) for name in rules),
     ]
     sets = {workloads.registry.get(name).dataset for name in names}
     return sha256(
@@ -60,6 +63,7 @@ def digest(study: Study, cells: Iterable[Cell]) -> str:
             "device": study.device,
             "settings": study.throughput.model_dump(exclude={"enabled"}),
             "torch": hardware.torch_version(),
+            "packages": {path: implementation(path) for path in paths},
             "source": source.closure(files),
         }
     )

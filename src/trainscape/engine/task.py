@@ -1,0 +1,61 @@
+"""What the cells that train together share, and the trials that a cell stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trainscape import schedules, workloads
+from trainscape.budget import Plan
+from trainscape.engine.data import prepare
+from trainscape.engine.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from trainscape.datasets import Arrays
+    from trainscape.engine.data import Splits
+    from trainscape.optimizers import Optimizer
+    from trainscape.registry import Registry
+    from trainscape.workloads import Workload
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A workload, its data and a plan.
+
+    Args:
+        workload: the model, loss and metric.
+        splits: the data, on the device to train on.
+        plan: steps and evaluations.
+        precision: of the arithmetic.
+    """
+
+    workload: Workload
+    splits: Splits
+    plan: Plan
+    precision: str = "fp32"
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], arrays: Arrays, on: torch.device) -> Task:
+        """The task of a cell (:meth:`trainscape.cell.Cell.spec`) and of all that train with it."""
+        workload = workloads.registry.get(spec["workload"])
+        splits = prepare(arrays, workload, spec["validation"], on)
+        size = len(splits.train.y)
+        plan = Plan(size, spec["batch_size"], spec["budget"], spec["evaluate_every"])
+        return cls(workload, splits, plan, spec["precision"])
+
+
+def trials(spec: Mapping[str, Any], optimizer: Optimizer) -> list[Trial]:
+    """A cell's trials, one per seed."""
+    schedule = part(schedules.registry, spec["schedule"])
+    return [Trial(optimizer, spec["lr"], schedule, seed) for seed in spec["seeds"]]
+
+
+def part(registry: Registry[type[T]], spec: Mapping[str, Any]) -> T:
+    """The optimizer or schedule that ``spec`` names, with its hyperparameters."""
+    return registry.get(spec["name"])(**{k: v for k, v in spec.items() if k != "name"})

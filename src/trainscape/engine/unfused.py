@@ -1,0 +1,234 @@
+"""Train trials one by one with any ``torch.optim.Optimizer``: a plain loop.
+
+A trial meets the weights, batches and dropout masks that it would meet in a pack, and its numbers
+depend on no other trial. What fused training gains is lost: a trial costs a loop of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainscape.cell import TrialRecord
+from trainscape.engine import device, streams
+from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
+from trainscape.engine.model import build, draw, dropouts_of
+from trainscape.engine.task import trials
+from trainscape.engine.trial import METRICS, averages, outputs, scored
+from trainscape.imported import Imported, needs_closure, switch
+from trainscape.schedules import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from trainscape.engine.task import Task
+    from trainscape.engine.trial import Trial
+
+
+class Unfused:
+    """Trains any number of trials of one task, each by itself.
+
+    Args:
+        task: what they share.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    @property
+    def backend(self) -> str:
+        """The arithmetic that decides last bits."""
+        return device.backend(self.task.splits.train.x.device)
+
+    def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
+        """A cell's trials, one per seed, by the class that its optimizer names."""
+        return trials(spec, Imported.of(spec["optimizer"]))
+
+    def train(
+        self, trials: Sequence[Trial], progress: Callable[[int, int], None] = lambda *_: None
+    ) -> Iterator[list[TrialRecord]]:
+        """Train the trials in their order; a record at a time.
+
+        Args:
+            trials: any; their optimizers give a ``reference``.
+            progress: called after every evaluation with the steps done and in all.
+        """
+        total = self.task.plan.total
+        for i, trial in enumerate(trials):
+            try:
+                with out_of_memory():
+                    tell = partial(_tell, progress, i * total, len(trials) * total)
+                    record = Single(self.task, trial).train(tell)
+            except torch.OutOfMemoryError:
+                record = TrialRecord.untrained(trial.seed, "oom")
+            yield [record]
+
+
+def _tell(progress: Callable[[int, int], None], before: int, total: int, steps: int) -> None:
+    progress(before + steps, total)
+
+
+class Single:
+    """A trial in training.
+
+    Args:
+        task: the workload, its data and plan.
+        trial: what to train.
+    """
+
+    def __init__(self, task: Task, trial: Trial) -> None:
+        self.task, self.trial = task, trial
+        self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
+        self.device = task.splits.train.x.device
+        with blaming(self.workload, self.plan):
+            self.dropouts = dropouts_of(build(self.workload.build, 0), self.splits.train.x[:2])
+            self.model = build(self.workload.build, trial.seed).to(self.device)
+        self.params = [param for param in self.model.parameters() if param.requires_grad]
+        keys = {layer: streams.derive(trial.seed, "dropout", layer) for layer in self.dropouts}
+        self.keys = {layer: torch.tensor([keys[layer]], device=self.device) for layer in keys}
+        _seed(streams.derive(trial.seed, "optimizer"))  # some draw numbers
+        self.optimizer = _optimizer(trial, self.params)
+        self.factors = trial.schedule.table(Clock(self.plan.epoch, self.plan.total))
+        self.order = torch.zeros(0)
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.finite = torch.zeros(
+            (), dtype=torch.int64, device=self.device
+        )  # steps with such a sum
+        self.loss_count = 0
+        self.refused = False  # to go on, by the optimizer, over a loss that is not finite
+        self.diverged_at: int | None = None
+        self.history: dict[str, list[float]] = {name: [] for name in METRICS}
+
+    def train(self, progress: Callable[[int], None]) -> TrialRecord:
+        """Train to the end of the plan, or until the trial has diverged; its record.
+
+        Args:
+            progress: called after every evaluation with the steps done.
+        """
+        evaluations = set(self.plan.evaluations)
+        self._mode(training=True)
+        for k in range(self.plan.total):
+            self.step(k)
+            if k + 1 in evaluations or self.refused:
+                self.evaluate(k + 1)
+                progress(k + 1)
+                if self.diverged_at:
+                    break
+        status = "diverged" if self.diverged_at else "ok"
+        return TrialRecord(self.trial.seed, status, self.diverged_at, **self.history)
+
+    def step(self, k: int) -> None:
+        """Train on the next batch; ``k`` counts from 0."""
+        x, y = self._batch(k)
+        lr = self.trial.lr * self.factors[k]
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        losses: list[Tensor] = []  # one; more where the optimizer tries other weights
+
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            with torch.enable_grad(), blaming(self.workload, self.plan):
+                loss = self._loss(x, y, checked=k == 0)
+                loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+            return loss
+
+        try:
+            if needs_closure(self.optimizer):
+                self.optimizer.step(closure)  # type: ignore[arg-type]
+            else:
+                closure()
+                self.optimizer.step()
+        except Exception as error:
+            self.refused = bool(losses) and not losses[0].isfinite()
+            if not self.refused:
+                raise blamed_rule(self.trial.optimizer, error) from error
+        self.loss_sum += losses[0]
+        self.finite += self.loss_sum.isfinite()  # once not finite, a sum stays so
+        self.loss_count += 1
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> None:
+        """Add one entry to the history, after ``step`` steps, or see that it has diverged."""
+        if not self.loss_sum.isfinite():
+            self.diverged_at = int(self.finite) + 1
+            return
+        self._mode(training=False)
+        entry = {"train_loss": self.loss_sum / self.loss_count}
+        for name in scored(step, self.plan):
+            split = getattr(self.splits, name)
+            if len(split.y):
+                means = averages(split, self._values, torch.zeros_like(self.loss_sum))
+                entry[f"{name}_loss"], entry[f"{name}_metric"] = means
+        if not all(bool(n.isfinite().all()) for n in (*self.params, *entry.values())):
+            self.diverged_at = step
+            return
+        for name, value in entry.items():
+            self.history[name].append(value.item())
+        self._mode(training=True)
+        self.loss_sum.zero_()
+        self.loss_count = 0
+
+    def _batch(self, k: int) -> tuple[Tensor, Tensor]:
+        """The examples of a step; the dropouts get their masks for it."""
+        epoch, i = divmod(k, self.plan.epoch)
+        if i == 0:
+            order = streams.permutation(self.plan.examples, self.trial.seed, "order", epoch)
+            self.order = order.to(self.device)
+        rows = self.order[i * self.plan.batch_size :][: self.plan.batch_size]
+        step = torch.tensor([k], device=self.device)
+        masks = draw(self.dropouts, self.keys, step, len(rows), self.params[0].dtype)
+        for name, mask in masks.items():
+            self.model.get_submodule(name).mask = mask[0]
+        return self.splits.train.x[rows], self.splits.train.y[rows]
+
+    def _loss(self, x: Tensor, y: Tensor, checked: bool) -> Tensor:
+        """The loss of a batch; where ``checked``, a model that draws random numbers is refused."""
+        before = _drawn(self.device) if checked else None
+        loss = self.workload.loss(self._outputs(x), y)
+        if before is not None and not torch.equal(before, _drawn(self.device)):
+            raise RuntimeError("random operation")  # as vmap says of it in a pack
+        return loss
+
+    def _values(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        """The loss and metric of at most CHUNK examples."""
+        with blaming(self.workload, self.plan):
+            output = self._outputs(x)
+            return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        return outputs(partial(self.model, x), self.task.precision, self.device)
+
+    def _mode(self, training: bool) -> None:
+        self.model.train(training)
+        try:
+            switch(self.optimizer, training)
+        except Exception as error:
+            raise blamed_rule(self.trial.optimizer, error) from error
+
+
+def _optimizer(trial: Trial, params: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    try:
+        made = trial.optimizer.reference(params, trial.lr)
+    except Exception as error:
+        raise blamed_rule(trial.optimizer, error) from error
+    if made is None:
+        raise TypeError(f"{trial.optimizer} has no counterpart in torch.optim")
+    return made
+
+
+def _seed(seed: int) -> None:
+    """Seed every generator that an optimizer may draw from: no trial depends on the one before."""
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.manual_seed(seed)
+
+
+def _drawn(device: torch.device) -> Tensor:
+    """The state of the generator that a model would draw from."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
