@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHUNK = 256  # examples that an evaluation takes at once, as the engine does
 BATCHES = 4  # batches in an epoch of the measurement
 SPREAD = 8  # steps between evaluations in the measurement that tells steps from evaluations
+PACK = 64  # trials that count as a full pack
 SLOT = 0.2  # seconds a measurement lasts, and one interval more
 
 
@@ -41,8 +42,8 @@ def calibrate(
 
     Returns:
         Seconds until a job's first step is done, the command line apart; and by pace, as far as
-        the data is there, the step times by batch size and the time to evaluate one chunk, of all
-        seeds together.
+        the data is there, a cell's step times by batch size and its time to evaluate one chunk, all
+        its seeds together, as a part of a full pack.
     """
     began = time.process_time()
     from trainscape.engine import device, run
@@ -63,8 +64,9 @@ def calibrate(
             work = partial(run.train_cells, arrays=_part(arrays, cell), on=chosen)
             first, later = _intervals(work, cell, steps, clock)
             warm.append(first)
-            alone = import_path(cell.optimizer.spec()) is not None  # its seeds train in turn
-            return later * len(cell.seeds) if alone else later
+            if import_path(cell.optimizer.spec()):  # its seeds train in turn
+                return later * len(cell.seeds)
+            return later / _together(cell)
 
         low, high = cells[0], cells[-1]
         one, more = gap(low, 1), gap(low, SPREAD)
@@ -101,9 +103,15 @@ def _intervals(
             raise _EnoughError
 
     with suppress(_EnoughError):
-        train([_endless(cell, steps)], progress=tell)
+        copies = 1 if import_path(cell.optimizer.spec()) else _together(cell)
+        train([_endless(cell, steps)] * copies, progress=tell, width=PACK)
     first, *later = (b - a for a, b in pairwise(stamps))
     return first, median(later[1:] or later or [first])  # the second still warms up
+
+
+def _together(cell: Cell) -> int:
+    """How many such cells fill a pack."""
+    return max(PACK // len(cell.seeds), 1)
 
 
 def _endless(cell: Cell, steps: int) -> dict[str, object]:

@@ -1,9 +1,9 @@
 """How much a study is, and roughly how long it takes here, before anything runs.
 
-The counts are exact. The time is a model: a training job costs its start-up, its steps, and its
-evaluations; ``cores`` jobs run side by side. A step's time is taken from the throughput records of
-this machine if they cover the study, else measured on the spot with the engine itself, and the
-answer says which.
+The counts are exact. The time is a model: a training process costs its start-up, its cells' steps
+and their evaluations in full packs; as many run side by side as there are cores. A step's time is
+taken from the throughput records of this machine if they cover the study, else measured on the spot
+with the engine itself, and the answer says which.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
 FORWARD = 1 / 3  # of a step: an evaluation's pass has no way back and no update
 LAUNCH = 0.75  # seconds until the command line starts to import
-START = 3.0  # seconds until a job's first step is done, where it was not measured
+START = 3.0  # seconds until a process's first step is done, where it was not measured
 BUSY = 1.3  # from this slowdown on, other work on the machine is mentioned
-AFTER = 15.0  # seconds for the tables, figures and report, whatever the study
-# A pack's step against a plain loop's, per seed and fixed (digits-mlp, digits-cnn, 1 to 10 seeds).
-PACKED = (0.5, 2.0)
-UNFUSED = (1.2, 0.0)  # … and that of an optimizer named by its import path, whose seeds take turns
+AFTER = 10.0  # seconds for the tables and the report, whatever the study
+FIGURE = 0.3  # seconds for a figure, on one core
+# A trial's step against a plain loop's: in a full pack (0.05 to 0.2, digits-mlp, batch 16 to 256),
+PACKED = 0.1
+UNFUSED = 1.2  # and of an optimizer named by its import path
 
 Points = Mapping[int, float]
 
@@ -141,9 +142,9 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
     unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
     lines = []
     if known:
-        work = sum(start + speeds[pace(cell)].cell(cell) for cell in known)
-        longest = max(start + speeds[pace(cell)].cell(cell) for cell in known)
-        training, rest = max(work / cores, longest), AFTER + _measuring(layout)
+        training = start + sum(speeds[pace(cell)].cell(cell) for cell in known) / cores
+        figures = len(layout.figures(times=False)) + len(layout.figures(times=True))
+        rest = AFTER + FIGURE * figures / cores + _measuring(layout)
         crowd = 1 + os.getloadavg()[0] / cores  # others' work and ours share the cores
         lines.append(
             f"about {roughly(crowd * (training + rest))} on {_count(cores, 'core')}, give or take "
@@ -151,7 +152,7 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
         )
         if crowd > BUSY:
             lines.append(f"the machine is busy; without that, {roughly(training + rest)}")
-        lines.append(f"rests on {basis}, and {start:.1f} s to start each cell's process")
+        lines.append(f"rests on {basis}, and {start:.1f} s to start a process")
     for name in unknown:
         data = workloads.registry.get(name).dataset
         lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
@@ -173,7 +174,7 @@ def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], fl
         for batch, seconds in points.items()
     )
     fitted = {name: fit(*times) for name, times in measured.items()}
-    return fitted, start, f"a measurement just now ({told}, all seeds together)"
+    return fitted, start, f"a measurement just now ({told}, all seeds of a cell)"
 
 
 def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, float]]:
@@ -188,12 +189,11 @@ def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, floa
             if row.get("mode") != "step" or not isinstance(seconds, float):
                 continue
             cell = unfused.get(str(row.get("optimizer")))
-            each, fixed = UNFUSED if cell else PACKED
             name = (
                 pace(replace(cell, workload=str(row["workload"]))) if cell else str(row["workload"])
             )
             of = times.setdefault(name, {}).setdefault(int(str(row["batch_size"])), [])
-            of.append((each * seeds + fixed) * seconds)
+            of.append((UNFUSED if cell else PACKED) * seeds * seconds)
     return {
         name: {batch: sum(found) / len(found) for batch, found in by_batch.items()}
         for name, by_batch in times.items()

@@ -9,11 +9,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import lint_workflow
 import psutil
 import pytest
 from filelock import FileLock
 
+import lint_workflow
 from dag.project import Project, scratch
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def whole(shared: Path) -> Project:
 def test_killed(victim: str, whole: Project, clean: Project) -> None:
     """After `kill -9` amid training, the same command ends with the same bytes.
 
-    If all of Snakemake is killed it wants its unlock first; if a pack is, its unfinished cells fail.
+    If all of Snakemake is killed it wants its unlock first; if a pack is, its cells that wait fail.
     """
     clean.change(budget={"epochs": 400})
     clean.trainscape("data")
