@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d" " -f1)
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test lint format pins setup bench clean help
+.PHONY: all quick test lint format pins setup bench throughput gpu-evidence clean help
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -32,8 +32,14 @@ format: setup  ## rewrite files in the project's format
 	ruff format .
 	snakefmt Snakefile workflow/rules
 
-bench: setup  ## measure step times of the study in params.yaml
-	pytest tests/benchmarks --benchmark-only --confcutdir=tests/benchmarks
+bench: setup  ## measure grid, engine, workflow (ONLY="grid engine", QUICK=1): docs/benchmarks
+	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
+
+throughput: setup  ## measure step times of the study in params.yaml
+	pytest tests/benchmarks/test_throughput.py --benchmark-only --confcutdir=tests/benchmarks
+
+gpu-evidence:  ## measure on a CUDA GPU; needs torch and numpy alone, and no network
+	PYTHONPATH=src:tests $(PYTHON) -m benchmarks.gpu_evidence
 
 pins: setup  ## remake requirements.txt from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -53,4 +59,4 @@ clean:  ## remove the environment and logs; results stay
 	rm -rf $(VENV) logs .snakemake
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)

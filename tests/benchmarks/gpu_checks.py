@@ -1,0 +1,227 @@
+"""What is to hold on a GPU: the CPU's curves, equal bits from run to run, independence of the pack.
+
+Every check returns rows of plain data and prints none. What does not hold bit for bit is reported
+with the largest difference.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from benchmarks import synthetic
+from trainscape import optimizers, schedules, workloads
+from trainscape.budget import Plan
+from trainscape.engine.graph import EAGER
+from trainscape.engine.train import Pack
+from trainscape.engine.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainscape.cell import TrialRecord
+
+# rates at which each rule learns and none is near divergence
+RATES = {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.02}
+RATE = 0.002
+RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+TOLERANCE = 2e-3  # of losses, relative: float32 over some dozens of steps
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A workload in few steps.
+
+    Args:
+        workload: its name.
+        batch_size: examples a step.
+        examples: in the training split.
+        epochs: passes over them.
+    """
+
+    workload: str
+    batch_size: int
+    examples: int
+    epochs: int
+
+
+SHAPES = (
+    Shape("digits-mlp", 16, 120, 4),
+    Shape("digits-cnn", 16, 120, 4),
+    Shape("mnist-cnn", 16, 72, 3),
+)
+
+
+class Bench:
+    """A shape's data on a device, on which packs of any trials are trained.
+
+    Args:
+        shape: what to train.
+        on: where.
+    """
+
+    def __init__(self, shape: Shape, on: torch.device) -> None:
+        self.workload = workloads.registry.get(shape.workload)
+        share = 1 / 4  # of the examples that are made, for validation
+        count = round(shape.examples / (1 - share))
+        self.splits = synthetic.splits(self.workload, count, 40, on, share)
+        size = len(self.splits.train.y)
+        self.plan = Plan(size, shape.batch_size, {"epochs": shape.epochs}, 0.5)
+
+    def train(self, trials: Sequence[Trial]) -> tuple[list[TrialRecord], torch.Tensor, Pack]:
+        """Records, final weights (T, P) on the CPU and the pack, trained as one."""
+        pack = Pack(self.workload, self.splits, self.plan, len(trials))
+        pack.load(trials)
+        return pack.train(), pack.stack.flat.cpu(), pack
+
+
+def trial(rule: str, seed: int = 0, factor: float = 1.0) -> Trial:
+    """A trial with default hyperparameters at a rate that the rule learns at."""
+    made = optimizers.registry.get(rule)()
+    return Trial(made, factor * RATES.get(rule, RATE), schedules.registry.get("cosine")(), seed)
+
+
+def crowd(width: int) -> list[Trial]:
+    """Different trials of every rule, neighbours of equal rules together."""
+    made = [trial(RULES[i % len(RULES)], i % 3, 1 - i / (2 * width)) for i in range(width)]
+    return sorted(made, key=lambda one: repr(one.optimizer))
+
+
+def curves(shape: Shape, on: torch.device) -> list[dict[str, Any]]:
+    """Each rule's loss curves on the CPU and on the device, and how far they part."""
+    trials = [trial(rule, seed) for rule in RULES for seed in (0, 1)]
+    here, _, _ = Bench(shape, torch.device("cpu")).train(trials)
+    there, _, _ = Bench(shape, on).train(trials)
+    rows = []
+    for rule in RULES:
+        pairs = [
+            (a, b)
+            for one, x, y in zip(trials, here, there, strict=True)
+            if one.optimizer.name == rule
+            for name in ("train_loss", "val_loss", "test_loss")
+            for a, b in zip(getattr(x, name), getattr(y, name), strict=True)
+        ]
+        apart = max(abs(a - b) / max(abs(a), 1e-2) for a, b in pairs)
+        rows.append(
+            {
+                "check": "CPU and GPU curves agree",
+                "what": f"{shape.workload}, {rule}",
+                "holds": apart <= TOLERANCE,
+                "largest": apart,
+                "detail": f"{len(pairs)} losses, tolerance {TOLERANCE:g} relative",
+            }
+        )
+    return rows
+
+
+def repeats(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
+    """Two packs of the same trials, from nothing."""
+    bench, trials = Bench(shape, on), crowd(width)
+    (a, wa, _), (b, wb, _) = bench.train(trials), bench.train(trials)
+    equal = a == b and torch.equal(wa, wb)
+    return [_row("two runs give equal bits", shape, width, equal, wa, wb, "records and weights")]
+
+
+def reloads(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
+    """A pack that is loaded again, after others, gives what a new one does."""
+    bench, trials = Bench(shape, on), crowd(width)
+    first, weights, pack = bench.train(trials)
+    pack.load(trials[::-1])
+    pack.train()
+    pack.load(trials)
+    again = pack.train()
+    equal = first == again and torch.equal(weights, pack.stack.flat.cpu())
+    said = "records and weights"
+    flat = pack.stack.flat.cpu()
+    return [_row("a pack used again gives equal bits", shape, width, equal, weights, flat, said)]
+
+
+def company(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
+    """At one width: every trial at another place, and beside others."""
+    bench, trials = Bench(shape, on), crowd(width)
+    _, weights, _ = bench.train(trials)
+    _, turned, _ = bench.train(trials[::-1])
+    half = width // 2
+    others = [trial("sgd", 7 + i, 0.5) for i in range(width - half)]
+    _, mixed, _ = bench.train([*trials[:half], *others])
+    place, beside = "another place in the pack", "other trials in half of the pack"
+    return [
+        _alike("independent of " + place, shape, width, weights, turned.flip(0)),
+        _alike("independent of " + beside, shape, width, weights[:half], mixed[:half]),
+    ]
+
+
+def halves(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
+    """The same trials in packs of half and of a quarter of the width, as when memory runs out."""
+    bench, trials = Bench(shape, on), crowd(width)
+    _, weights, _ = bench.train(trials)
+    rows = []
+    for parts in (2, 4):
+        size = width // parts
+        if size < 2:
+            continue
+        found = [bench.train(trials[i : i + size])[1] for i in range(0, width, size)]
+        said = f"independent of the width, {size} against {width}"
+        rows.append(_alike(said, shape, width, weights, torch.cat(found)))
+    return rows
+
+
+def captured(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
+    """Whether steps and evaluations ran as CUDA graphs, or why not."""
+    said = io.StringIO()
+    with redirect_stderr(said):
+        _, _, pack = Bench(shape, on).train(crowd(width))
+    rows = []
+    for key, replay in pack.replays.items():
+        what = f"steps of {key} examples" if isinstance(key, int) else f"evaluations of {key}"
+        few = replay.graph is None and (replay.calls <= EAGER or on.type != "cuda")
+        detail = f"captured at call {replay.calls}"
+        if replay.graph is None:
+            reason = said.getvalue().strip().replace("\n", " / ") or "nothing was said"
+            detail = f"{replay.calls} calls on {on.type}" if few else reason
+        rows.append(
+            {
+                "check": "runs as a CUDA graph",
+                "what": f"{shape.workload}, width {width}, {what}",
+                "holds": None if few else replay.graph is not None,
+                "largest": None,
+                "detail": detail,
+            }
+        )
+    text = said.getvalue().strip().replace("\n", " / ")
+    if text:
+        rows.append(
+            {"check": "said on stderr", "what": shape.workload, "holds": False, "detail": text}
+        )
+    return rows
+
+
+def _alike(
+    check: str, shape: Shape, width: int, one: torch.Tensor, other: torch.Tensor
+) -> dict[str, Any]:
+    """A row that counts the trials whose final weights are equal bit for bit."""
+    same = sum(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    said = f"{same} of {len(one)} trials have equal weights"
+    return _row(check, shape, width, same == len(one), one, other, said)
+
+
+def _row(
+    check: str,
+    shape: Shape,
+    width: int,
+    holds: bool,
+    one: torch.Tensor,
+    other: torch.Tensor,
+    detail: str,
+) -> dict[str, Any]:
+    return {
+        "check": check,
+        "what": f"{shape.workload}, width {width}",
+        "holds": holds,
+        "largest": (one - other).abs().max().item(),
+        "detail": detail,
+    }

@@ -1,0 +1,84 @@
+"""Model-steps a second on a GPU, by pack width and precision, beside the eager loop."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from benchmarks import clock
+from benchmarks.steps import COLUMNS, Case, EagerStepper, Stepper, needs, row
+from trainscape.engine import arithmetic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from benchmarks.ceilings import Ceilings
+
+CASES = (
+    Case("digits-mlp", "adam", 64, 512),
+    Case("mnist-mlp", "adam", 64, 512),
+    Case("mnist-cnn", "adam", 64, 512),
+)
+WIDTHS = (2, 16, 64, 128, 256, 512)
+PRECISIONS = ("fp32", "tf32", "bf16")
+GPU_COLUMNS = {"precision": "precision", **COLUMNS}
+
+
+def rates(
+    case: Case,
+    precision: str,
+    widths: Sequence[int],
+    on: torch.device,
+    limits: Ceilings,
+    rounds: int,
+    block: float,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A case at one precision; its rows, and which widths did not fit.
+
+    Each width has the memory to itself, and takes turns with the eager loop.
+    """
+    rows, left = [], []
+    least = needs(case)
+    with practitioner(precision):
+        eager = EagerStepper(case, on, precision)
+
+    def plain(count: int) -> float:
+        with practitioner(precision):
+            return eager(count)
+
+    arithmetic.pin(precision == "tf32")
+    for width in widths:
+        try:
+            works: dict[str, Callable[[int], float]] = {
+                "pack": Stepper(case, width, on, precision),
+                "eager": plain,
+            }
+            times = clock.in_turns(works, rounds, block)
+        except torch.OutOfMemoryError:
+            left.append(f"{case.workload} {precision} width {width}: does not fit the memory")
+            continue
+        finally:
+            works = {}
+            gc.collect()
+            if on.type == "cuda":
+                torch.cuda.empty_cache()
+        found = row(case, width, times["pack"], times["eager"], least, limits, precision)
+        rows.append({**found, "eager_variant": eager.variant})
+    return rows, left
+
+
+@contextmanager
+def practitioner(precision: str) -> Iterator[None]:
+    """Torch as a practitioner has it, not as the engine needs it for equal bits."""
+    cudnn = torch.backends.cudnn.benchmark
+    torch.set_deterministic_debug_mode("default")
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = cudnn
+        arithmetic.pin(precision == "tf32")

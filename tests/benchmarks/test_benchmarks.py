@@ -1,0 +1,122 @@
+"""The benchmarks in a size of seconds: their form, never their times."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINE = {"cpu", "isa", "cores", "physical_cores", "memory_gib", "gpu", "torch", "python", "load"}
+
+
+def run(*words: str, **env: str) -> str:
+    """Run a module of the benchmarks as `make bench` does; all it says."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MKL_"))}
+    paths = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env={**inherited, "PYTHONPATH": paths, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def quick(name: str, out: Path, **env: str) -> dict[str, Any]:
+    """What a benchmark in its quick size writes; its page must have a table and its warning."""
+    said = run("benchmarks", name, "--quick", "--out", str(out), **env)
+    assert said.endswith("all done\n")
+    assert {path.name for path in out.iterdir()} == {f"{name}.json", f"{name}.md"}
+    page = (out / f"{name}.md").read_text(encoding="utf-8")
+    assert "Quick sizes: these numbers are worth nothing." in page
+    refused = partial(pytest.fail, "JSON that is not strict: ")
+    found: dict[str, Any] = json.loads(
+        (out / f"{name}.json").read_text(encoding="utf-8"), parse_constant=refused
+    )
+    assert found["benchmark"] == name
+    assert found["sizes"] == "quick"
+    assert set(found["machine"]) == MACHINE
+    assert found["rows"] == [] or "| --- |" in page
+    assert str(ROOT) not in page + json.dumps(found)
+    return found
+
+
+@pytest.mark.dag
+def test_grid(tmp_path: Path) -> None:
+    """Every way gives seconds and a ratio to ours, and all do the same work."""
+    found = quick("grid", tmp_path)
+    ways = [row["way"] for row in found["rows"]]
+    assert ways[0] == "ours: training"
+    assert len(ways) == len(set(ways)) == 5
+    for row in found["rows"]:
+        assert row["how"] in ("measured", "extrapolated") or row["how"].startswith("skipped")
+        if not row["how"].startswith("skipped"):
+            assert row["seconds"] > 0
+            assert row["ratio"] > 0
+            assert row["sample"]
+    agreement = found["agreement"]
+    assert agreement["agree"] == agreement["trials"] == 4, agreement
+    assert 0 < agreement["largest_difference"] < agreement["tolerance"]
+
+
+def test_mnist_is_skipped_without_its_files(tmp_path: Path) -> None:
+    """Without the files the result says so, and nothing fails."""
+    found = quick("mnist", tmp_path, TRAINSCAPE_RAW="")
+    assert "TRAINSCAPE_RAW" in found["skipped"]
+
+
+def test_engine(tmp_path: Path) -> None:
+    """Every pack stands beside the eager loop and below no floor's ceiling."""
+    found = quick("engine", tmp_path)
+    assert {row["width"] for row in found["rows"]} == {2, 8}
+    assert all(rate > 0 for rate in found["ceilings"]["flop_per_s"].values())
+    assert all(rate > 0 for rate in found["ceilings"]["copied_bytes_per_s"].values())
+    for row in found["rows"]:
+        assert row["ratio"] == pytest.approx(row["rate"] / row["eager_rate"])
+        floors = row["arithmetic_floor_s"], row["memory_floor_s"]
+        assert row["floor_s"] == max(floors)
+        assert min(floors) > 0
+        assert row["percent"] > 0
+
+
+@pytest.mark.dag
+def test_orchestration(tmp_path: Path) -> None:
+    """Both executors, the dry run and the finished study are timed."""
+    found = quick("orchestration", tmp_path)
+    keys = [row["key"] for row in found["rows"]]
+    assert keys == [
+        *("toy_fuse", "toy_local", "toy_dry_run"),
+        *("aggregates", "nothing_to_do", "dry_run", "parse", "dvc_status"),
+    ]
+    assert all(0 < row["min_s"] <= row["median_s"] for row in found["rows"])
+
+
+@pytest.mark.dag
+def test_increment(tmp_path: Path) -> None:
+    """A rate more trains its own cells alone."""
+    found = quick("increment", tmp_path)
+    assert [row["cells"] for row in found["rows"]] == [4, 4, 0]
+    assert found["shares"]["cells"] == 1
+    assert all(share > 0 for share in found["shares"].values())
+
+
+def test_gpu_evidence_without_a_gpu_writes_nothing(tmp_path: Path) -> None:
+    """It runs through on a CPU, says that nothing was measured, and leaves no file."""
+    words = ("benchmarks.gpu_evidence", "--out", str(tmp_path))
+    said = run(*words, CUDA_VISIBLE_DEVICES="")
+    assert said.count("no CUDA device: nothing was measured on a GPU") == 2
+    assert "failed:" not in said
+    assert "DOES NOT HOLD" not in said
+    assert not list(tmp_path.iterdir())
