@@ -24,7 +24,7 @@ CELL = Cell(
     evaluate_every=1.0,
     precision="fp32",
 )
-GOLDEN = "e6e71fba8ac720cc378c4817e6e571f038652dc5c802c99cf35f89e73364ce7f"
+GOLDEN = "fe6d186195a5e848ecd35b01975364e7b2ef4a80c70495d8c1eb2a4c141ad431"
 SPEC = (
     '{"batch_size":64,"budget":{"epochs":15},"evaluate_every":1.0,"lr":0.01,'
     '"optimizer":{"momentum":0.9,"name":"momentum","weight_decay":0.0},"precision":"fp32",'

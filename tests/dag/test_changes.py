@@ -20,7 +20,7 @@ WAYS = {
     "in turn": (["snakemake", "dvc"], ["dvc"], ["snakemake"]),
 }
 COMMANDS = {"snakemake": ("snakemake", "--cores", "all"), "dvc": ("dvc", "repro")}
-ARITHMETIC = ("self.loss_sum += losses", "self.loss_sum += 2 * losses")
+ARITHMETIC = ("self.loss_sum.add_(losses)", "self.loss_sum.add_(2 * losses)")
 NEW_OPTIMIZER = '''"""Signs: steps of one length in every coordinate."""
 
 from dataclasses import dataclass
