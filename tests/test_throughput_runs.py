@@ -288,7 +288,7 @@ def test_by_hand(tmp_path: Path) -> None:
                 sys.executable,
                 "-m",
                 "pytest",
-                "tests/benchmarks",
+                "tests/benchmarks/test_throughput.py",
                 "-p",
                 "pytest_benchmark.plugin",
                 *more,

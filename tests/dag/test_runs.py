@@ -72,7 +72,7 @@ def whole(shared: Path) -> Project:
         project = Project(shared / "whole", shared)
         if not project.root.exists():
             making = scratch(shared / "making-whole", shared)
-            making.change(budget={"epochs": 400})
+            making.change(budget={"epochs": 200})
             making.snakemake()
             making.root.rename(project.root)
     return project
@@ -84,7 +84,7 @@ def test_killed(victim: str, whole: Project, clean: Project) -> None:
 
     If all of Snakemake is killed it wants its unlock first; if a pack is, its cells that wait fail.
     """
-    clean.change(budget={"epochs": 400})
+    clean.change(budget={"epochs": 200})
     clean.trainscape("data")
     running = clean.start("env", "TRAINSCAPE_WIDTH=2", "snakemake", "--cores", "1")
     limit = time.monotonic() + 120
