@@ -47,7 +47,7 @@ class Sizes:
 
 FULL = Sizes(
     name="full",
-    rounds=7,
+    rounds=3,
     block=0.25,
     cells=6,
     trials=20,
