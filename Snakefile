@@ -26,9 +26,9 @@ LOGS = f"logs/{LAYOUT.study.name}"
 
 
 rule all:
-    localrule: True
     input:
         LAYOUT.targets(*STAGES),
+    localrule: True
 
 
 include: "workflow/rules/data.smk"

@@ -2,7 +2,6 @@
 
 
 rule collect:
-    localrule: True
     input:
         ancient(LAYOUT.targets("train", "throughput")),
     output:
@@ -10,12 +9,12 @@ rule collect:
         tables=described(LAYOUT, "collect"),
     log:
         f"{LOGS}/collect.log",
+    localrule: True
     shell:
         shell_command(LAYOUT, "make", "collect") + " > {log} 2>&1"
 
 
 rule draw_figures:
-    localrule: True
     input:
         ancient(LAYOUT.targets("train", "throughput")),
     output:
@@ -23,12 +22,12 @@ rule draw_figures:
         figures=described(LAYOUT, "figures"),
     log:
         f"{LOGS}/figures.log",
+    localrule: True
     shell:
         shell_command(LAYOUT, "make", "figures") + " > {log} 2>&1"
 
 
 rule collect_timings:
-    localrule: True
     input:
         ancient(LAYOUT.targets("train", "throughput", "collect", "figures")),
     output:
@@ -36,5 +35,6 @@ rule collect_timings:
         products=described(LAYOUT, "timings"),
     log:
         f"{LOGS}/timings.log",
+    localrule: True
     shell:
         shell_command(LAYOUT, "make", "timings") + " > {log} 2>&1"

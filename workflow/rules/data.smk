@@ -5,11 +5,11 @@ for DATASET in LAYOUT.datasets:
     rule:
         name:
             f"make_dataset_{DATASET}"
-        localrule: True
         output:
             update(f"data/{DATASET}.npz"),
             str(data_stamp(DATASET)),
         log:
             f"{LOGS}/data/{DATASET}.log",
+        localrule: True
         shell:
             shell_command(LAYOUT, "data", DATASET) + " > {log} 2>&1"

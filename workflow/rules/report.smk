@@ -2,7 +2,6 @@
 
 
 rule write_report:
-    localrule: True
     input:
         ancient(LAYOUT.targets(*STAGES[:-1])),
     output:
@@ -10,5 +9,6 @@ rule write_report:
         page=described(LAYOUT, "report"),
     log:
         f"{LOGS}/report.log",
+    localrule: True
     shell:
         shell_command(LAYOUT, "make", "report") + " > {log} 2>&1"

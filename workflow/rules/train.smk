@@ -9,23 +9,23 @@ rule train:
         f"{LAYOUT.output}/cells/{{workload}}/{{optimizer}}/{{cell}}.json",
     log:
         f"{LOGS}/train/{{workload}}/{{optimizer}}/{{cell}}.log",
+    resources:
+        gpu=int(LAYOUT.gpu),
     params:
         pack=lambda wildcards: wildcards.workload,
         pack_cost=lambda wildcards, output: LAYOUT.cost(output[0]),
         pack_command=lambda wildcards: command(LAYOUT, "train", "--jobs"),
-    resources:
-        gpu=int(LAYOUT.gpu),
     shell:
         shell_command(LAYOUT, "train") + " {output} > {log} 2>&1"
 
 
 rule settle_cells:
-    localrule: True
     input:
         ancient(LAYOUT.products("train")),
     output:
         LAYOUT.stamp("train"),
     log:
         f"{LOGS}/settle.log",
+    localrule: True
     shell:
         shell_command(LAYOUT, "make", "settle") + " > {log} 2>&1"
