@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ class Cell:
         validation: the share of the training split that is held out, 0 for none.
         evaluate_every: training examples between evaluations, in passes over the training split.
         precision: of the arithmetic: ``fp32``, ``tf32`` or ``bf16``.
+        trace_every: steps between recorded training losses, or None for none.
     """
 
     workload: str
@@ -81,6 +82,7 @@ class Cell:
     validation: float
     evaluate_every: float
     precision: str
+    trace_every: int | None = None
 
     def spec(self) -> dict[str, Any]:
         """The cell as plain data: what its file states and its digest covers."""
@@ -95,6 +97,7 @@ class Cell:
             "validation": self.validation,
             "evaluate_every": self.evaluate_every,
             "precision": self.precision,
+            "trace_every": self.trace_every,
         }
 
     def digest(self, identity: Mapping[str, str]) -> str:
@@ -126,24 +129,28 @@ class TrialRecord:
             split has: comparable with test values, which the running ``train_loss`` is not.
         val_loss, val_metric: on the validation split; empty without one.
         test_loss, test_metric: on the test split.
+        trace: the training loss of every so many steps, from the first on.
+        path: the parameters before the first step and at every evaluation, for workloads whose path
+            is kept.
     """
 
     seed: int
     status: str
     diverged_at: int | None
-    train_loss: list[float]
-    fit_loss: list[float]
-    fit_metric: list[float]
-    val_loss: list[float]
-    val_metric: list[float]
-    test_loss: list[float]
-    test_metric: list[float]
+    train_loss: list[float] = field(default_factory=list)
+    fit_loss: list[float] = field(default_factory=list)
+    fit_metric: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_metric: list[float] = field(default_factory=list)
+    test_loss: list[float] = field(default_factory=list)
+    test_metric: list[float] = field(default_factory=list)
+    trace: list[float] = field(default_factory=list)
+    path: list[list[float]] = field(default_factory=list)
 
     @classmethod
     def untrained(cls, seed: int, status: str) -> TrialRecord:
         """The record of a trial that has no history."""
-        histories: list[list[float]] = [[] for f in fields(cls) if f.type == "list[float]"]
-        return cls(seed, status, None, *histories)
+        return cls(seed, status, None)
 
 
 def import_path(optimizer: Mapping[str, Any]) -> str | None:

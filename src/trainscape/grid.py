@@ -35,7 +35,7 @@ def cells(study: Study) -> list[Cell]:
         Cell(
             workload=workload,
             optimizer=optimizer,
-            batch_size=batch_size,
+            batch_size=_size(batch_size, workload, study),
             lr=lr,
             schedule=schedule,
             seeds=study.seed_list(),
@@ -43,6 +43,7 @@ def cells(study: Study) -> list[Cell]:
             validation=study.validation,
             evaluate_every=study.evaluate_every,
             precision=study.precision,
+            trace_every=study.trace_every,
         )
         for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
         for lr, schedule in product(rates[optimizer.label], shapes)
@@ -82,6 +83,17 @@ def targets(study: Study) -> dict[str, float]:
     """The validation metric that each workload is to reach."""
     own = {name: workloads.registry.get(name, "workloads").target for name in study.workloads}
     return {**own, **study.target}
+
+
+def _size(batch_size: int | str, workload: str, study: Study) -> int:
+    """Examples a step; ``full`` is the whole training split, and refused beside its number."""
+    if batch_size != "full":
+        return int(batch_size)
+    size = datasets.registry.get(workloads.registry.get(workload).dataset).train
+    full = size - validation_size(size, study.validation)
+    if full in study.grid.batch_size:
+        raise UserError(f"grid.batch_size: 'full' is {full} for {workload!r}; remove one of them")
+    return full
 
 
 def _rates(study: Study, opts: list[Part]) -> dict[str, list[float]]:

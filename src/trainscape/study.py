@@ -206,6 +206,10 @@ PartEntry = Annotated[
     _choice(_entry_form, "is neither a name nor {name: ..., label: ...}"),
 ]
 Parts = Annotated[list[PartEntry], _axis()]
+Size = Annotated[
+    Annotated[Whole, Tag("<number>")] | Annotated[Literal["full"], Tag("<full>")],
+    Discriminator(lambda value: "<full>" if value == "full" else "<number>"),
+]
 OptimizerPart = Annotated[
     Annotated[str, Tag("<name>")] | Annotated[OptimizerEntry, Tag("<entry>")],
     _choice(_entry_form, "is none of: a name, {name: ..., label: ...}, {torch: ..., label: ...}"),
@@ -224,8 +228,10 @@ class Grid(Strict):
             [{"torch": "torch.optim.NAdam", "momentum_decay": 0.01, "label": "nadam"}],
         ],
     )
-    batch_size: Annotated[list[Whole], _axis(), Distinct] = Field(
-        default=[16, 64, 256], description="examples a step", examples=[[32, 128]]
+    batch_size: Annotated[list[Size], _axis(), Distinct] = Field(
+        default=[16, 64, 256],
+        description="examples a step; full for the whole training split",
+        examples=[[32, 128], [1, 64, "full"]],
     )
     lr: Annotated[
         Annotated[RateList, Tag("<list>")]
@@ -334,6 +340,10 @@ class Study(Strict):
     evaluate_every: Positive = Field(
         default=1.0,
         description="passes over the training split between evaluations; may be a fraction",
+    )
+    trace_every: Whole | None = Field(
+        default=None,
+        description="steps between recorded training losses, from the first on; none by default",
     )
     target: dict[str, Real] = Field(
         default={},

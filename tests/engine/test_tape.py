@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from engine import examples
-from trainscape.engine.tape import Arena, record
+from trainscape.engine.tape import record
+from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

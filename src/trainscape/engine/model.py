@@ -141,6 +141,15 @@ class Stack:
         parts = [p.detach().reshape(self.width, -1) for p in self.params.values()]
         return torch.cat(parts, dim=1)
 
+    def pieces(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+        """Tensors (T, n) laid out like the blocks, as views (T, *shape), a parameter each."""
+        found = []
+        for names, block in zip(self.groups, blocks, strict=True):
+            shapes = [self.params[name].shape[1:] for name in names]
+            parts = torch.split(block, [shape.numel() for shape in shapes], dim=1)
+            found += [p.view(-1, *shape) for p, shape in zip(parts, shapes, strict=True)]
+        return found
+
     def masks(self, keys: Tensors, step: Tensor, batch: int) -> Tensors:
         """Dropout masks (S, B, …) of one step, one per seed.
 

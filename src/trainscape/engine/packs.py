@@ -33,7 +33,7 @@ class Packs:
 
     def __init__(self, task: Task, width: int | None) -> None:
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
-        self.precision = task.precision
+        self.precision, self.trace = task.precision, task.trace
         self.limit = width or suitable(task.workload, task.splits, task.plan)
         self.filled = (
             task.splits.train.x.device.type == "cuda"
@@ -85,7 +85,9 @@ class Packs:
         try:
             if self.pack is None or self.pack.stack.width < width:
                 self.pack = None  # gives its memory back first
-                self.pack = Pack(self.workload, self.splits, self.plan, width, self.precision)
+                self.pack = Pack(
+                    self.workload, self.splits, self.plan, width, self.precision, self.trace
+                )
             whole = part + part[-1:] * (self.pack.stack.width - len(part))
             if not self.probed and len(whole) > 2:
                 self.probed = True

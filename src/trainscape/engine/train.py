@@ -11,7 +11,9 @@ So the model's part is recorded once (:mod:`trainscape.engine.tape`), and on a G
 
 from __future__ import annotations
 
+import math
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,12 +22,14 @@ from torch.func import vmap
 
 from trainscape.cell import TrialRecord
 from trainscape.engine import streams
-from trainscape.engine.blame import blamed_rule, blaming, idle, out_of_memory
+from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
+from trainscape.engine.feed import Chunk, Feed
 from trainscape.engine.graph import Replay
+from trainscape.engine.group import Group
 from trainscape.engine.model import Stack
 from trainscape.engine.spares import spares
-from trainscape.engine.tape import Arena, record
 from trainscape.engine.trial import METRICS, averages, outputs, scored
+from trainscape.engine.writer import Arena
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
@@ -33,51 +37,8 @@ if TYPE_CHECKING:
 
     from trainscape.budget import Plan
     from trainscape.engine.data import Split, Splits
-    from trainscape.engine.tape import Work
     from trainscape.engine.trial import Trial
-    from trainscape.optimizers import Optimizer
     from trainscape.workloads import Workload
-
-
-class Group:
-    """Neighbours in a pack that share an optimizer, updated together.
-
-    Args:
-        optimizer: their rule.
-        part: their places.
-        blocks: the parameters of the whole pack.
-    """
-
-    def __init__(self, optimizer: Optimizer, part: slice, blocks: Sequence[Tensor]) -> None:
-        self.optimizer, self.part = optimizer, part
-        self.params = [block[part] for block in blocks]
-        self.states = [optimizer.init(param) for param in self.params]
-        self.names = list(optimizer.scalars(1))
-        self.row = blocks[0].new_zeros(1, len(self.names))
-        self.now = {name: self.row[0, i] for i, name in enumerate(self.names)}
-        self.table = self.row
-
-    def open(self, steps: range) -> None:
-        """Make the table of what these steps alone decide."""
-        rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
-        self.table = torch.tensor(rows, dtype=self.row.dtype, device=self.row.device)
-
-    def update(self, grads: Sequence[Tensor], lr: Tensor, at: Tensor) -> None:
-        """One step, the ``at``-th (int64 (1,)) of the table; ``lr`` (T, 1), ``grads`` (T, …)."""
-        if self.names:
-            torch.index_select(self.table, 0, at, out=self.row)
-        rates = lr[self.part]
-        changed = False
-        try:
-            for param, grad, state in zip(self.params, grads, self.states, strict=True):
-                mine = grad.reshape(len(lr), -1)[self.part]
-                before = param._version  # counts changes in place
-                self.optimizer.update(param, mine, state, rates, self.now)
-                changed |= param._version != before
-        except Exception as error:
-            raise blamed_rule(self.optimizer, error) from error
-        if not changed:
-            raise idle(self.optimizer)
 
 
 class Pack:
@@ -89,14 +50,21 @@ class Pack:
         plan: steps and evaluations.
         width: how many trials.
         precision: ``fp32``, ``tf32`` or ``bf16``.
+        trace: the loss of every so many steps is kept, from the first on; None for none.
     """
 
     def __init__(
-        self, workload: Workload, splits: Splits, plan: Plan, width: int, precision: str = "fp32"
+        self,
+        workload: Workload,
+        splits: Splits,
+        plan: Plan,
+        width: int,
+        precision: str = "fp32",
+        trace: int | None = None,
     ) -> None:
         self.workload, self.splits, self.plan = workload, splits, plan
         self.device = device = splits.train.x.device
-        self.precision = precision
+        self.precision, self.trace = precision, trace
         with blaming(workload, plan):
             self.stack = Stack(workload.build, width, splits.train.x[:2])
         self.arena = Arena()
@@ -109,6 +77,7 @@ class Pack:
         self.first = torch.zeros(1, dtype=torch.int64, device=device)  # the step its epoch began at
         self.loss_sum = torch.zeros(width, dtype=torch.float64, device=device)
         self.finite = torch.zeros(width, dtype=torch.int64, device=device)  # steps with such a sum
+        self.losses_of = self.lr.new_zeros(plan.epoch if trace else 0, width)  # an epoch's steps
 
     def load(self, trials: Sequence[Trial]) -> None:
         """Start with these trials, as many as the pack is wide.
@@ -139,6 +108,10 @@ class Pack:
         self.loss_count = 0
         self.diverged_at = torch.zeros_like(self.finite)
         self.history: list[dict[str, list[float]]] = []
+        self.scale = torch.ones(len(trials), dtype=torch.float64)
+        self.epoch, self.done = range(0), 0
+        self.traces: list[list[float]] = []
+        self.paths = [self._weights()]
 
     def train(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[TrialRecord]:
         """Train to the end of the plan, or until all have diverged; every trial's record.
@@ -155,6 +128,7 @@ class Pack:
                     progress(k + 1, self.plan.total)
                     if bool((self.diverged_at > 0).all()):
                         break
+        self._close()
         return self.records()
 
     def step(self, k: int) -> None:
@@ -168,6 +142,7 @@ class Pack:
             self.feeds[size] = Feed(self, size)
         self._replay(size, partial(self._advance, self.feeds[size]))
         self.loss_count += 1
+        self.done = k + 1
 
     @torch.no_grad()
     def _advance(self, feed: Feed) -> None:
@@ -176,6 +151,8 @@ class Pack:
         torch.index_select(self.rates, 0, self.at, out=self.lr.view(1, -1))
         for group in self.groups:
             group.update(grads, self.lr, self.at)
+        if self.trace:
+            self.losses_of.index_copy_(0, self.at, losses[None])
         self.loss_sum.add_(losses)
         self.finite.add_(self.loss_sum.isfinite())  # once not finite, a sum stays so
         self.at.add_(1)
@@ -191,8 +168,10 @@ class Pack:
         self.diverged_at[lost] = self.finite[lost] + 1
         self.diverged_at[running & ~lost & ~finite] = step
         self.history.append({name: found.tolist() for name, found in entry.items()})
+        self.paths.append(self._weights())
         self.loss_sum.mul_(0)  # keeps what is not finite
         self.loss_count = 0
+        self._react()
 
     def records(self) -> list[TrialRecord]:
         """Every trial's record; a diverged trial's history ends at the last finite evaluation."""
@@ -204,7 +183,11 @@ class Pack:
                 for name in METRICS
             }
             status = "diverged" if at else "ok"
-            records.append(TrialRecord(trial.seed, status, at or None, **history))
+            trace = list(takewhile(math.isfinite, (losses[i] for losses in self.traces)))
+            path = [weights[i] for weights in self.paths[: length + 1] if weights]
+            records.append(
+                TrialRecord(trial.seed, status, at or None, **history, trace=trace, path=path)
+            )
         return records
 
     def losses(self, x: Tensor, y: Tensor, masks: dict[str, Tensor]) -> Tensor:
@@ -226,15 +209,40 @@ class Pack:
 
     def _open(self, epoch: int) -> None:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
-        steps = range(epoch * self.plan.epoch, (epoch + 1) * self.plan.epoch)
+        self._close()
+        self.epoch = steps = range(epoch * self.plan.epoch, (epoch + 1) * self.plan.epoch)
         orders = [streams.permutation(self.plan.examples, s, "order", epoch) for s in self.seeds]
         self.order.copy_(torch.stack(orders))
         self.first.fill_(steps.start)
         self.at.zero_()
-        rates = self._rates(steps)
-        self.rates[: len(rates)].copy_(rates)
+        self._set_rates()
         for group in self.groups:
             group.open(steps)
+
+    def _close(self) -> None:
+        """Keep what the epoch before has left to trace."""
+        if self.trace:
+            rows = slice(-self.epoch.start % self.trace, self.done - self.epoch.start, self.trace)
+            self.traces += self.losses_of[rows].tolist()
+
+    def _set_rates(self) -> None:
+        """Lay out the rates of the epoch's steps."""
+        rates = self._rates(self.epoch)
+        self.rates[: len(rates)].copy_(rates)
+
+    def _react(self) -> None:
+        """Let the schedules that follow the validation loss set the rates of what is left."""
+        before = self.scale.clone()
+        for i, trial in enumerate(self.trials):
+            if trial.schedule.reacts:
+                losses = [entry["val_loss"][i] for entry in self.history]
+                self.scale[i] = trial.schedule.feedback(losses)
+        if not torch.equal(before, self.scale):
+            self._set_rates()
+
+    def _weights(self) -> list[list[float]]:
+        """Every trial's parameters, if the workload's path is to be kept."""
+        return self.stack.flat.tolist() if self.workload.path else []
 
     def _factors(self) -> Tensor:
         """What every schedule of the pack makes of its peak rate, (schedules, steps) float64."""
@@ -246,7 +254,8 @@ class Pack:
         """The learning rate of every step and trial (steps, T)."""
         factors = self.factors[:, steps.start : steps.stop]
         rates = factors[[self.shapes.index(t.schedule) for t in self.trials]]
-        return (rates * torch.tensor([t.lr for t in self.trials], dtype=torch.float64)[:, None]).T
+        peaks = torch.tensor([t.lr for t in self.trials], dtype=torch.float64) * self.scale
+        return (rates * peaks[:, None]).T
 
     def _groups(self) -> list[Group]:
         """Runs of equal optimizers."""
@@ -257,7 +266,7 @@ class Pack:
         for part in parts:
             optimizer = optimizers[part.start]
             try:
-                groups.append(Group(optimizer, part, self.stack.blocks))
+                groups.append(Group(optimizer, part, self.stack))
             except Exception as error:
                 raise blamed_rule(optimizer, error) from error
         return groups
@@ -266,10 +275,13 @@ class Pack:
     def _scores(self, splits: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
         """Each split's mean loss and metric (T,) float64, and which trials are finite in all."""
         found: dict[str, Tensor] = {}
+        replaced = [pair for group in self.groups for pair in group.swap()]
         for name in splits:
             split: Split = getattr(self.splits, name)
             if len(split.y):
                 found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
+        for param, weights in replaced:
+            param.copy_(weights)
         numbers = (*(block.isfinite().all(1) for block in self.stack.blocks), *found.values())
         return found, torch.stack(
             [n if n.dtype == torch.bool else n.isfinite() for n in numbers]
@@ -287,85 +299,6 @@ class Pack:
 
     def _replay(self, key: object, work: Callable[[], Any]) -> Any:
         return self.replays.setdefault(key, Replay(self.device))(work)
-
-
-class Feed:
-    """Batches of one size, and the model's part of a step on them.
-
-    Args:
-        pack: whose trials are fed.
-        size: examples a batch, B.
-    """
-
-    def __init__(self, pack: Pack, size: int) -> None:
-        self.pack, self.size = pack, size
-        self.train = pack.splits.train
-        width, stack = pack.stack.width, pack.stack
-        self.x, self.y = (
-            of.new_empty(width * size, *of.shape[1:]) for of in (self.train.x, self.train.y)
-        )
-        self.masks = {
-            f"{name}.mask": stack.blocks[0].new_empty(width, size, *shape)
-            for name, (_, shape) in stack.dropouts.items()
-        }
-        self.columns = torch.arange(size, device=pack.device)
-        self.work: Work | None = None
-
-    def next(self) -> Sequence[Tensor]:
-        """The losses (T,) on the next batch of every trial, and the gradients of every block."""
-        self._fill()
-        if self.work is None:
-            with blaming(self.pack.workload, self.pack.plan):
-                buffers = self.pack.stack.buffers.values()
-                self.work = record(self._gradients, self.pack.arena, buffers, self._other)
-        return self.work()
-
-    @torch.enable_grad()
-    def _gradients(self) -> Sequence[Tensor]:
-        x, y = (of.view(-1, self.size, *of.shape[1:]) for of in (self.x, self.y))
-        losses = self.pack.losses(x, y, self.masks)
-        return losses.detach(), *self.pack.stack.gradients(losses)
-
-    def _fill(self) -> None:
-        """Gather each seed's rows once, then give every trial the rows and masks of its seed."""
-        pack = self.pack
-        columns = self.columns + pack.at * pack.plan.batch_size
-        rows = pack.order.index_select(1, columns).index_select(0, pack.seed_of).view(-1)
-        torch.index_select(self.train.x, 0, rows, out=self.x)
-        torch.index_select(self.train.y, 0, rows, out=self.y)
-        masks = pack.stack.masks(pack.keys, pack.first + pack.at, self.size)
-        for name, mask in masks.items():
-            torch.index_select(mask, 0, pack.seed_of, out=self.masks[name])
-
-    def _other(self) -> None:
-        """Other examples, to try a recording on."""
-        self.x.copy_(self.x.flip(0))
-        self.y.copy_(self.y.flip(0))
-
-
-class Chunk:
-    """Examples of one count that every trial is scored on.
-
-    Args:
-        pack: whose trials are scored.
-        x: as many examples (N, …).
-        y: their targets (N, …).
-    """
-
-    def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
-        self.x, self.y = x.clone(), y.clone()
-        with blaming(pack.workload, pack.plan):
-            self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), self._other)
-
-    def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
-        """The losses and metrics (T,) of these examples."""
-        self.x.copy_(x)
-        self.y.copy_(y)
-        return self.work()
-
-    def _other(self) -> None:
-        self.x.copy_(self.x.flip(0))
-        self.y.copy_(self.y.flip(0))
 
 
 def train(

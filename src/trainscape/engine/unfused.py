@@ -6,8 +6,10 @@ depend on no other trial. What fused training gains is lost: a trial costs a loo
 
 from __future__ import annotations
 
+import math
 import random
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +96,7 @@ class Single:
         _seed(streams.derive(trial.seed, "optimizer"))  # some draw numbers
         self.optimizer = _optimizer(trial, self.params)
         self.factors = trial.schedule.table(Clock(self.plan.epoch, self.plan.total))
+        self.scale = 1.0  # of the rate, by a schedule that follows the validation loss
         self.order = torch.zeros(0)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.finite = torch.zeros(
@@ -103,6 +106,8 @@ class Single:
         self.refused = False  # to go on, by the optimizer, over a loss that is not finite
         self.diverged_at: int | None = None
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
+        self.trace: list[Tensor] = []
+        self.path = [self._weights()]
 
     def train(self, progress: Callable[[int], None]) -> TrialRecord:
         """Train to the end of the plan, or until the trial has diverged; its record.
@@ -120,12 +125,16 @@ class Single:
                 if self.diverged_at:
                     break
         status = "diverged" if self.diverged_at else "ok"
-        return TrialRecord(self.trial.seed, status, self.diverged_at, **self.history)
+        trace = list(takewhile(math.isfinite, (loss.item() for loss in self.trace)))
+        path = [weights for weights in self.path if weights]
+        return TrialRecord(
+            self.trial.seed, status, self.diverged_at, **self.history, trace=trace, path=path
+        )
 
     def step(self, k: int) -> None:
         """Train on the next batch; ``k`` counts from 0."""
         x, y = self._batch(k)
-        lr = self.trial.lr * self.factors[k]
+        lr = self.trial.lr * self.scale * self.factors[k]
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         losses: list[Tensor] = []  # one; more where the optimizer tries other weights
@@ -148,6 +157,8 @@ class Single:
             self.refused = bool(losses) and not losses[0].isfinite()
             if not self.refused:
                 raise blamed_rule(self.trial.optimizer, error) from error
+        if self.task.trace and k % self.task.trace == 0:
+            self.trace.append(losses[0])
         self.loss_sum += losses[0]
         self.finite += self.loss_sum.isfinite()  # once not finite, a sum stays so
         self.loss_count += 1
@@ -171,6 +182,9 @@ class Single:
         for name, value in entry.items():
             self.history[name].append(value.item())
         self._mode(training=True)
+        self.path.append(self._weights())
+        if self.trial.schedule.reacts:
+            self.scale = self.trial.schedule.feedback(self.history["val_loss"])
         self.loss_sum.zero_()
         self.loss_count = 0
 
@@ -203,6 +217,11 @@ class Single:
 
     def _outputs(self, x: Tensor) -> Tensor:
         return outputs(partial(self.model, x), self.task.precision, self.device)
+
+    def _weights(self) -> list[float]:
+        """The parameters, if the workload's path is to be kept."""
+        kept = self.params if self.workload.path else []
+        return [value for param in kept for value in param.flatten().tolist()]
 
     def _mode(self, training: bool) -> None:
         self.model.train(training)

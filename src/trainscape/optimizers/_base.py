@@ -27,6 +27,7 @@ class Optimizer:
     """
 
     name: ClassVar[str]
+    elementwise: ClassVar[bool] = True
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
         """The state before the first step: named tensors shaped like ``param``."""
@@ -59,6 +60,10 @@ class Optimizer:
             now: this step's :meth:`scalars`, each a tensor of no dimension.
         """
         raise TypeError(f"optimizer {self.name!r} defines no update rule")
+
+    def evaluated(self, param: Tensor, state: dict[str, Tensor]) -> Tensor | None:
+        """The weights to evaluate the model at, a new tensor like ``param``; None for ``param``."""
+        return None
 
     def now(self, step: int, like: Tensor) -> Now:
         """The :meth:`scalars` of a step as tensors of the type and device of ``like``."""

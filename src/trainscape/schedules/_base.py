@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from trainscape.checks import refusal
 from trainscape.errors import UserError
 from trainscape.schedules._duration import durations, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,19 @@ class Schedule:
     def shape(self, step: int, clock: Clock) -> float:
         """The factor at ``step`` (counted from 0), without warm-up. Subclasses define it."""
         raise TypeError(f"schedule {self.name!r} defines no shape")
+
+    def feedback(self, losses: Sequence[float]) -> float:
+        """A further factor, that follows from the validation losses so far. 1 for most schedules.
+
+        Args:
+            losses: of all evaluations so far, the last one last; at least one.
+        """
+        return 1.0
+
+    @property
+    def reacts(self) -> bool:
+        """Whether the rate follows the validation loss, not the step alone."""
+        return type(self).feedback is not Schedule.feedback
 
     def factor(self, step: int, clock: Clock) -> float:
         """The factor on the peak rate at ``step`` (counted from 0), warm-up included.

@@ -65,6 +65,7 @@ class Workload:
         std: what inputs are divided by then.
         loss: the mean loss of a batch, from outputs and targets.
         metric: what the workload is judged by.
+        path: whether every evaluation records the model's parameters: for models of a few.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Workload:
     std: float = 1.0
     loss: Loss = cross_entropy
     metric: Metric = ACCURACY
+    path: bool = False
 
 
 registry: Registry[Workload] = Registry("workload", "trainscape.workloads", separator="-")
@@ -89,11 +91,12 @@ def workload(
     std: float = 1.0,
     loss: Loss = cross_entropy,
     metric: Metric = ACCURACY,
+    path: bool = False,
 ) -> Callable[[Callable[[], nn.Module]], Callable[[], nn.Module]]:
     """Register the decorated model builder as the workload ``name``; see :class:`Workload`."""
 
     def decorate(build: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
-        entry = Workload(name, dataset, build, target, mean, std, loss, metric)
+        entry = Workload(name, dataset, build, target, mean, std, loss, metric, path)
         registry.add(name, entry, build.__code__.co_filename)
         return build
 
