@@ -73,6 +73,7 @@ def test_the_digest_is_pinned() -> None:
         replace(CELL, budget={"steps": 15}),
         replace(CELL, validation=0.0),
         replace(CELL, evaluate_every=0.5),
+        replace(CELL, trace_every=30),
     ],
 )
 def test_every_value_counts(other: Cell) -> None:

@@ -191,7 +191,20 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
     alone = set(identity.closure("digits-mlp", "torch", "torch.optim.NAdam", "constant"))
     engine = "trainscape.engine."
     rules = {"trainscape.optimizers.sgd"}
-    own = {f"{engine}{name}" for name in ("packs", "train", "tape", "spares")}
+    own = {
+        f"{engine}{name}"
+        for name in (
+            "calls",
+            "feed",
+            "group",
+            "packs",
+            "rewrites",
+            "spares",
+            "tape",
+            "train",
+            "writer",
+        )
+    }
     assert fused - alone == own | rules
     assert alone - fused == {f"{engine}unfused", "trainscape.imported"}
     both = {

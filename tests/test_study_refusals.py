@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "budget, device, evaluate_every, grid, name, output, plugins, precision, seeds, target, "
-    "throughput, validation, workloads"
+    "throughput, trace_every, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"

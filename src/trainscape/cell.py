@@ -69,7 +69,7 @@ class Cell:
         validation: the share of the training split that is held out, 0 for none.
         evaluate_every: training examples between evaluations, in passes over the training split.
         precision: of the arithmetic: ``fp32``, ``tf32`` or ``bf16``.
-        trace_every: steps between recorded training losses, or None for none.
+        trace_every: steps between recorded training losses, 0 for none.
     """
 
     workload: str
@@ -82,7 +82,7 @@ class Cell:
     validation: float
     evaluate_every: float
     precision: str
-    trace_every: int | None = None
+    trace_every: int = 0
 
     def spec(self) -> dict[str, Any]:
         """The cell as plain data: what its file states and its digest covers."""
@@ -97,7 +97,7 @@ class Cell:
             "validation": self.validation,
             "evaluate_every": self.evaluate_every,
             "precision": self.precision,
-            "trace_every": self.trace_every,
+            **({"trace_every": self.trace_every} if self.trace_every else {}),
         }
 
     def digest(self, identity: Mapping[str, str]) -> str:

@@ -341,9 +341,8 @@ class Study(Strict):
         default=1.0,
         description="passes over the training split between evaluations; may be a fraction",
     )
-    trace_every: Whole | None = Field(
-        default=None,
-        description="steps between recorded training losses, from the first on; none by default",
+    trace_every: Annotated[int, Field(ge=0), Number] = Field(
+        default=0, description="steps between recorded training losses, from the first; 0 for none"
     )
     target: dict[str, Real] = Field(
         default={},

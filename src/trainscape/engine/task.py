@@ -33,14 +33,14 @@ class Task:
         splits: the data, on the device to train on.
         plan: steps and evaluations.
         precision: of the arithmetic.
-        trace: steps between recorded training losses, or None.
+        trace: steps between recorded training losses, 0 for none.
     """
 
     workload: Workload
     splits: Splits
     plan: Plan
     precision: str = "fp32"
-    trace: int | None = None
+    trace: int = 0
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], arrays: Arrays, on: torch.device) -> Task:
@@ -49,7 +49,7 @@ class Task:
         splits = prepare(arrays, workload, spec["validation"], on)
         size = len(splits.train.y)
         plan = Plan(size, spec["batch_size"], spec["budget"], spec["evaluate_every"])
-        return cls(workload, splits, plan, spec["precision"], spec["trace_every"])
+        return cls(workload, splits, plan, spec["precision"], spec.get("trace_every", 0))
 
 
 def trials(spec: Mapping[str, Any], optimizer: Optimizer) -> list[Trial]:

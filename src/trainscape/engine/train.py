@@ -50,7 +50,7 @@ class Pack:
         plan: steps and evaluations.
         width: how many trials.
         precision: ``fp32``, ``tf32`` or ``bf16``.
-        trace: the loss of every so many steps is kept, from the first on; None for none.
+        trace: the loss of every so many steps is kept, from the first on; 0 for none.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Pack:
         plan: Plan,
         width: int,
         precision: str = "fp32",
-        trace: int | None = None,
+        trace: int = 0,
     ) -> None:
         self.workload, self.splits, self.plan = workload, splits, plan
         self.device = device = splits.train.x.device
