@@ -6,8 +6,19 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 # MKL reads this once, at its first call, and some tests multiply matrices before they choose a
 # device: without it their last bits depend on the alignment of their operands.
 os.environ["MKL_CBWR"] = "AUTO,STRICT"
 
 sys.path.append(str(Path(__file__).parent))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, unless it is asked for."""
+    if "TRAINSCAPE_SLOW" in os.environ:
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip("takes minutes; set TRAINSCAPE_SLOW=1 to run it"))

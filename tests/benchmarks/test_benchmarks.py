@@ -12,10 +12,6 @@ from typing import Any
 
 import pytest
 
-# minutes of Snakemake runs each, whose parts other tests run one by one
-slow = pytest.mark.skipif(
-    "TRAINSCAPE_SLOW" not in os.environ, reason="takes minutes; set TRAINSCAPE_SLOW=1 to run it"
-)
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"cpu", "isa", "cores", "physical_cores", "memory_gib", "gpu", "torch", "python", "load"}
 
@@ -95,7 +91,7 @@ def test_engine(tmp_path: Path) -> None:
         assert row["percent"] > 0
 
 
-@slow
+@pytest.mark.slow  # minutes of Snakemake runs, whose parts other tests run one by one
 @pytest.mark.dag
 def test_orchestration(tmp_path: Path) -> None:
     """Both executors, the dry run and the finished study are timed."""
@@ -108,7 +104,7 @@ def test_orchestration(tmp_path: Path) -> None:
     assert all(0 < row["min_s"] <= row["median_s"] for row in found["rows"])
 
 
-@slow
+@pytest.mark.slow  # minutes of Snakemake runs, whose parts other tests run one by one
 @pytest.mark.dag
 def test_increment(tmp_path: Path) -> None:
     """A rate more trains its own cells alone."""

@@ -6,9 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-
-from dag.project import Project, scratch
+from dag.project import Project, made_once, scratch
 
 HERE = Path(__file__).parent
 
@@ -30,32 +28,32 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(shared: Path) -> Project:
     """The tiny study after `dvc repro`, committed and pushed; tests must not change it."""
-    with FileLock(shared / "finished.lock"):
-        project = Project(shared / "finished", shared)
-        if not project.root.exists():
-            making = scratch(shared / "making", shared)
-            making.use_remote()
-            making.dvc("repro")
-            making.work()
-            making.commit("Results")
-            making.dvc("push")
-            making.root.rename(project.root)  # only a project that is whole has the name
-    return project
+
+    def make(folder: Path) -> Project:
+        making = scratch(folder, shared)
+        making.use_remote()
+        making.dvc("repro")
+        making.work()
+        making.commit("Results")
+        making.dvc("push")
+        return making
+
+    return made_once("finished", shared, make)
 
 
 @pytest.fixture(scope="session")
 def history(finished: Project, shared: Path) -> Project:
     """Two commits with results, the newer with one learning rate less; not to be changed."""
-    with FileLock(shared / "history.lock"):
-        project = Project(shared / "history", shared)
-        if not project.root.exists():
-            making = finished.copy(shared / "making-history")
-            making.change(lr=[0.1])
-            making.dvc("repro")
-            making.work()
-            making.commit("One rate less")
-            making.root.rename(project.root)
-    return project
+
+    def make(folder: Path) -> Project:
+        making = finished.copy(folder)
+        making.change(lr=[0.1])
+        making.dvc("repro")
+        making.work()
+        making.commit("One rate less")
+        return making
+
+    return made_once("history", shared, make)
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from filelock import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY: dict[str, Any] = {
@@ -234,4 +235,14 @@ def scratch(root: Path, shared: Path) -> Project:
     (root / "params.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False), encoding="utf-8")
     project.git("init", "--quiet", "--initial-branch=main")
     project.commit("The project")
+    return project
+
+
+def made_once(name: str, shared: Path, make: Callable[[Path], Project]) -> Project:
+    """What ``make`` makes in the folder it is given, by whichever worker comes first."""
+    with FileLock(shared / f"{name}.lock"):
+        project = Project(shared / name, shared)
+        if not project.root.exists():
+            made = make(shared / f"making-{name}")
+            made.root.rename(project.root)  # only a project that is whole has the name
     return project

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 # The commands for a value that is added, removed and put back; in turn, each meets what the other
 # has made.
-WAYS = {
-    "snakemake": (["snakemake"], ["snakemake"], ["snakemake"]),
-    "dvc": (["dvc"], ["dvc"], ["dvc"]),
-    "in turn": (["snakemake", "dvc"], ["dvc"], ["snakemake"]),
-}
+WAYS = [
+    pytest.param((["snakemake"], ["snakemake"], ["snakemake"]), id="snakemake"),
+    pytest.param((["dvc"], ["dvc"], ["dvc"]), id="dvc", marks=pytest.mark.slow),
+    pytest.param((["snakemake", "dvc"], ["dvc"], ["snakemake"]), id="in turn"),
+]
 COMMANDS = {"snakemake": ("snakemake", "--cores", "all"), "dvc": ("dvc", "repro")}
 ARITHMETIC = ("self.loss_sum.add_(losses)", "self.loss_sum.add_(2 * losses)")
 NEW_OPTIMIZER = '''"""Signs: steps of one length in every coordinate."""
@@ -39,9 +39,9 @@ class Signs(Optimizer):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_rate_that_comes_and_goes(project: Project, way: str) -> None:
+def test_rate_that_comes_and_goes(project: Project, way: tuple[list[str], ...]) -> None:
     """An added rate trains its cells alone; removed, it leaves no trace; put back, none trains."""
-    adding, removing, putting_back = WAYS[way]
+    adding, removing, putting_back = way
     before = project.results()
     ours = {"sgd lr0.2", "adam lr0.2"}
 

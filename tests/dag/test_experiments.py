@@ -12,23 +12,28 @@ if TYPE_CHECKING:
 
 # One cell of its own, so that little is trained.
 CHANGE = ("-S", "grid.batch_size=[128]", "-S", "grid.lr=[0.1]", "-S", "grid.optimizer=[adam]")
-WAYS: dict[str, list[tuple[str, ...]]] = {
-    "workspace": [("exp", "run")],
-    "temporary folder": [("exp", "run", "--temp")],
-    "queue": [("exp", "run", "--queue"), ("exp", "run", "--run-all")],
-}
+WORKSPACE = [("exp", "run")]
+TEMPORARY = [("exp", "run", "--temp")]
+QUEUE = [("exp", "run", "--queue"), ("exp", "run", "--run-all")]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_experiment(project: Project, way: str) -> None:
+@pytest.mark.parametrize(
+    "commands",
+    [
+        pytest.param(WORKSPACE, id="workspace"),
+        pytest.param(TEMPORARY, id="temporary folder", marks=pytest.mark.slow),
+        pytest.param(QUEUE, id="queue"),  # runs in a temporary folder, too
+    ],
+)
+def test_experiment(project: Project, commands: list[tuple[str, ...]]) -> None:
     """An experiment trains its own cell only, and `dvc exp show` has its metrics."""
     before = project.results()
-    first, *rest = WAYS[way]
+    first, *rest = commands
     project.dvc(*first, "--name", "wide", *CHANGE)
     for words in rest:
         project.dvc(*words)
     assert list(_metrics(project, "wide")["digits-mlp"]["adam"]) == ["128"]
-    if way == "workspace":
+    if commands == WORKSPACE:
         assert "train adam lr0.1" in project.work()
     else:
         assert project.work() == set()

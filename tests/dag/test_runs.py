@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from filelock import FileLock
 
 import lint_workflow
-from dag.project import Project, scratch
+from dag.project import Project, made_once, scratch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,14 +67,14 @@ def _cells(project: Project) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def whole(shared: Path) -> Project:
     """A study of four cells that take a second each, trained without a break."""
-    with FileLock(shared / "whole.lock"):
-        project = Project(shared / "whole", shared)
-        if not project.root.exists():
-            making = scratch(shared / "making-whole", shared)
-            making.change(budget={"epochs": 200})
-            making.snakemake()
-            making.root.rename(project.root)
-    return project
+
+    def make(folder: Path) -> Project:
+        making = scratch(folder, shared)
+        making.change(budget={"epochs": 200})
+        making.snakemake()
+        return making
+
+    return made_once("whole", shared, make)
 
 
 @pytest.mark.parametrize("victim", ["the run", "a pack"])
