@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from dag.project import Project, made_once, scratch
 
 HERE = Path(__file__).parent
