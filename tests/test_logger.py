@@ -234,6 +234,18 @@ def test_a_failed_job_shows_its_rule_its_log_and_how_the_log_ends(start: Start) 
     assert "CalledProcessError" not in "\n".join(lines)
 
 
+def test_cells_that_fail_with_one_log_show_it_once(start: Start, tmp_path: Path) -> None:
+    """The first cell of a failed pack shows how the log ends; the others are a line each."""
+    seen = start()
+    for name, text in (("a", "no memory\n"), ("b", "no memory\n"), ("c", "another\n")):
+        log = tmp_path / f"{name}.log"
+        log.write_text(text, encoding="utf-8")
+        seen.see(record(LogEvent.JOB_ERROR, rule_name="train", log=[log]))
+    text = seen.end()
+    assert text.count("| no memory") == text.count("| another") == 1
+    assert text.count("Failed: training (rule train): as above\n") == 1
+
+
 def test_an_error_that_no_job_claims_is_shown_in_full(start: Start) -> None:
     """A command's error is held back for its job; without one it is not lost."""
     seen = start()

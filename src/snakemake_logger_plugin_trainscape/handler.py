@@ -67,6 +67,7 @@ class LogHandler(LogHandlerBase):
         hidden = self._verbatim or quiet & {"all", "progress"}
         self._screen = Hidden() if hidden else screen(self._stream)
         self._run = Run()
+        self._told: list[str] = []  # the end of the log that the last failure showed
         self._commands: list[str] = []  # failed commands that no failed job has claimed yet
         self._native: logging.Handler | None = None
         self._over = threading.Event()
@@ -155,7 +156,11 @@ class LogHandler(LogHandlerBase):
                 outcome = ending[1] or ending[2]
                 break
         everything = bool(self.common_settings.show_failed_logs)
-        return failure(record, outcome, **({"tail": None} if everything else {}))
+        text = failure(record, outcome, **({"tail": None} if everything else {}))
+        head, *body = text.splitlines()
+        told = [line for line in body if line.startswith("  | ")]
+        again, self._told = bool(told) and told == self._told, told  # cells of one failed pack
+        return f"{head}: as above" if again else text
 
     def _routine(self, record: logging.LogRecord) -> bool:
         if record.levelno > logging.INFO:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW = 24  # the jobs whose durations count: a grid's cells differ, and neighbours are most alike
+EARLY = 0.05  # of the jobs: the first of a pack that trains together say nothing of the others
 REST = 0.1  # of a job's expected time is said to be left when it takes longer: never nothing
 
 
@@ -45,12 +46,13 @@ class Pace:
         self.done += 1
 
     def left(self, remaining: int, now: float) -> float | None:
-        """Seconds until ``remaining`` further jobs are done; None before the first has finished."""
+        """Seconds until ``remaining`` further jobs are done; None while that is anybody's guess."""
         if not remaining:
             return 0.0
-        if not self.done:
+        together = self._peak > self.cores
+        if not self.done or (together and self.done < EARLY * (self.done + remaining)):
             return None
-        if self._peak > self.cores:
+        if together:
             each = (self._last - self._first) / self.done
             return max(remaining * each - (now - self._last), each * REST)
         each = sum(self._durations) / len(self._durations)
