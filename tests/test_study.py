@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from trainscape import grid, study
+from trainscape.axes import Grid, Log
 from trainscape.errors import UserError
-from trainscape.study import Log, Study, parse, read
+from trainscape.study import Study, parse, read
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -73,7 +74,7 @@ def test_every_key_is_in_params_yaml_with_a_comment() -> None:
     lines = PARAMS.read_text().splitlines()
     shown = [re.match(r"( *)(\w+):", line) for line in lines]
     keys = {m[2]: i for i, m in enumerate(shown) if m and len(m[1]) <= 2}
-    sections: list[type[BaseModel]] = [Study, study.Grid, study.Throughput]
+    sections: list[type[BaseModel]] = [Study, Grid, study.Throughput]
     wanted = {key for section in sections for key in section.model_fields}
     assert wanted - keys.keys() == set()
     bare = [key for key in wanted if not lines[keys[key] - 1].lstrip().startswith("# ")]
@@ -93,17 +94,17 @@ def test_every_key_is_in_params_yaml_with_a_comment() -> None:
         ({"budget": {"steps": "1e3"}}, "budget", study.Budget(steps=1000)),
         ({"throughput": {"block": "1e-3"}}, "throughput", study.Throughput(block=0.001)),
         ({"throughput": {"rounds": "5"}}, "throughput", study.Throughput(rounds=5)),
-        ({"grid": {"lr": ["1e-3", "3"]}}, "grid", study.Grid(lr=[0.001, 3.0])),
-        ({"grid": {"batch_size": ["16", 32.0]}}, "grid", study.Grid(batch_size=[16, 32])),
+        ({"grid": {"lr": ["1e-3", "3"]}}, "grid", Grid(lr=[0.001, 3.0])),
+        ({"grid": {"batch_size": ["16", 32.0]}}, "grid", Grid(batch_size=[16, 32])),
         (
             {"grid": {"lr": {"log": ["1e-3", "1", "4"]}}},
             "grid",
-            study.Grid(lr=Log(log=(0.001, 1.0, 4))),
+            Grid(lr=Log(log=(0.001, 1.0, 4))),
         ),
         (
             {"grid": {"lr": {"sgd": ["1e-3"], "adam": {"log": ["1e-3", 1, "4"]}}}},
             "grid",
-            study.Grid(lr={"sgd": [0.001], "adam": Log(log=(0.001, 1.0, 4))}),
+            Grid(lr={"sgd": [0.001], "adam": Log(log=(0.001, 1.0, 4))}),
         ),
     ],
 )

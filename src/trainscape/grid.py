@@ -6,18 +6,19 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from trainscape import datasets, plugins, schedules, workloads
+from trainscape.axes import Log
 from trainscape.budget import Plan, validation_size
 from trainscape.cell import Cell
 from trainscape.errors import UserError, unknown
 from trainscape.parts import optimizer_parts, schedule_parts
 from trainscape.schedules import Clock
-from trainscape.study import Log, Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trainscape.cell import Part
     from trainscape.registry import Registry
+    from trainscape.study import Study
 
 
 def cells(study: Study) -> list[Cell]:

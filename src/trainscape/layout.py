@@ -19,7 +19,7 @@ from trainscape.errors import UserError, unknown
 from trainscape.figures.names import Figure, result_figures, timing_figures
 from trainscape.identity import digest
 from trainscape.results import check_claim
-from trainscape.study import WORD
+from trainscape.values import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable

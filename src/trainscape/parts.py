@@ -14,13 +14,14 @@ from trainscape.complaints import complaint, shown
 from trainscape.errors import UserError, unknown
 from trainscape.imported import Imported
 from trainscape.locate import hyperparameters, locate
-from trainscape.study import WORD, number
+from trainscape.values import WORD, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from trainscape.axes import Entry, OptimizerEntry
     from trainscape.registry import Registry
-    from trainscape.study import Entry, OptimizerEntry, Study
+    from trainscape.study import Study
 
 
 def optimizer_parts(study: Study) -> list[Part]:

@@ -1,0 +1,69 @@
+"""The kinds of values a study holds: numbers however spelled, words that name files, lists."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MANY = 10_000  # seeds, or rates in a range: more is a slip, and would only fill the memory
+
+
+def number(value: object) -> object:
+    """Numbers as numbers: YAML reads ``1e-3`` as text, and Python takes ``true`` for 1.
+
+    Raises:
+        ValueError: it is a truth value, text that is no number, or not finite; says so.
+    """
+    if isinstance(value, bool):
+        raise ValueError("is true or false; give a number")
+    if isinstance(value, str):
+        try:
+            value = float(value) if re.search(r"[.einf]", value.lower()) else int(value)
+        except ValueError:
+            raise ValueError("is no number") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("is no finite number")
+    return value
+
+
+def _word(value: str) -> str:
+    if not WORD.fullmatch(value):
+        raise ValueError(
+            "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
+        )
+    return value
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise ValueError(f"names {value!r} twice; remove one")
+    return values
+
+
+Number = BeforeValidator(number)
+Distinct = AfterValidator(_distinct)
+Whole = Annotated[int, Field(gt=0), Number]
+Count = Annotated[int, Field(gt=0, le=MANY), Number]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63), Number]
+Real = Annotated[float, Number]
+Positive = Annotated[float, Field(gt=0), Number]
+Share = Annotated[float, Field(ge=0, lt=1), Number]
+Word = Annotated[
+    str, AfterValidator(_word), Field(json_schema_extra={"pattern": f"^{WORD.pattern}$"})
+]
+
+
+def axis(**words: Any) -> Any:
+    """A list that has to hold something; distinct values, as the schema says it."""
+    return Field(min_length=1, json_schema_extra={"uniqueItems": True}, **words)
+
+
+class Strict(BaseModel):
+    """A mapping that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
