@@ -54,18 +54,31 @@ def closure(entries: Iterable[Path]) -> dict[str, str]:
         SyntaxError: a file is not Python.
     """
     found: dict[str, set[str]] = {}
-    seen: set[Path] = set()
-    todo = [(path.resolve(), path.resolve().parent) for path in entries]
+    for name, path in {pair for entry in entries for pair in _reached(entry.resolve())}:
+        if name not in EXCLUDED:
+            found.setdefault(name, set()).add(file_hash(path))
+    return {name: "+".join(sorted(hashes)) for name, hashes in sorted(found.items())}
+
+
+@cache
+def _reached(entry: Path) -> frozenset[tuple[str, Path]]:
+    """The names and files of all modules that a file needs, itself among them."""
+    root = entry.parent
+    seen: dict[Path, str] = {}
+    todo = [entry]
     while todo:
-        path, root = todo.pop()
+        path = todo.pop()
         name = module_name(path, root)
         if path in seen or name.startswith(DATASETS):
             continue
-        seen.add(path)
-        if name not in EXCLUDED:
-            found.setdefault(name, set()).add(file_hash(path))
-        todo += [(file, root) for file in imports(path, root)]
-    return {name: "+".join(sorted(hashes)) for name, hashes in sorted(found.items())}
+        seen[path] = name
+        todo += imports(path, root)
+    return frozenset((name, path) for path, name in seen.items())
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def module_name(path: Path, root: Path) -> str:
@@ -82,8 +95,7 @@ def module_name(path: Path, root: Path) -> str:
 @cache
 def file_hash(path: Path) -> str:
     """The sha256 (hex) of a file's meaning: see :func:`canonical_source`."""
-    text = canonical_source(path.read_text(encoding="utf-8"), str(path))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256("".join(_walk(_parsed(path))).encode()).hexdigest()
 
 
 @cache
@@ -95,7 +107,7 @@ def imports(path: Path, root: Path) -> tuple[Path, ...]:
         root: the folder that a plugin's absolute imports start from.
     """
     files: set[Path] = set()
-    for level, name in _imported_names(ast.parse(path.read_text(encoding="utf-8"))):
+    for level, name in _imported_names(_parsed(path)):
         if level:
             files.update(_locate(name, path.parents[level - 1]))
         elif name.split(".")[0] == PACKAGE.name:

@@ -1,6 +1,8 @@
 # One job per cell; its file name holds the digest of everything that decides its numbers.
 # The fuse executor trains the ready ones of a workload in one process per core or GPU (docs/fuse.md).
 
+PACK_COMMAND = command(LAYOUT, "train", "--jobs")
+
 
 rule train:
     input:
@@ -14,7 +16,7 @@ rule train:
     params:
         pack=lambda wildcards: wildcards.workload,
         pack_cost=lambda wildcards, output: LAYOUT.cost(output[0]),
-        pack_command=lambda wildcards: command(LAYOUT, "train", "--jobs"),
+        pack_command=lambda wildcards: PACK_COMMAND,
     shell:
         shell_command(LAYOUT, "train") + " {output} > {log} 2>&1"
 
