@@ -202,6 +202,24 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "validation: 0.9999 of the 1437 examples of 'digits-mlp' leaves a split without any; "
         "choose 0, or a share from 0.0007 to 0.9993",
     ),
+    (
+        {
+            "schedule": [
+                {"name": "warm_restarts", "growth": "2", "label": "a"},
+                {"name": "warm_restarts", "growth": 2.0, "label": "b"},
+            ]
+        },
+        "grid.schedule: 'a' and 'b' are the same; remove one",
+    ),
+    (
+        {"schedule": [{"name": "wsd", "form": "lineal"}]},
+        "grid.schedule[0].form: unknown 'lineal'; did you mean 'linear'?",
+    ),
+    (
+        {"schedule": [{"name": "wsd", "decay": "6 epochs"}]},
+        "grid.schedule: wsd.decay: '6 epochs' is 216 steps of 180; choose at most 180 steps "
+        "(with batch_size 32 of 'digits-mlp')",
+    ),
     # targets
     (
         {"target": {"digits-mpl": 0.9}},
@@ -220,6 +238,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"target": {"digits-mlp": 0.9}, "validation": 0},
         "target: {'digits-mlp': 0.9} needs a validation split; "
         "set validation above 0 or remove target",
+    ),
+    (
+        {"schedule": ["cosine", {"name": "plateau", "label": "patient"}], "validation": 0},
+        "validation: 0 leaves schedule 'patient' no loss to follow; "
+        "choose a share such as 0.2, or remove it from grid.schedule",
     ),
 ]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Protocol
 
-from trainscape.errors import UserError
+from trainscape.errors import UserError, unknown
 
 
 class Part(Protocol):
@@ -39,6 +40,34 @@ def numbers(part: Part, interval: str, *keys: str) -> None:
         if not (above and below):  # NaN is neither
             raise refusal(part, key, f"is out of range; choose a number in {interval}")
         object.__setattr__(part, key, value)  # a frozen dataclass, still being made
+
+
+def integers(part: Part, least: int, *keys: str) -> None:
+    """Hold the named fields to whole numbers from ``least``, and make them ints.
+
+    Raises:
+        UserError: one of them is none, or below.
+    """
+    for key in keys:
+        given = getattr(part, key)
+        try:
+            value = float("no number" if isinstance(given, bool) else given)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not (value.is_integer() and value >= least):
+            raise refusal(part, key, f"is no whole number from {least}; choose one")
+        object.__setattr__(part, key, int(value))
+
+
+def options(part: Part, choices: tuple[str, ...], *keys: str) -> None:
+    """Hold the named fields to one of ``choices``.
+
+    Raises:
+        UserError: one of them is something else; names the nearest, or lists them.
+    """
+    for key in keys:
+        if getattr(part, key) not in choices:
+            raise unknown(f"{part.name}.{key}", getattr(part, key), choices)
 
 
 def flags(part: Part, *keys: str) -> None:

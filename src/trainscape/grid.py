@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from trainscape.cell import Part
     from trainscape.registry import Registry
+    from trainscape.schedules import Schedule
     from trainscape.study import Study
 
 
@@ -137,8 +138,14 @@ def _check_plans(grid: list[Cell]) -> None:
     """Every batch size fits its data and every schedule its run."""
     for cell in _distinct_runs(grid):
         steps = plan(cell)
+        schedule: Schedule = make(cell.schedule, schedules.registry)
+        if schedule.reacts and not cell.validation:
+            raise UserError(
+                f"validation: {cell.validation:g} leaves schedule {cell.schedule.label!r} no loss "
+                "to follow; choose a share such as 0.2, or remove it from grid.schedule"
+            )
         try:
-            make(cell.schedule, schedules.registry).check(Clock(steps.epoch, steps.total))
+            schedule.check(Clock(steps.epoch, steps.total))
         except UserError as error:
             at = f"batch_size {cell.batch_size} of {cell.workload!r}"
             raise UserError(f"grid.schedule: {error} (with {at})") from None

@@ -1,0 +1,66 @@
+"""Cyclical rates: up and down again between a base and the peak, in straight lines.
+
+Source: Smith, Cyclical learning rates for training neural networks, 2017, section 3 (a base of a
+third or a quarter of the peak); ``torch.optim.lr_scheduler.CyclicLR``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from trainscape.checks import numbers, options
+from trainscape.schedules import Clock, Schedule, register
+from trainscape.schedules._duration import durations
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Mode = Literal["triangular", "triangular2", "exp_range"]
+
+
+@register("cyclical")
+@dataclass(frozen=True)
+class Cyclical(Schedule):
+    """b + (1 − b) · h · a, with b = ``base``; a goes from 0 to 1 in ``rise``, back in ``fall``.
+
+    The height h is 1 (triangular), (1/2)^⌊c⌋ (triangular2) or γ^c (exp_range) after c cycles.
+
+    Args:
+        rise: the duration from the base to the peak, Smith's step size.
+        fall: the duration back to the base; None takes as long as the rise.
+        base: b, the share of the peak at which the run and every cycle start.
+        mode: how the height goes on, by name.
+        gamma: γ, for exp_range: what each cycle multiplies the height by. Smith's and torch's are
+            per step, which would be another schedule for every batch size.
+
+    >>> [Cyclical(rise="10 steps", base=0).shape(step, Clock(10, 100)) for step in (0, 5, 10, 15)]
+    [0.0, 0.5, 1.0, 0.5]
+    """
+
+    rise: str = "10%"
+    fall: str | None = None
+    base: float = 0.25
+    mode: Mode = "triangular"
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        durations(self, "rise", *(["fall"] if self.fall is not None else []))
+        numbers(self, "[0, 1]", "base")
+        options(self, get_args(Mode), "mode")
+        numbers(self, "(0, 1]", "gamma")
+
+    def shape(self, step: int, clock: Clock) -> float:
+        rise, fall = clock.steps(self.rise), clock.steps(self.fall or self.rise)
+        cycles = step / (rise + fall)
+        at = (cycles % 1) * (rise + fall)  # exact, so that the peak falls on its step
+        along = float(min(at / rise, (rise + fall - at) / fall))
+        return self.base + (1 - self.base) * self._height(cycles) * along
+
+    def _height(self, cycles: Fraction) -> float:
+        """h: what is left of the height after so many cycles."""
+        if self.mode == "triangular2":
+            return math.pow(0.5, math.floor(cycles))
+        return math.pow(self.gamma, cycles) if self.mode == "exp_range" else 1.0

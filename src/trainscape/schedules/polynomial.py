@@ -1,0 +1,40 @@
+"""Polynomial decay: a power of the share of the run that is left, from the peak to a floor.
+
+Source: Chen et al., DeepLab, 2018, section 4.1 (the "poly" policy, power 0.9); You, Gitman and
+Ginsburg, Large batch training of convolutional networks, 2017 (power 2);
+``torch.optim.lr_scheduler.PolynomialLR``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trainscape.checks import numbers
+from trainscape.schedules import Clock, Schedule, register
+
+
+@register("polynomial")
+@dataclass(frozen=True)
+class Polynomial(Schedule):
+    """f + (1 − f) · (1 − step / total)^p, with p = ``power`` and f = ``final``.
+
+    Args:
+        power: p; 1 is a straight line, above 1 the rate falls early, below 1 late.
+        final: f, the share of the peak that would follow the last step.
+
+    >>> Polynomial(power=2).shape(50, Clock(epoch=10, total=100))
+    0.25
+    """
+
+    power: float = 2.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers(self, "(0, inf)", "power")
+        numbers(self, "[0, 1]", "final")
+
+    def shape(self, step: int, clock: Clock) -> float:
+        left = (clock.total - step) / clock.total
+        return self.final + (1 - self.final) * math.pow(left, self.power)
