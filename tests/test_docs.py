@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from trainscape import schedules
+
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"```(?:python|yaml)\n# (?P<path>\S+)\n(?P<text>.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"^\$ (.+)$", re.MULTILINE)
@@ -87,3 +89,13 @@ def test_links_in_the_documentation_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("name", schedules.registry.names())
+def test_every_schedule_is_listed_and_drawn(name: str) -> None:
+    """The README, the comment in params.yaml and the gallery name every schedule."""
+    listed = next(r for r in (ROOT / "README.md").read_text().splitlines() if "| schedules |" in r)
+    comment = re.search(r"# Factor on.*?schedule:", (ROOT / "params.yaml").read_text(), re.DOTALL)
+    assert f"`{name}`" in listed
+    assert comment and re.search(rf"\b{name}\b", comment[0])
+    assert f">{name}</text>" in (ROOT / "docs" / "schedules.svg").read_text()

@@ -216,9 +216,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "grid.schedule[0].form: unknown 'lineal'; did you mean 'linear'?",
     ),
     (
-        {"schedule": [{"name": "wsd", "decay": "6 epochs"}]},
-        "grid.schedule: wsd.decay: '6 epochs' is 216 steps of 180; choose at most 180 steps "
-        "(with batch_size 32 of 'digits-mlp')",
+        {"schedule": [{"name": "wsd", "decay": "12 epochs"}]},
+        "grid.schedule: wsd.decay: '12 epochs' is 216 steps of 180; choose at most 180 steps "
+        "(with batch_size 64 of 'digits-mlp')",
     ),
     # targets
     (
