@@ -1,4 +1,7 @@
-"""The engine against the loop that a practitioner would write with ``torch.optim``."""
+"""The engine against the loop that a practitioner would write with ``torch.optim``.
+
+Where torch lacks an optimizer, the loop takes the oracle that its rule is tested against.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ import torch
 
 from engine import examples
 from engine.examples import OPTIMIZERS, Task, task, trial
+from oracles import oracle
 from trainscape import datasets, workloads
 from trainscape.datasets import Raw
 from trainscape.engine import streams
 from trainscape.engine.data import Split, Splits
 from trainscape.engine.model import MaskedDropout, build
 from trainscape.engine.train import train
+from trainscape.imported import switch
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
@@ -29,16 +34,26 @@ if TYPE_CHECKING:
 
 SEED = 3
 METRICS = ("val_loss", "val_metric", "test_loss", "test_metric")
-LR = {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.02}  # others: 0.002
+LR = {  # others: 0.002
+    "sgd": 0.1,
+    "momentum": 0.03,
+    "nesterov": 0.03,
+    "adagrad": 0.02,
+    "adadelta": 1.0,
+    "lion": 0.0005,
+    "lars": 5.0,
+    "lamb": 0.01,
+    "muon": 0.02,
+    "schedule_free_sgd": 0.3,
+    "schedule_free_adamw": 0.005,
+}
 WORKLOADS = [*workloads.registry.names(), "batch-norm"]
 
 
 def plain(one: Trial, of: Task) -> dict[str, list[float]]:
-    """Train one model on its own, by ``torch.optim``; its history as in a record."""
+    """Train one model on its own, by the optimizer's oracle; its history as in a record."""
     model = build(of.workload.build, one.seed)
-    optimizer = one.optimizer.reference(model.parameters(), one.lr)
-    if optimizer is None:
-        pytest.skip(f"{one.optimizer.name} has no counterpart in torch.optim")
+    optimizer = oracle(one.optimizer, list(model.parameters()), one.lr)
     factors = one.schedule.table(Clock(of.plan.epoch, of.plan.total))
     history: dict[str, list[float]] = {name: [] for name in ("train_loss", *METRICS)}
     losses: list[float] = []
@@ -55,9 +70,11 @@ def plain(one: Trial, of: Task) -> dict[str, list[float]]:
         if k + 1 in of.plan.evaluations:
             history["train_loss"].append(sum(losses) / len(losses))
             losses.clear()
+            switch(optimizer, training=False)
             for name, split in (("val", of.splits.val), ("test", of.splits.test)):
                 for part, value in zip(("loss", "metric"), score(model, split, of), strict=True):
                     history[f"{name}_{part}"].append(value)
+            switch(optimizer, training=True)
     return history
 
 

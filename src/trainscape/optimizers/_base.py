@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # rules use tensor methods only, so that listing a grid never
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An element-wise update rule; the dataclass fields of a subclass are its hyperparameters.
+    """An update rule; the dataclass fields of a subclass are its hyperparameters.
 
     The rule is written as if for one parameter tensor of one model. The engine calls it with the
     parameters of many models stacked on a leading axis and ``lr`` shaped to broadcast, so a rule
@@ -24,13 +24,26 @@ class Optimizer:
     Those that round once (``mul``, ``add``, ``addcmul``, ``addcdiv``, ``lerp``, ``sqrt``, ``div``)
     qualify; ``pow`` with a fractional exponent does not: its vector and scalar code differ in the
     last bit.
+
+    A rule that needs a parameter whole, for a norm or a product, says ``elementwise = False``. It
+    is called once per parameter of the model, with that parameter of T trials: ``param``, ``grad``
+    and what :meth:`init` returns are (T, *shape), ``lr`` is (T, 1, …, 1). No number of a trial may
+    depend on T: it reduces over the axes after the first only (:mod:`._norms`), and multiplies
+    matrices in batches of two at least.
+
+    Attributes:
+        elementwise: whether the rule is the same for any shape; then it is called with many
+            parameters side by side.
     """
 
     name: ClassVar[str]
     elementwise: ClassVar[bool] = True
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        """The state before the first step: named tensors shaped like ``param``."""
+        """The state before the first step: named tensors shaped like ``param``.
+
+        What is one number per trial, such as a sum of its rates, is shaped like ``param[..., :1]``.
+        """
         return {}
 
     def scalars(self, step: int) -> dict[str, float]:
@@ -62,7 +75,11 @@ class Optimizer:
         raise TypeError(f"optimizer {self.name!r} defines no update rule")
 
     def evaluated(self, param: Tensor, state: dict[str, Tensor]) -> Tensor | None:
-        """The weights to evaluate the model at, a new tensor like ``param``; None for ``param``."""
+        """The weights to evaluate the model at, as a new tensor; None for ``param`` itself.
+
+        For rules that average: training goes on at ``param``. Called between steps, with what
+        :meth:`update` left.
+        """
         return None
 
     def now(self, step: int, like: Tensor) -> Now:

@@ -47,7 +47,7 @@ class Ours(torch.optim.Optimizer):
         self.lr = self.param_groups[0]["params"][0].detach().new_tensor(lr)
         for group in self.param_groups:
             for param in group["params"]:
-                self.state[param].update(rule.init(param.detach()))
+                self.state[param].update(rule.init(param.detach()[None]))
 
     @torch.no_grad()
     def step(self, _closure: Any = None) -> None:  # type: ignore[override]
@@ -56,8 +56,8 @@ class Ours(torch.optim.Optimizer):
         now = self.rule.now(self.taken, self.lr)
         for group in self.param_groups:
             for param in group["params"]:
-                if param.grad is not None:
-                    self.rule.update(param, param.grad, self.state[param], self.lr, now)
+                if param.grad is not None:  # rules take a leading axis of trials: here, of one
+                    self.rule.update(param[None], param.grad[None], self.state[param], self.lr, now)
 
 
 class Loop:

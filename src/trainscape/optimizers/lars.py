@@ -1,0 +1,66 @@
+"""LARS: momentum whose rate is set layer by layer, by the size of weights and gradient.
+
+Source: You, Gitman and Ginsburg, Large batch training of convolutional networks, 2017, algorithm 1.
+Biases and gains of normalisation (one dimension) are neither scaled nor decayed, and lr scales on
+the way out, as in the implementations in use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from trainscape.checks import numbers
+from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers._norms import norms, ratio
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trainscape.optimizers import Now
+
+
+@register("lars")
+@dataclass(frozen=True)
+class LARS(Optimizer):
+    """b ← μb + η‖w‖ / (‖g‖ + λ‖w‖) · (g + λw);  w ← w − lr · b, norms over a parameter.
+
+    Where w or g vanishes, the factor is 1; for parameters of one dimension it is 1 and λ is 0.
+
+    Args:
+        momentum: μ, how much of the running sum each step keeps.
+        weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
+        trust_coefficient: η, the share of its length by which w moves at lr = 1 and μ = 0.
+    """
+
+    elementwise: ClassVar[bool] = False
+
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    trust_coefficient: float = 0.001
+
+    def __post_init__(self) -> None:
+        numbers(self, "[0, 1)", "momentum")
+        numbers(self, "[0, inf)", "weight_decay")
+        numbers(self, "(0, inf)", "trust_coefficient")
+
+    def init(self, param: Tensor) -> dict[str, Tensor]:
+        return {"velocity": param.new_zeros(param.shape)}
+
+    def update(
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
+    ) -> None:
+        velocity = state["velocity"].mul_(self.momentum)
+        if param.dim() > 2:  # the first dimension is the trial
+            velocity.add_(self._trusted(param, grad))
+        else:
+            velocity.add_(grad)
+        param.addcmul_(velocity, lr, value=-1)
+
+    def _trusted(self, param: Tensor, grad: Tensor) -> Tensor:
+        """The gradient with its penalty, as long as a share η of the weights."""
+        weight, slope = norms(param), norms(grad)
+        if self.weight_decay:
+            slope.add_(weight, alpha=self.weight_decay)
+            grad.add_(param, alpha=self.weight_decay)
+        return grad.mul_(ratio(weight.mul_(self.trust_coefficient), slope))

@@ -1,0 +1,96 @@
+"""NAdam: Adam with Nesterov's look-ahead in its mean.
+
+Source: Dozat, Incorporating Nesterov momentum into Adam, 2016, algorithm 2 with its schedule of μ;
+as ``torch.optim.NAdam`` does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from trainscape.checks import numbers
+from trainscape.optimizers import Optimizer, register, root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from torch import Tensor
+
+    from trainscape.optimizers import Now
+
+
+@register("nadam")
+@dataclass(frozen=True)
+class NAdam(Optimizer):
+    """w ← w − lr · ((1−μₜ) / (1−Π) · g + μₜ₊₁ / (1−Πμₜ₊₁) · m) / (√v̂ + ε), m and v as in Adam.
+
+    At step t, μₜ = β₁(1 − 0.96^(tψ) / 2), Π = μ₁…μₜ and v̂ = v / (1−β₂ᵗ). λw is added to g first.
+
+    Args:
+        beta1: β₁, how much of the running mean each step keeps.
+        beta2: β₂, how much of the running mean square each step keeps.
+        eps: ε, the floor of the divisor.
+        weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
+        momentum_decay: ψ, how fast μ rises from β₁/2 to β₁.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum_decay: float = 0.004
+
+    def __post_init__(self) -> None:
+        numbers(self, "[0, 1)", "beta1", "beta2")
+        numbers(self, "[0, inf)", "eps", "weight_decay", "momentum_decay")
+
+    def init(self, param: Tensor) -> dict[str, Tensor]:
+        return {"mean": param.new_zeros(param.shape), "square": param.new_zeros(param.shape)}
+
+    def scalars(self, step: int) -> dict[str, float]:
+        root = (1 - self.beta2**step) ** 0.5
+        here, there = (_momentum(self.beta1, self.momentum_decay, t) for t in (step, step + 1))
+        product = _product(self.beta1, self.momentum_decay, step)
+        # √v̂ + ε = (√v + ε·root) / root: the correction goes into ε and into both shares
+        return {
+            "eps": self.eps * root,
+            "grad": root * (1 - here) / (1 - product),
+            "mean": root * there / (1 - product * there),
+        }
+
+    def update(
+        self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
+    ) -> None:
+        if self.weight_decay:
+            grad.add_(param, alpha=self.weight_decay)
+        mean = state["mean"].lerp_(grad, 1 - self.beta1)
+        square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        ahead = grad.mul_(now["grad"]).addcmul_(mean, now["mean"])
+        param.addcdiv_(ahead, root(square).add_(now["eps"]).div_(lr), value=-1)
+
+    def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+        from torch import optim
+
+        betas = self.beta1, self.beta2
+        return optim.NAdam(params, lr, betas, self.eps, self.weight_decay, self.momentum_decay)
+
+
+def _momentum(beta1: float, decay: float, step: int) -> float:
+    """μ of a step."""
+    return beta1 * (1 - 0.5 * 0.96 ** (step * decay))
+
+
+def _product(beta1: float, decay: float, step: int) -> float:
+    """μ₁…μₜ, which has no closed form: multiplied on from the longest known."""
+    known = _products(beta1, decay)
+    while len(known) <= step:
+        known.append(known[-1] * _momentum(beta1, decay, len(known)))
+    return known[step]
+
+
+@cache
+def _products(beta1: float, decay: float) -> list[float]:
+    return [1.0]

@@ -1,0 +1,31 @@
+"""Schedule-free AdamW as its authors' package has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import schedulefree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from torch import Tensor
+
+    from trainscape.optimizers.schedule_free_adamw import ScheduleFreeAdamW
+
+
+def reference(
+    optimizer: ScheduleFreeAdamW, params: Sequence[Tensor], lr: float
+) -> torch.optim.Optimizer:
+    """The package's, in training."""
+    made = schedulefree.AdamWScheduleFree(
+        list(params),
+        lr,
+        betas=(optimizer.beta1, optimizer.beta2),
+        eps=optimizer.eps,
+        weight_decay=optimizer.weight_decay,
+        r=optimizer.r,
+    )
+    made.train()
+    return made
