@@ -94,6 +94,7 @@ def test_every_optimizer_runs(name: str) -> None:
     assert not known or type(known).__module__.startswith("torch.optim")
 
 
+@pytest.mark.usefixtures("counters_in_double")
 @pytest.mark.parametrize("name", optimizers.registry.names())
 def test_our_rule_as_optimizer(name: str) -> None:
     """Where torch has no counterpart our rule is timed, and it is the same rule."""

@@ -40,7 +40,7 @@ LR = {  # others: 0.002
     "nesterov": 0.03,
     "adagrad": 0.02,
     "adadelta": 1.0,
-    "lion": 0.0005,
+    "lion": 0.0002,  # a sign of what is nothing but rounding (in_double) is worth that much
     "lars": 5.0,
     "lamb": 0.01,
     "muon": 0.02,

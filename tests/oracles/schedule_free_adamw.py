@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import schedulefree
 
+from trainscape.imported import switch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +21,7 @@ def reference(
     optimizer: ScheduleFreeAdamW, params: Sequence[Tensor], lr: float
 ) -> torch.optim.Optimizer:
     """The package's, in training."""
-    made = schedulefree.AdamWScheduleFree(
+    made: torch.optim.Optimizer = schedulefree.AdamWScheduleFree(
         list(params),
         lr,
         betas=(optimizer.beta1, optimizer.beta2),
@@ -27,5 +29,5 @@ def reference(
         weight_decay=optimizer.weight_decay,
         r=optimizer.r,
     )
-    made.train()
+    switch(made, training=True)
     return made

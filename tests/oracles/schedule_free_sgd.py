@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import schedulefree
 
+from trainscape.imported import switch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,12 +21,12 @@ def reference(
     optimizer: ScheduleFreeSGD, params: Sequence[Tensor], lr: float
 ) -> torch.optim.Optimizer:
     """The package's, in training."""
-    made = schedulefree.SGDScheduleFree(
+    made: torch.optim.Optimizer = schedulefree.SGDScheduleFree(
         list(params),
         lr,
         momentum=optimizer.momentum,
         weight_decay=optimizer.weight_decay,
         r=optimizer.r,
     )
-    made.train()
+    switch(made, training=True)
     return made

@@ -21,7 +21,8 @@ def norms(stacked: Tensor) -> Tensor:
         (T, 1, …, 1), to broadcast against ``stacked``.
     """
     rows = stacked.reshape(len(stacked), -1)
-    return rows.norm(dim=1).view(-1, *[1] * (stacked.dim() - 1))  # type: ignore[no-untyped-call]
+    found: Tensor = rows.norm(dim=1)
+    return found.view(-1, *[1] * (stacked.dim() - 1))
 
 
 def ratio(over: Tensor, under: Tensor) -> Tensor:

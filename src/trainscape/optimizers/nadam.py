@@ -80,7 +80,7 @@ class NAdam(Optimizer):
 
 def _momentum(beta1: float, decay: float, step: int) -> float:
     """μ of a step."""
-    return beta1 * (1 - 0.5 * 0.96 ** (step * decay))
+    return beta1 * (1 - 0.5 * float(0.96 ** (step * decay)))
 
 
 def _product(beta1: float, decay: float, step: int) -> float:
