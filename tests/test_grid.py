@@ -189,17 +189,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"batch_size": [64, 1151]},
-        "grid.batch_size: 1151 is more than the 1150 training examples of 'digits-mlp'; "
+        "grid.batch_size: 1151 is more than 'digits-mlp' has training examples; "
         "choose at most 1150",
     ),
     (
         {"validation": 0.0001},
-        "validation: 0.0001 of the 1437 examples of 'digits-mlp' leaves a split without any; "
+        "validation: 0.0001 of the examples of 'digits-mlp' (1437) leaves a split without any; "
         "choose 0, or a share from 0.0007 to 0.9993",
     ),
     (
         {"validation": 0.9999},
-        "validation: 0.9999 of the 1437 examples of 'digits-mlp' leaves a split without any; "
+        "validation: 0.9999 of the examples of 'digits-mlp' (1437) leaves a split without any; "
         "choose 0, or a share from 0.0007 to 0.9993",
     ),
     (
@@ -219,6 +219,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"schedule": [{"name": "wsd", "decay": "12 epochs"}]},
         "grid.schedule: wsd.decay: '12 epochs' is 216 steps of 180; choose at most 180 steps "
         "(with batch_size 64 of 'digits-mlp')",
+    ),
+    (
+        {"workloads": ["quadratic"], "batch_size": [1]},
+        "validation: 0.2 of the examples of 'quadratic' (1) leaves a split without any; choose 0",
+    ),
+    (
+        {"workloads": ["quadratic"], "validation": 0},
+        "grid.batch_size: 64 is more than 'quadratic' has training examples; choose at most 1",
     ),
     # targets
     (

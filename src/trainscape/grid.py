@@ -64,14 +64,15 @@ def plan(cell: Cell) -> Plan:
     held = validation_size(size, cell.validation)
     if cell.validation and not 0 < held < size:
         least = float(f"{1 / size:.1g}")
+        share = f", or a share from {least} to {1 - least}" if size > 1 else ""
         raise UserError(
-            f"validation: {cell.validation} of the {size} examples of {cell.workload!r} leaves a "
-            f"split without any; choose 0, or a share from {least} to {1 - least}"
+            f"validation: {cell.validation} of the examples of {cell.workload!r} ({size}) leaves a "
+            f"split without any; choose 0{share}"
         )
     if cell.batch_size > size - held:
         raise UserError(
-            f"grid.batch_size: {cell.batch_size} is more than the {size - held} training examples "
-            f"of {cell.workload!r}; choose at most {size - held}"
+            f"grid.batch_size: {cell.batch_size} is more than {cell.workload!r} has training "
+            f"examples; choose at most {size - held}"
         )
     return Plan(size - held, cell.batch_size, cell.budget, cell.evaluate_every)
 

@@ -15,7 +15,8 @@ import pytest
 
 from engine import examples
 from engine.examples import OPTIMIZERS, Task, Trained, task, trained, trial
-from trainscape import workloads
+from trainscape import datasets, workloads
+from trainscape.datasets import Raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,10 +117,21 @@ def test_a_narrow_batch_norm_is_the_same_in_every_pack() -> None:
         assert trained(trials[part], of) == together[part]
 
 
-def test_a_regression_is_the_same_in_every_pack() -> None:
-    """A model of four weights and a loss of the user's own round alike at every width."""
-    of = task(examples.regression(), examples.line(), 16, {"steps": 5}, every=0.5)
-    trials = crowd()
+def losses() -> dict[str, Task]:
+    """Tasks that are judged by a loss of their own: a user's, and those of the registry."""
+    noisy, point = (datasets.registry.get(n).make(Raw(Path())) for n in ("regression", "point"))
+    network, valley = map(workloads.registry.get, ("regression", "valley"))
+    return {
+        "four weights": task(examples.regression(), examples.line(), 16, {"steps": 5}, every=0.5),
+        "regression": task(network, noisy, 300, {"steps": 5}, every=0.5),
+        "valley": task(valley, point, 1, {"steps": 5}, validation=0),
+    }
+
+
+@pytest.mark.parametrize("name", ["four weights", "regression", "valley"])
+def test_a_loss_of_its_own_is_the_same_in_every_pack(name: str) -> None:
+    """Narrow outputs, models of two to four weights and losses of other kinds round alike."""
+    of, trials = losses()[name], crowd()
     together = trained(trials, of)
     for part in parts():
         assert trained(trials[part], of) == together[part]

@@ -168,6 +168,13 @@ def test_batch_norm_on_one_example_is_refused_with_the_nearest_batch_size() -> N
     assert train([trial()], of.workload, of.splits, fitting)[0].status == "ok"
 
 
+def test_batch_norm_on_data_of_one_example_is_refused() -> None:
+    """Where no batch size fits, none is named."""
+    of = task(examples.batch_norm(), examples.images(1), 1, validation=0.0)
+    with pytest.raises(UserError, match=r"BatchNorm cannot train on data of one example$"):
+        train([trial()], of.workload, of.splits, of.plan)
+
+
 def test_running_out_of_memory_is_not_blamed_on_the_model() -> None:
     """The error passes as it came: whoever packs trials can answer it with a narrower pack."""
 

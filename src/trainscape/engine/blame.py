@@ -75,6 +75,8 @@ def _blame(workload: Workload, plan: Plan, error: Exception) -> UserError:
     """What the error says, in one line that names the workload and the batch size."""
     said = f"workload {workload.name!r}, batch_size {plan.batch_size}: "
     if "more than 1 value per channel" in str(error):  # BatchNorm's words
+        if plan.examples == 1:
+            return UserError(f"{said}BatchNorm cannot train on data of one example")
         return UserError(
             f"{said}BatchNorm cannot train on a batch of one example, which {plan.examples} "
             f"examples leave; choose batch_size {_nearest(plan)}"
