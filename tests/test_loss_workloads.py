@@ -127,6 +127,13 @@ class TestQuadratic:
         assert record.test_loss == pytest.approx(after, rel=1e-4)
         assert record.train_loss == pytest.approx(before, rel=1e-4)
 
+    def test_path_is_the_articles(self) -> None:
+        """The points that the article prints after steps 0, 1, 2 and 39, from the start on."""
+        path = descent("quadratic", schedule=[DECAY])[0][0].path
+        assert len(path) == 41
+        printed = [f"{w:.6g}" for k in (0, 1, 2, 3, 40) for w in path[k]]
+        assert printed == ["5", "3.8", "2.8496", "2.095", "-0.995731"]
+
     def test_diverges_beyond_lr_1(self) -> None:
         """Below lr 1 descent comes nearer, above it moves away: 1 is stable's end."""
         (near, *_), (far, *_) = descent("quadratic", lr=[0.99, 1.01])
@@ -139,13 +146,15 @@ class TestValley:
     def test_every_step_is_the_recurrence(self) -> None:
         """Momentum in (x² + 20 y²)/2 from (−5, −2), written out in float64."""
         record = descent("valley", optimizer=["momentum"], lr=[0.05])[0][0]
-        w, v, after = np.array([-5.0, -2.0]), np.zeros(2), []
+        w, v, path, after = np.array([-5.0, -2.0]), np.zeros(2), [], []
         curvature = np.array([1.0, 20.0])
         for _ in range(40):
+            path.append(w)
             v = 0.9 * v + curvature * w
             w = w - 0.05 * v
             after.append((curvature * w**2).sum() / 2)
         assert record.test_loss == pytest.approx(after, rel=1e-3)
+        assert np.array(record.path[:-1]) == pytest.approx(np.array(path), abs=1e-5)
 
     def test_narrowness_bounds_the_rate(self) -> None:
         """Plain descent is stable up to 2/κ = 0.1; momentum 0.9 bears 0.15."""

@@ -59,6 +59,11 @@ def score(value: float, metric: Metric, *, unit: bool = False) -> str:
     return number(value) + (f" {metric.unit}" if unit and metric.unit else "")
 
 
+def deviation(value: float, metric: Metric) -> str:
+    """A metric's standard deviation: itself uncertain, so that two digits of a loss say it all."""
+    return score(value, metric) if metric.unit == "fraction" else number(value, 2)
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit that suits them: 310 µs, 0.84 s, 3.2 min, 1.5 h."""
     for limit, size, unit in (
@@ -99,8 +104,8 @@ def _test(row: Row, metric: Metric) -> Shown:
     mean, spread = row["test_metric_mean"], row["test_metric_std"]
     if mean is None:
         return Shown(None, "no value", state="none")
-    rough = score if metric.unit == "fraction" else lambda value, _: number(value, 2)
-    return Shown(mean, score(mean, metric), "" if spread is None else f"±{rough(spread, metric)}")
+    note = "" if spread is None else f"±{deviation(spread, metric)}"
+    return Shown(mean, score(mean, metric), note)
 
 
 def _steps(row: Row, _: Metric) -> Shown:

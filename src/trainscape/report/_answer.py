@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, best, edge, metric, records, ties
-from trainscape.figures.values import duration, number, score
+from trainscape.figures.values import deviation, duration, number, score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def _score(chosen: Row | None) -> str:
     unit = "%" if judged.unit == "fraction" else f" {judged.unit}".rstrip()
     if spread is None:
         return f"{judged.name} {mean}{unit}"
-    return f"{judged.name} {mean} ± {score(spread, judged)}{unit}"
+    return f"{judged.name} {mean} ± {deviation(spread, judged)}{unit}"
 
 
 def _spread(chosen: Row) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trainscape.analysis import Row, best, edge, grouped, metric, ties
-from trainscape.figures.values import duration, number, score
+from trainscape.figures.values import deviation, duration, number, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,8 +66,9 @@ def _short(key: str) -> Say:
 
 def _scored(name: str) -> Say:
     def say(row: Row, judged: Metric) -> str:
-        write = lambda value: score(value, judged)
-        return _spread(row[f"{name}_mean"], row[f"{name}_std"], write, write)
+        say = partial(score, metric=judged)
+        about = partial(deviation, metric=judged)
+        return _spread(row[f"{name}_mean"], row[f"{name}_std"], say, about)
 
     return say
 

@@ -23,6 +23,7 @@ def height(w: Tensor, _: Tensor) -> Tensor:
     target=1e-4,
     loss=height,
     metric=Metric("loss", "min", "", height),
+    path=True,
 )
 def build() -> nn.Module:
     """One parameter, w = 5, the same for every seed. Gradient 2 (w + 1), stable below lr 1."""

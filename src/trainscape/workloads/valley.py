@@ -29,6 +29,7 @@ def height(w: Tensor, _: Tensor) -> Tensor:
     target=1e-3,
     loss=height,
     metric=Metric("loss", "min", "", height),
+    path=True,
 )
 def build() -> nn.Module:
     """Two parameters, (x, y) = (−5, −2), the same for every seed.
