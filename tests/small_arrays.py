@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = [field.name for field in fields(Arrays)]
-for built_in in ("digits", "mnist"):
+for built_in in registry.names():
     registry.get(built_in)  # before any test, so that each starts with the same entries
 
 

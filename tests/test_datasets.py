@@ -17,6 +17,7 @@ from small_arrays import own_registry as own_registry  # and this
 from trainscape.datasets import (
     Arrays,
     Dataset,
+    dataset,
     digest,
     load,
     npz_dataset,
@@ -189,6 +190,85 @@ class TestStore:
         (tmp_path / "file").write_text("")
         said = refusal(lambda: prepare("tiny", tmp_path / "file" / "data", tmp_path / "raw"))
         assert "cannot be written" in said and str(tmp_path / "file") in said
+
+
+RECIPE = {"file.gz": "d41d8cd98f00b204e9800998ecf8427e", "recipe": 1}
+
+
+class TestMadeFrom:
+    """Datasets that are known by what they are made from: the file states its content's hash."""
+
+    @pytest.fixture(autouse=True)
+    def one(self) -> Dataset:
+        """A dataset of :func:`small` arrays whose content nobody has pinned."""
+        dataset("one", train=6, test=3, made_from=RECIPE)(lambda _: small())
+        return registry.get("one")
+
+    def test_identity_is_the_recipes(self, one: Dataset) -> None:
+        """It is the hash of the canonical JSON of hashes and version, known before any download."""
+        text = '{"file.gz":"d41d8cd98f00b204e9800998ecf8427e","recipe":1}'
+        assert one.sha256 == hashlib.sha256(text.encode()).hexdigest()
+        dataset("two", train=6, test=3, made_from={**RECIPE, "recipe": 2})(lambda _: small())
+        assert registry.get("two").sha256 != one.sha256
+
+    def test_round_trip(self, one: Dataset, tmp_path: Path) -> None:
+        """What is prepared is loaded, and left alone from then on."""
+        path = prepare("one", tmp_path, tmp_path / "raw")
+        before = path.stat().st_ino
+        assert same(load(one, tmp_path), small())
+        prepare("one", tmp_path, tmp_path / "raw")
+        assert path.stat().st_ino == before
+        with np.load(path) as file:
+            assert str(file["made_from"]) == one.sha256
+            assert str(file["content"]) == digest(small())
+
+    def test_no_flipped_byte_passes(self, one: Dataset, tmp_path: Path) -> None:
+        """Whichever byte is altered, loading gives the right content or refuses."""
+        path = prepare("one", tmp_path, tmp_path / "raw")
+        whole, refused = path.read_bytes(), 0
+        for place in range(0, len(whole), 3):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+            try:
+                assert same(load(one, tmp_path), small())
+            except UserError:
+                refused += 1
+        assert refused > len(whole) // 6
+
+    @pytest.mark.parametrize("kept", [(), ("made_from",), ("made_from", "content")])
+    def test_an_edited_file_is_refused_then_replaced(
+        self, kept: tuple[str, ...], one: Dataset, tmp_path: Path
+    ) -> None:
+        """Other arrays under the stated hash are no such dataset, nor are those that state none."""
+        path = prepare("one", tmp_path, tmp_path / "raw")
+        whole = path.read_bytes()
+        stated = {"made_from": one.sha256, "content": digest(small())}
+        edited = small(y_test=np.zeros(3, dtype=np.int64))
+        np.savez(path, **vars(edited), **{name: stated[name] for name in kept})  # type: ignore[arg-type]
+        assert "replace it with: trainscape data one" in refusal(lambda: load(one, tmp_path))
+        prepare("one", tmp_path, tmp_path / "raw")
+        assert path.read_bytes() == whole
+
+    def test_another_recipe_is_another_dataset(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A file made by an older recipe is whole, but refused, and made again."""
+        prepare("one", tmp_path, tmp_path / "raw")
+        dataset("one", train=6, test=3, made_from={**RECIPE, "recipe": 2})(lambda _: small())
+        assert "by another recipe" in refusal(lambda: load("one", tmp_path))
+        prepare("one", tmp_path, tmp_path / "raw")
+        assert "is made again" in capsys.readouterr().err
+        assert same(load("one", tmp_path), small())
+
+    def test_sizes_are_checked(self, tmp_path: Path) -> None:
+        """A maker that gives other counts than it declared is refused by both."""
+        dataset("one", train=6, test=4, made_from=RECIPE)(lambda _: small())
+        said = refusal(lambda: prepare("one", tmp_path, tmp_path / "raw"))
+        assert said == "dataset 'one': has 3 test examples, not 4"
+
+    def test_built_in_identities(self) -> None:
+        """The identities of the published datasets never change: results are keyed by them."""
+        known = {name: registry.get(name).sha256[:12] for name in ("kmnist", "cifar10")}
+        assert known == {"kmnist": "adcd980f3753", "cifar10": "3b52466e6e29"}
 
 
 class TestDigits:

@@ -1,4 +1,4 @@
-"""MNIST's raw files: taken from where they lie, or downloaded by torchvision."""
+"""Raw files of MNIST and its kin: taken from where they lie, or downloaded by torchvision."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from local_server import CLOSED, Serve
+from local_server import serve as serve
 from small_arrays import NAMES, refusal, same, small
 from small_arrays import bare_environment as bare_environment  # autouse, once it is here
 from small_arrays import own_registry as own_registry  # and this
@@ -24,13 +23,16 @@ from trainscape.datasets import (
     Arrays,
     Dataset,
     Raw,
-    _torchvision,
+    _raw,
     digest,
     load,
     prepare,
     registry,
 )
-from trainscape.datasets._torchvision import idx_images
+from trainscape.datasets._idx import idx_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FILES = [
     "train-images-idx3-ubyte",
@@ -41,6 +43,13 @@ FILES = [
 NAMED = Path(os.environ.get("TRAINSCAPE_RAW") or Path(__file__).parents[2] / "shared" / "data")
 REAL = NAMED / "mnist" if (NAMED / "mnist").is_dir() else NAMED
 
+DEBIAN = Path("/usr/share/datasets")  # where its package dataset-fashion-mnist lies
+FASHION = next((p for p in (NAMED, DEBIAN) if (p / "fashion-mnist").is_dir()), None)
+
+needs_fashion = pytest.mark.skipif(
+    FASHION is None,
+    reason="needs Fashion-MNIST's packed files: Debian's dataset-fashion-mnist, or TRAINSCAPE_RAW",
+)
 needs_mnist = pytest.mark.skipif(
     not (REAL / f"{FILES[0]}.gz").is_file(),
     reason="needs MNIST's packed files; name their folder by TRAINSCAPE_RAW",
@@ -62,7 +71,7 @@ def md5(content: bytes) -> str:
 CONTENT = {file: idx(getattr(small(), name)) for file, name in zip(FILES, NAMES, strict=True)}
 PACKED = {f"{file}.gz": gzip.compress(content, mtime=0) for file, content in CONTENT.items()}
 MD5 = {file: md5(content) for file, content in CONTENT.items()}
-CLOSED = "http://127.0.0.1:9/"  # the discard port: nothing listens
+SUMS = {file: md5(content) for file, content in PACKED.items()}
 
 
 def make(folder: Path, source: Path | None = None, mirror: str | None = CLOSED) -> Arrays:
@@ -75,47 +84,6 @@ def lay(folder: Path, files: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
-
-
-Serve = Callable[..., str]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts a local server of given files; ``cut`` breaks off bodies, ``hang`` never answers."""
-    servers: list[ThreadingHTTPServer] = []
-    end = threading.Event()
-
-    def start(files: dict[str, bytes], *, cut: bool = False, hang: bool = False) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if hang:
-                    end.wait()
-                    return
-                body = files.get(self.path.removeprefix("/"))
-                if body is None:
-                    self.send_error(404)
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body[: len(body) // 2] if cut else body)
-
-            def log_message(self, *_: object) -> None:
-                """Says nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.block_on_close = False
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients hang up
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/"
-
-    yield start
-    end.set()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
@@ -158,7 +126,7 @@ class TestFilesThatAreThere:
             "import trainscape.datasets as d\n"
             "d.registry.get('digits'), d.registry.get('mnist')\n"
             "assert 'numpy' not in sys.modules\n"
-            "from trainscape.datasets._torchvision import idx_images\n"
+            "from trainscape.datasets._idx import idx_images\n"
             "folder = pathlib.Path(sys.argv[1])\n"
             "idx_images('mnist', 'MNIST', json.loads(sys.argv[2]), d.Raw(folder))\n"
             "d.prepare('digits', folder, folder)\n"
@@ -298,7 +266,7 @@ class TestDownload:
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         """A server that never answers does not hang the job."""
-        monkeypatch.setattr(_torchvision, "TIMEOUT", 0.2)
+        monkeypatch.setattr(_raw, "TIMEOUT", 0.2)
         assert "timed out" in self.failure(tmp_path, serve({}, hang=True))
 
     def test_whole_files_of_a_broken_download_are_kept(self, serve: Serve, tmp_path: Path) -> None:
@@ -312,6 +280,71 @@ class TestDownload:
         """What is no URL is refused by its option's name."""
         said = refusal(lambda: make(tmp_path, mirror="example.org/mnist"))
         assert "--mirror" in said and "'example.org/mnist'" in said
+
+
+class TestPackedPins:
+    """KMNIST's files are known by the md5 of their packed form alone."""
+
+    def made(self, folder: Path, source: Path | None = None, mirror: str = CLOSED) -> Arrays:
+        """The small idx dataset, pinned by its packed files."""
+        return idx_images("kmnist", "KMNIST", SUMS, Raw(folder, source, mirror))
+
+    @pytest.mark.parametrize("below", ["", "kmnist", "KMNIST/raw"])
+    def test_users_folder(self, below: str, tmp_path: Path) -> None:
+        """Packed files are kept packed, as they were published."""
+        lay(tmp_path / "own" / below, PACKED)
+        assert same(self.made(tmp_path / "raw", tmp_path / "own"), small())
+        home = tmp_path / "raw" / "KMNIST" / "raw"
+        assert {path.name: path.read_bytes() for path in home.iterdir()} == PACKED
+
+    def test_unpacked_files_are_not_taken(self, tmp_path: Path) -> None:
+        """What cannot be checked is not used: the packed files are asked for by name."""
+        lay(tmp_path / "KMNIST" / "raw", CONTENT)
+        said = refusal(lambda: self.made(tmp_path))
+        assert f"cannot download {FILES[0]}.gz, " in said
+
+    def test_damaged_file_is_replaced(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A file packed anew is another file: it is named, and the published one is used."""
+        name = f"{FILES[0]}.gz"
+        home = tmp_path / "raw" / "KMNIST" / "raw"
+        lay(home, {**PACKED, name: gzip.compress(CONTENT[FILES[0]], 1, mtime=1)})
+        lay(tmp_path / "own", PACKED)
+        assert same(self.made(tmp_path / "raw", tmp_path / "own"), small())
+        assert f"{home / name} is damaged" in capsys.readouterr().err
+        assert (home / name).read_bytes() == PACKED[name]
+
+    def test_download(self, serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Torchvision downloads them from the mirror's folder of the dataset's name."""
+        from torchvision import datasets
+
+        monkeypatch.setattr(datasets.KMNIST, "resources", list(SUMS.items()))
+        url = serve({f"kmnist/{name}": content for name, content in PACKED.items()})
+        assert same(self.made(tmp_path, mirror=url), small())
+
+    def test_pins_are_torchvisions(self) -> None:
+        """The published md5s are the ones that torchvision carries."""
+        from torchvision import datasets
+
+        from trainscape.datasets import kmnist
+
+        assert dict(datasets.KMNIST.resources) == kmnist.MD5
+
+
+@needs_fashion
+class TestFashionMnist:
+    """The published pictures."""
+
+    def test_pin(self, tmp_path: Path) -> None:
+        """The published files give the pinned content, and the grey levels that authors state."""
+        prepare("fashion-mnist", tmp_path, tmp_path / "raw", FASHION)
+        arrays, entry = load("fashion-mnist", tmp_path), registry.get("fashion-mnist")
+        assert arrays.x_train.shape == (entry.train, 28, 28) == (60_000, 28, 28)
+        assert arrays.x_test.shape == (entry.test, 28, 28) == (10_000, 28, 28)
+        assert arrays.y_train[:10].tolist() == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]
+        assert round(float(arrays.x_train.mean()) / 255, 4) == 0.2860
+        assert round(float(arrays.x_train.std()) / 255, 4) == 0.3530
 
 
 @needs_mnist

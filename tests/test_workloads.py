@@ -15,10 +15,12 @@ from trainscape import datasets
 from trainscape.workloads import registry
 
 NAMES = registry.names()
-SIZES = {"digits": 8, "mnist": 28}  # the side of a dataset's images
+SIZES = {"digits": 8, "mnist": 28, "fashion-mnist": 28, "kmnist": 28}  # the side of an image
 PARAMETERS = {
     "digits-cnn": 6_090,
     "digits-mlp": 4_810,
+    "fashion-mlp": 159_010,
+    "kmnist-mlp": 159_010,
     "mnist-cnn": 1_199_882,
     "mnist-mlp": 159_010,
 }
@@ -200,10 +202,16 @@ def test_digits_inputs_fill_the_unit_interval(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "black", "white"), [("mnist-mlp", -1, 1), ("mnist-cnn", -0.4242, 2.8215)]
+    ("name", "black", "white"),
+    [
+        ("mnist-mlp", -1, 1),
+        ("mnist-cnn", -0.4242, 2.8215),
+        ("fashion-mlp", -0.8102, 2.0227),
+        ("kmnist-mlp", -1, 1),
+    ],
 )
 def test_mnist_inputs(name: str, black: float, white: float) -> None:
-    """Grey levels are scaled as the articles scale them."""
+    """Grey levels are scaled as the articles scale them, or to mean 0 and deviation 1."""
     entry = registry.get(name)
     scaled = (np.array([0, 255], dtype=np.uint8) / 255 - entry.mean) / entry.std
     assert scaled.tolist() == pytest.approx([black, white], abs=1e-4)

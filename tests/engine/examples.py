@@ -34,11 +34,14 @@ CPU = device.choose("cpu")
 OPTIMIZERS = optimizers.registry.names()
 
 
-def images(examples: int, side: int = 8, classes: int = 10, test: int = 20) -> Arrays:
+def images(
+    examples: int, side: int = 8, classes: int = 10, test: int = 20, colours: int = 0
+) -> Arrays:
     """Noisy copies of one random image per class, ``side`` pixels wide and high."""
     generator = np.random.default_rng(0)
     classes_of = generator.integers(0, classes, examples + test)
-    shown = generator.integers(0, 160, (classes, side, side))[classes_of]
+    shape = (side, side, colours) if colours else (side, side)
+    shown = generator.integers(0, 160, (classes, *shape))[classes_of]
     x = (shown + generator.integers(0, 96, shown.shape)).astype(np.uint8)
     y = classes_of.astype(np.int64)
     return Arrays(x[:examples], y[:examples], x[examples:], y[examples:])

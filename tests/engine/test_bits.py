@@ -137,10 +137,17 @@ def test_a_loss_of_its_own_is_the_same_in_every_pack(name: str) -> None:
         assert trained(trials[part], of) == together[part]
 
 
-def test_mnist_cnn_is_the_same_in_every_pack() -> None:
-    """The largest workload, dropout included, at batch 4 and widths 1, 2, 3 and 5."""
-    workload = workloads.registry.get("mnist-cnn")
-    arrays = examples.images(8, side=28, test=4)
+LARGE: dict[str, dict[str, int]] = {
+    "mnist-cnn": {"side": 28},
+    "cifar10-resnet": {"side": 32, "colours": 3},
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_workload_is_the_same_in_every_pack(name: str) -> None:
+    """The largest networks, dropout and running statistics included, at batch 4, widths 1 to 5."""
+    workload = workloads.registry.get(name)
+    arrays = examples.images(8, test=4, **LARGE[name])
     of = task(workload, arrays, 4, {"steps": 2}, validation=0.25)
     trials = [trial(OPTIMIZERS[i], 0.001 * (1 + i), i % 2) for i in range(5)]
     together = trained(trials, of)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from engine import examples
 from engine.examples import OPTIMIZERS, Task, task, trial
@@ -116,19 +117,21 @@ def score(model: nn.Module, split: Split, of: Task) -> tuple[float, float]:
         return of.workload.loss(output, split.y).item(), metric.item()
 
 
-def in_double(workload: Workload) -> Workload:
-    """The workload in float64.
+def normalised(workload: Workload) -> bool:
+    """Whether the workload's model has batch normalisation."""
+    return any(isinstance(module, _BatchNorm) for module in workload.build().modules())
+
+
+def in_double(of: Task) -> Task:
+    """The task in float64.
 
     BatchNorm takes the mean out of each feature, so that some weights' gradients are nothing but
     rounding. In float32 that is above the ε of rules that divide by a gradient's size, which make
     steps of lr of it: two loops that round differently part by 1e-2.
     """
-    return replace(workload, build=lambda: workload.build().double())
-
-
-def doubled(split: Split) -> Split:
-    """The split with inputs in float64."""
-    return Split(split.x.double(), split.y)
+    workload = replace(of.workload, build=lambda: of.workload.build().double())
+    splits = (Split(split.x.double(), split.y) for split in vars(of.splits).values())
+    return replace(of, workload=workload, splits=Splits(*splits))
 
 
 def small(workload: Workload) -> Task:
@@ -137,8 +140,10 @@ def small(workload: Workload) -> Task:
         return task(workload, made("point"), 1, {"epochs": 20}, validation=0)
     if workload.dataset in ("digits", "regression"):  # 1,293 and 900 examples; not whole batches
         return task(workload, made(workload.dataset), 200, {"epochs": 3})
-    if workload.dataset == "mnist":
+    if workload.dataset.endswith("mnist"):
         return task(workload, examples.images(100, side=28, test=40), 32, {"epochs": 2})
+    if workload.dataset == "cifar10":
+        return task(workload, examples.images(50, side=32, test=20, colours=3), 16, {"epochs": 2})
     pytest.skip(f"there is no small {workload.dataset} to train on")
 
 
@@ -151,10 +156,8 @@ def made(dataset: str) -> Arrays:
 def engine(name: str) -> tuple[Task, dict[str, tuple[Trial, TrialRecord]]]:
     """All optimizers on one workload as one pack: its task, and each one's trial and record."""
     known = name in workloads.registry.names()
-    workload = workloads.registry.get(name) if known else in_double(examples.batch_norm())
-    of = small(workload)
-    if not known:
-        of = replace(of, splits=Splits(*map(doubled, vars(of.splits).values())))
+    of = small(workloads.registry.get(name) if known else examples.batch_norm())
+    of = in_double(of) if normalised(of.workload) else of
     # beside the trials asked for, one of another rate and seed for each: neighbours must not matter
     trials = [trial(o, LR.get(o, 0.002), SEED, "cosine") for o in OPTIMIZERS]
     neighbours = [trial(o, 0.01, SEED + 1, "constant") for o in OPTIMIZERS]

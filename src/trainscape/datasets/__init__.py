@@ -3,6 +3,7 @@
 from trainscape.datasets._base import Arrays, Dataset, Raw, dataset, registry
 from trainscape.datasets._npz import npz_dataset
 from trainscape.datasets._store import digest, load, prepare
+from trainscape.datasets._url import url_dataset
 
 __all__ = [
     "Arrays",
@@ -14,4 +15,5 @@ __all__ = [
     "npz_dataset",
     "prepare",
     "registry",
+    "url_dataset",
 ]

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from trainscape.datasets._base import Arrays, Dataset, registry
-from trainscape.datasets._store import NAMES, digest
+from trainscape.datasets._fit import NAMES, fit
+from trainscape.datasets._store import digest
 from trainscape.errors import UserError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def npz_dataset(name: str, path: str | Path) -> Dataset:
@@ -65,38 +61,4 @@ def _read(name: str, path: Path) -> Arrays:
                 arrays[array] = file[array]
             except Exception as error:  # Python objects, or bytes that are no array
                 raise refuse(f"{array} cannot be read ({error}); save plain numbers") from error
-    for array in NAMES:
-        if reason := _fault(arrays[array]):
-            raise refuse(f"{array} {reason}")
-    for split in ("train", "test"):
-        x, y = len(arrays[f"x_{split}"]), len(arrays[f"y_{split}"])
-        if x != y:
-            raise refuse(f"x_{split} has {x} examples, y_{split} has {y}; they must be equal")
-    for part in ("x", "y"):
-        train, test = _kind(arrays[f"{part}_train"]), _kind(arrays[f"{part}_test"])
-        if train != test:
-            raise refuse(
-                f"an example of {part}_train is {train}, of {part}_test {test}; they must be equal"
-            )
-    # torch reads no foreign byte order
-    return Arrays(*(np.ascontiguousarray(a, a.dtype.newbyteorder("=")) for a in arrays.values()))
-
-
-def _fault(array: NDArray[Any]) -> str | None:
-    """What makes an array unfit for training, or None."""
-    import numpy as np
-
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        return f"holds {array.dtype}; use integers or floats of at most 64 bits"
-    if array.ndim == 0:
-        return "is a single number; its first axis must be the example"
-    if array.size == 0:
-        return f"is empty (shape {array.shape})"
-    if array.dtype.kind == "f" and (bad := int((~np.isfinite(array)).sum())):
-        return f"holds {bad} values that are NaN or infinite"
-    return None
-
-
-def _kind(array: NDArray[np.generic]) -> str:
-    """Type and shape of one example, such as ``float32 (8, 8)``."""
-    return f"{array.dtype} {array.shape[1:]}"
+    return fit(arrays, refuse)

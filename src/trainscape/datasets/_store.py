@@ -1,4 +1,7 @@
-"""Keeping datasets: ``data/<name>.npz`` is written whole and never read unchecked."""
+"""Keeping datasets: ``data/<name>.npz`` is written whole and never read unchecked.
+
+Where a dataset is known by what it is made from, the file states that and its own content's hash.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ import hashlib
 import io
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 from trainscape.datasets._base import Arrays, Dataset, Raw, registry
+from trainscape.datasets._fit import NAMES
 from trainscape.errors import UserError
 from trainscape.files import replacing
 
-NAMES = tuple(field.name for field in fields(Arrays))
+STATED = ("made_from", "content")
 
 
 class DamagedError(Exception):
@@ -85,23 +88,29 @@ def prepare(
         source = Path(named)
     mirror = mirror or os.environ.get("TRAINSCAPE_MIRROR") or None
     arrays = entry.make(Raw(raw, source, mirror))
-    if (made := digest(arrays)) != entry.sha256:
+    made = digest(arrays)
+    if entry.pinned and made != entry.sha256:
         raise UserError(
             f"dataset {name!r}: what was made has the content hash {made[:12]}, "
             f"not the pinned {entry.sha256[:12]}; {path} is not written"
         )
-    _write(arrays, path)
+    for split, wanted in (("train", entry.train), ("test", entry.test)):
+        found = len(getattr(arrays, f"y_{split}"))
+        if found != wanted:
+            raise UserError(f"dataset {name!r}: has {found} {split} examples, not {wanted}")
+    stated = {} if entry.pinned else {"made_from": entry.sha256, "content": made}
+    _write(arrays, stated, path)
     return path
 
 
-def _write(arrays: Arrays, path: Path) -> None:
-    """Write the arrays, equal content as equal bytes, on any machine."""
+def _write(arrays: Arrays, stated: dict[str, str], path: Path) -> None:
+    """Write the arrays and what is stated of them, equal content as equal bytes, on any machine."""
     import numpy as np
 
     # Not compressed: deflate's output differs between builds of zlib, so the file's hash in
     # dvc.lock would change with the machine. The container's dates are constant (1980).
     with replacing(path) as file:
-        np.savez(file, **{name: getattr(arrays, name) for name in NAMES})
+        np.savez(file, **{name: getattr(arrays, name) for name in NAMES}, **stated)  # type: ignore[arg-type]
 
 
 def _checked(entry: Dataset, path: Path) -> Arrays:
@@ -120,11 +129,16 @@ def _checked(entry: Dataset, path: Path) -> Arrays:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = Arrays(*(file[name] for name in NAMES))
-        found = digest(arrays)
+            stated = {name: str(file[name]) for name in (() if entry.pinned else STATED)}
+        hashed = digest(arrays)
     # Bytes of unknown origin: the readers of zip and npy can raise nearly anything on them, and
     # whatever they raise means the same.
     except Exception as error:
         raise DamagedError(f"is damaged or incomplete ({type(error).__name__})") from error
-    if found != entry.sha256:
-        raise DamagedError(f"has the content hash {found[:12]}, not the pinned {entry.sha256[:12]}")
+    source, stored = stated.get("made_from", entry.sha256), stated.get("content", entry.sha256)
+    if source != entry.sha256:
+        raise DamagedError("was made from other files, or by another recipe")
+    if hashed != stored:
+        word = "pinned" if entry.pinned else "stated"
+        raise DamagedError(f"has the content hash {hashed[:12]}, not the {word} {stored[:12]}")
     return arrays

@@ -6,7 +6,7 @@ Source: Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritt
 from __future__ import annotations
 
 from trainscape.datasets import Arrays, Raw, dataset
-from trainscape.datasets._torchvision import idx_images
+from trainscape.datasets._idx import idx_images
 
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
