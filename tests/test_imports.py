@@ -120,7 +120,7 @@ def test_a_kind_is_listed_and_checked_without_torch(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_registries_never_import_each_other(kind: str) -> None:
     """An optimizer knows no schedule, a workload no dataset: all but their own base is shared."""
-    assert own(kind) <= {"registry", "checks", "errors", "files", "source"}
+    assert own(kind) <= {"registry", "checks", "errors", "files", "lines", "source"}
 
 
 @pytest.mark.parametrize("room", ["cell", "budget", "errors"])
@@ -134,7 +134,8 @@ ROWS: dict[str, set[str]] = {
     "checks": {"errors"},
     "registry": {"errors"},
     "source": set(),
-    "plugins": {"errors", "source"},
+    "lines": {"errors"},
+    "plugins": {"errors", "lines", "source"},
     "complaints": {"errors"},
     "yaml_file": {"errors"},
     "values": set(),
@@ -146,7 +147,7 @@ ROWS: dict[str, set[str]] = {
     "grid": {"axes", "parts", "cell", "budget", "errors", "plugins", *KINDS},
     "hardware": {"cell"},
     "identity": {"cell", "hardware", "locate", "source", *KINDS},
-    "engine": {"cell", "budget", "errors", "imported", *KINDS},
+    "engine": {"cell", "budget", "errors", "imported", "lines", *KINDS},
     "files": {"errors"},
     "results": {"cell", "errors", "files"},
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import source
 from trainscape.errors import UserError
+from trainscape.lines import PLUGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ def load(paths: Iterable[str]) -> None:
         path = Path(text).resolve()
         if not path.is_file():
             raise UserError(f"plugins: no such file {text!r}")
-        name = f"trainscape_plugin_{path.stem}"
+        name = f"{PLUGIN}{path.stem}"
         known = sys.modules.get(name)
         if known and known.__file__ == str(path):
             continue

@@ -24,6 +24,7 @@ EXCLUDED = {
     "trainscape": "holds the version only",
     "trainscape.errors": "words for messages",
     "trainscape.files": "writes files",
+    "trainscape.lines": "words for messages",
     "trainscape.checks": "refuses bad hyperparameters",
     "trainscape.registry": "looks names up",
     "trainscape.locate": "finds an optimizer by the path that stands in the digest itself",

@@ -15,6 +15,7 @@ from trainscape.datasets._base import Arrays, Dataset, Raw, registry
 from trainscape.datasets._fit import NAMES
 from trainscape.errors import UserError
 from trainscape.files import replacing
+from trainscape.lines import telling
 
 STATED = ("made_from", "content")
 
@@ -87,7 +88,8 @@ def prepare(
     if source is None and (named := os.environ.get("TRAINSCAPE_RAW")):
         source = Path(named)
     mirror = mirror or os.environ.get("TRAINSCAPE_MIRROR") or None
-    arrays = entry.make(Raw(raw, source, mirror))
+    with telling(f"dataset {name!r}"):
+        arrays = entry.make(Raw(raw, source, mirror))
     made = digest(arrays)
     if entry.pinned and made != entry.sha256:
         raise UserError(

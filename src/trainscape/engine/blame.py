@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from trainscape.errors import UserError
+from trainscape.lines import line_of, line_where, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from trainscape.workloads import Workload
 
 
+# what torch raises when a model does not fit its data; a user's own line may raise anything
+TORCHS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 NO_MEMORY = "DefaultCPUAllocator"  # on the CPU, lack of memory has no class of its own
 
 
@@ -25,27 +28,28 @@ def blaming(workload: Workload, plan: Plan) -> Iterator[None]:
     """Turn what a workload's model, loss or metric raises into a user's error.
 
     Raises:
-        UserError: it raised; names the workload and the batch size, and where the cause is a batch
-            of one example, the nearest batch size that leaves none.
+        UserError: it raised; names the workload and the batch size, a plugin's file and line, and
+            where the cause is a batch of one example, the nearest batch size that leaves none.
         torch.OutOfMemoryError: memory ran out, on any device: no fault of the model's.
     """
     try:
         with out_of_memory():
             yield
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, UserError):
         raise
-    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except Exception as error:
+        if not isinstance(error, TORCHS) and not line_of(error):
+            raise
         raise _blame(workload, plan, error) from error
 
 
 def blamed_rule(optimizer: Optimizer, error: Exception) -> Exception:
-    """What to raise for an error in an update rule: one that names the optimizer."""
+    """What to raise for an error in an update rule: one that names the optimizer and the line."""
     if isinstance(error, torch.OutOfMemoryError | UserError):
         return error
     if NO_MEMORY in str(error):
         return torch.OutOfMemoryError(str(error))
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return UserError(f"optimizer {str(optimizer)!r}: {reason}")
+    return UserError(f"optimizer {str(optimizer)!r}: {line_of(error)}{told(error)}")
 
 
 @contextmanager
@@ -66,7 +70,8 @@ def out_of_memory() -> Iterator[None]:
 def idle(optimizer: Optimizer) -> UserError:
     """The error for a rule that left the parameters as they were."""
     return UserError(
-        f"optimizer {str(optimizer)!r}: update() left the parameters as they were; "
+        f"optimizer {str(optimizer)!r}: {line_where(optimizer.update)}update() left the parameters "
+        "as they were; "
         "change param in place (param.sub_(...), not param = param - ...)"
     )
 
@@ -85,8 +90,10 @@ def _blame(workload: Workload, plan: Plan, error: Exception) -> UserError:
         return UserError(
             f"{said}the model draws random numbers in its forward pass; use nn.Dropout modules"
         )
-    reason = str(error).strip().partition("\n")[0]
-    return UserError(f"{said}{reason or type(error).__name__}")
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    if line := line_of(error):
+        return UserError(f"{said}{line}{type(error).__name__}: {reason}")
+    return UserError(f"{said}{line_where(workload.build)}{reason}")  # a model of torch's own layers
 
 
 def _nearest(plan: Plan) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainscape.engine.blame import blamed_rule, idle
+from trainscape.lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,8 @@ class Group:
 
     def open(self, steps: range) -> None:
         """Make the table of what these steps alone decide."""
-        rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
+        with telling(f"optimizer {str(self.optimizer)!r}"):
+            rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
         self.table = torch.tensor(rows, dtype=self.row.dtype, device=self.row.device)
 
     def update(self, grads: Sequence[Tensor], lr: Tensor, at: Tensor) -> None:

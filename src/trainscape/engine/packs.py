@@ -34,7 +34,8 @@ class Packs:
     def __init__(self, task: Task, width: int | None) -> None:
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.precision, self.trace = task.precision, task.trace
-        self.limit = width or suitable(task.workload, task.splits, task.plan)
+        with blaming(task.workload, task.plan):
+            self.limit = width or suitable(task.workload, task.splits, task.plan)
         self.filled = (
             task.splits.train.x.device.type == "cuda"
         )  # up to the limit, whatever the count

@@ -30,6 +30,7 @@ from trainscape.engine.model import Stack
 from trainscape.engine.spares import spares
 from trainscape.engine.trial import METRICS, averages, outputs, scored
 from trainscape.engine.writer import Arena
+from trainscape.lines import telling
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
@@ -236,7 +237,8 @@ class Pack:
         for i, trial in enumerate(self.trials):
             if trial.schedule.reacts:
                 losses = [entry["val_loss"][i] for entry in self.history]
-                self.scale[i] = trial.schedule.feedback(losses)
+                with telling(f"schedule {trial.schedule.name!r}"):
+                    self.scale[i] = trial.schedule.feedback(losses)
         if not torch.equal(before, self.scale):
             self._set_rates()
 

@@ -23,6 +23,7 @@ from trainscape.engine.model import build, draw, dropouts_of
 from trainscape.engine.task import trials
 from trainscape.engine.trial import METRICS, averages, outputs, scored
 from trainscape.imported import Imported, needs_closure, switch
+from trainscape.lines import telling
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ class Single:
         self._mode(training=True)
         self.path.append(self._weights())
         if self.trial.schedule.reacts:
-            self.scale = self.trial.schedule.feedback(self.history["val_loss"])
+            with telling(f"schedule {self.trial.schedule.name!r}"):
+                self.scale = self.trial.schedule.feedback(self.history["val_loss"])
         self.loss_sum.zero_()
         self.loss_count = 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainscape.checks import refusal
 from trainscape.errors import UserError
+from trainscape.lines import telling
 from trainscape.schedules._duration import durations, parse
 
 if TYPE_CHECKING:
@@ -112,12 +113,14 @@ class Schedule:
         Raises:
             UserError: as :meth:`factor`.
         """
-        for step in (0, clock.total - 1):
-            self.factor(step, clock)
+        with telling(f"schedule {self.name!r}"):
+            for step in (0, clock.total - 1):
+                self.factor(step, clock)
 
     def table(self, clock: Clock) -> list[float]:
         """The factor of every step of the run."""
-        return [self.factor(step, clock) for step in range(clock.total)]
+        with telling(f"schedule {self.name!r}"):
+            return [self.factor(step, clock) for step in range(clock.total)]
 
     def _rise(self, clock: Clock) -> int:
         """The steps of warm-up."""

@@ -1,0 +1,68 @@
+"""Which line of a user's own file an error came from."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PLUGIN = "trainscape_plugin_"  # what the names of plugins' modules begin with
+LIBRARIES = tuple({Path(__file__).resolve().parent, *map(Path, (sys.prefix, sys.base_prefix))})
+
+
+def line_of(error: BaseException) -> str:
+    """``plugins/mine.py, line 12: ``, the last line of a user's own that led there; '' if none did.
+
+    A user's own files are plugins and what lies beside or below them.
+    """
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    return next((_said(file, line) for file, line in reversed(frames) if _own(file)), "")
+
+
+def line_where(function: Callable[..., object]) -> str:
+    """The same for the line at which a user's function is defined; '' if it is not a user's."""
+    code = getattr(function, "__code__", None)
+    return _said(code.co_filename, code.co_firstlineno) if code and _own(code.co_filename) else ""
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Turn an error in a user's own file into one line that names ``what``, the file and the line.
+
+    Raises:
+        UserError: a user's line raised.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        line = line_of(error)
+        if not line:
+            raise
+        raise UserError(f"{what}: {line}{told(error)}") from error
+
+
+def told(error: BaseException) -> str:
+    """The error in one line, its kind first."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _own(file: str) -> bool:
+    path = Path(file).resolve()
+    if any(path.is_relative_to(folder) for folder in LIBRARIES):
+        return False
+    plugins = [module for name, module in list(sys.modules.items()) if name.startswith(PLUGIN)]
+    return any(path.is_relative_to(Path(str(module.__file__)).parent) for module in plugins)
+
+
+def _said(file: str, line: int | None) -> str:
+    path, here = Path(file).resolve(), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}, line {line}: "
