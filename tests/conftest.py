@@ -12,8 +12,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-import pytest
-
 # MKL reads this once, at its first call, and some tests multiply matrices before they choose a
 # device: without it their last bits depend on the alignment of their operands.
 os.environ["MKL_CBWR"] = "AUTO,STRICT"

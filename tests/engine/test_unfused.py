@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +14,11 @@ from torch import nn
 from engine import examples
 from engine.examples import CPU, Task, task, trial
 from engine.tasks import digits, line
-from engine.test_oracle import doubled, in_double
+from engine.test_oracle import in_double
 from trainscape import grid, schedules, study
 from trainscape.cell import TrialRecord
 from trainscape.engine import run
 from trainscape.engine import task as shared
-from trainscape.engine.data import Splits
 from trainscape.engine.train import train
 from trainscape.engine.trial import METRICS, Trial
 from trainscape.engine.unfused import Single, Unfused
@@ -74,8 +72,7 @@ def dropout() -> Task:
 
 def batch_norm() -> Task:
     """Running statistics, in float64: see :func:`in_double`."""
-    of = task(in_double(examples.batch_norm()), examples.images(100), 32)
-    return replace(of, splits=Splits(*map(doubled, vars(of.splits).values())))
+    return in_double(task(examples.batch_norm(), examples.images(100), 32))
 
 
 @pytest.mark.parametrize("of", [digits, dropout, batch_norm, line])
