@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from trainscape import datasets, grid, hardware, source, workloads
 from trainscape.cell import SHORT, Cell, sha256
 from trainscape.errors import UserError, unknown
+from trainscape.figures.articles.names import article_figures, article_tables, check_figures
 from trainscape.figures.names import Figure, result_figures, timing_figures
 from trainscape.identity import digest
 from trainscape.results import check_claim
@@ -37,6 +38,8 @@ SOURCES = {
     "timings": ("figures/draw.py",),
     "report": ("report/__init__.py",),
 }
+# Behind the article figures, for studies that ask for any.
+ARTICLES = ("figures/articles/draw.py", "surface.py")
 
 
 def data_stamp(dataset: str) -> Path:
@@ -64,6 +67,7 @@ class Layout:
                 f"output: {study.output!r} is no folder inside the project; choose letters, "
                 "digits, '.', '_' and '-', such as 'results'"
             )
+        check_figures(study)
         self.products("figures"), self.products("timings")  # labels must not meet in a file name
         check_claim(self.output, study.name)
 
@@ -118,21 +122,19 @@ class Layout:
             "train": lambda: list(self.cells),
             "throughput": lambda: [self.throughput] if self.throughput else [],
             "collect": lambda: self._files("summary.csv", "trials.csv", "metrics.json"),
-            "figures": lambda: list(self.figures(times=False)),
-            "timings": lambda: (
-                self._files("timings.csv", "timings.json") + list(self.figures(times=True))
-            ),
+            "figures": lambda: [*self.figures(times=False), *self.article_tables(times=False)],
+            "timings": lambda: [
+                *self._files("timings.csv", "timings.json"),
+                *self.figures(times=True),
+                *self.article_tables(times=True),
+            ],
             "report": lambda: self._files("report.html"),
         }
         return made[stage]()
 
     def figures(self, times: bool) -> dict[str, Figure]:
         """The figures by their files: those that hold seconds, or those that don't."""
-        axes = (
-            list(self.study.workloads),
-            list(dict.fromkeys(cell.optimizer.label for cell in self.grid)),
-            list(dict.fromkeys(cell.schedule.label for cell in self.grid)),
-        )
+        axes = self.labels
         ranked = self.study.validation > 0
         if times and not self.throughput:
             drawn = []
@@ -140,7 +142,22 @@ class Layout:
             drawn = timing_figures(*axes, validation=ranked)
         else:
             drawn = result_figures(*axes) if ranked else []
+            drawn += article_figures(self.study.figures, *axes)
         return {str(self.output / "figures" / figure.path): figure for figure in drawn}
+
+    def article_tables(self, times: bool) -> list[str]:
+        """The tables beside the article figures: those that hold seconds, or those that don't."""
+        paths = article_tables(self.study.figures, self.study.workloads, times=times)
+        return [str(self.output / "figures" / path) for path in paths]
+
+    @property
+    def labels(self) -> tuple[list[str], list[str], list[str]]:
+        """The workloads, optimizers and schedules, in the study's order."""
+        return (
+            list(self.study.workloads),
+            list(dict.fromkeys(cell.optimizer.label for cell in self.grid)),
+            list(dict.fromkeys(cell.schedule.label for cell in self.grid)),
+        )
 
     def stamp(self, stage: str) -> str:
         """The file whose presence says that a stage's products are those of this study."""
@@ -170,6 +187,9 @@ class Layout:
             parts["cells"] = list(self.cells)
             parts["targets"] = grid.targets(self.study)
             parts["throughput"] = self.throughput if stage == "timings" else None
+        if stage in ("figures", "timings") and self.study.figures:
+            drawn = source.closure(source.PACKAGE / file for file in ARTICLES)
+            parts["articles"] = {"figures": self.study.figures, "source": drawn}
         return sha256(parts)
 
     def _files(self, *names: str) -> list[str]:

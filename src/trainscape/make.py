@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape import __version__, datasets, grid
+from trainscape import __version__, articles, datasets, grid
 from trainscape.attic import prune_cells, restore, sweep
 from trainscape.cell import SHORT, sha256
 from trainscape.errors import UserError
@@ -125,6 +125,7 @@ def figures(layout: Layout) -> None:
     trials = analysis.trials(found, grid.targets(layout.study))
     folder = layout.output / "figures"
     draw_results(trials, analysis.summary(trials), analysis.curves(found), folder)
+    articles.draw(layout, found)
     _stamp(layout, "figures")
 
 
@@ -160,6 +161,7 @@ def timings(layout: Layout) -> None:
     write_json(layout.output / "timings.json", tree)
     if layout.throughput:
         draw_timings(trials, summary, table, layout.output / "figures")
+    articles.time(layout, trials, summary, table)
     products = layout.products("figures") + layout.products("timings")
     sweep(layout.output / "figures", "*.svg", keep=map(Path, products))
     _stamp(layout, "timings")

@@ -32,6 +32,8 @@ from trainscape.yaml_file import read_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
+ArticleFigure = Literal["loss-by-batch", "lr-scaling", "trace", "path", "decay", "batch-table"]
+
 
 class Budget(Strict):
     """How long each trial trains: epochs or steps, not both."""
@@ -118,6 +120,12 @@ class Study(Strict):
         default={},
         description="validation metric to reach, by workload; else the workload's own",
         examples=[{"digits-mlp": 0.97}],
+    )
+    figures: Annotated[list[ArticleFigure], Distinct] = Field(
+        default=[],
+        description="further figures and tables, beside those that every study has",
+        examples=[["loss-by-batch", "lr-scaling"]],
+        json_schema_extra={"uniqueItems": True},
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes CUDA where there is one"

@@ -23,6 +23,8 @@ WHOLE = {
     "diverged",
     "diverged_at",
     "reached",
+    "batch_sizes",
+    "edges",
     "peak_memory_bytes",
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainscape.analysis import Row, metric, validated
 from trainscape.errors import UserError
 from trainscape.figures.draw import labels
-from trainscape.figures.names import Figure, result_figures, timing_figures
+from trainscape.figures.names import result_figures, timing_figures
 from trainscape.figures.values import score
 from trainscape.figures.words import alt, caption
 
@@ -85,7 +85,7 @@ def sections(
             kind,
             TITLES[kind].format(metric=metric(workload).name),
             LEADS[kind] + (_target(workload, trials) if kind.endswith("to-target") else ""),
-            [_image(figure, cells, folder) for figure in own],
+            [_image(folder / f.path, alt(f, cells), caption(f, cells)) for f in own],
             kind == "diverged-share" and not _any_diverged(workload, cells),
         )
         for workload in axes[0]
@@ -106,16 +106,14 @@ def _target(workload: str, trials: pd.DataFrame) -> str:
     return f" The target is a validation {judged.name} of {bound} {value}."
 
 
-def _image(figure: Figure, cells: Sequence[Row], folder: Path) -> Image:
+def _image(file: Path, instead: str, below: str) -> Image:
     try:
-        svg = (folder / figure.path).read_text(encoding="utf-8")
+        svg = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(
-            f"{folder / figure.path}: no such figure; run snakemake to draw it"
-        ) from None
+        raise UserError(f"{file}: no such figure; run snakemake to draw it") from None
     match = SIZE.search(svg)
     if match is None:
-        raise UserError(f"{folder / figure.path}: not a whole figure; delete it and run again")
+        raise UserError(f"{file}: not a whole figure; delete it and run again")
     width, height = (round(float(points) * 4 / 3) for points in match.groups())
     uri = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-    return Image(uri, alt(figure, cells), caption(figure, cells), width, height)
+    return Image(uri, instead, below, width, height)

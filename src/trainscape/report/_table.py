@@ -178,7 +178,7 @@ def table(cells: Sequence[Row], validated: bool, timed: bool) -> Table:
     ]
     alone = len({row["workload"] for row in cells}) == 1
     columns = [*AXES[alone:], *measures, DIGEST]
-    return Table(columns, [_fields(row, columns) for row in ranked(cells)])
+    return Table(columns, [fields(row, columns) for row in ranked(cells)])
 
 
 def ranked(cells: Sequence[Row]) -> list[Row]:
@@ -199,7 +199,7 @@ def leaders(cells: Sequence[Row]) -> list[tuple[str, Table]]:
     for own in grouped(cells, ("workload",)):
         chosen = [row for group in grouped(own, ("optimizer",)) if (row := best(group))]
         flagged = [Column("edge", "edge", "at an end of an axis?", _edge(own), False)]
-        rows = [_fields({**row, "edge": None}, columns + flagged) for row in chosen]
+        rows = [fields({**row, "edge": None}, columns + flagged) for row in chosen]
         found.append((str(own[0]["workload"]), Table(columns + flagged, rows)))
     return found
 
@@ -213,12 +213,13 @@ def _edge(own: Sequence[Row]) -> Say:
     return say
 
 
-def _fields(row: Row, columns: Sequence[Column]) -> list[Field]:
+def fields(row: Row, columns: Sequence[Column]) -> list[Field]:
+    """A row's cells, column by column."""
     judged = metric(row["workload"])
-    fields = []
+    made = []
     for column in columns:
         value = row[column.key] if column.numeric else None
         status = row["status"] if column is STATUS else ""
         exact = "" if value is None else repr(value)
-        fields.append(Field(column.say(row, judged), exact, column.numeric, status))
-    return fields
+        made.append(Field(column.say(row, judged), exact, column.numeric, status))
+    return made

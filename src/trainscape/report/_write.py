@@ -12,6 +12,7 @@ from trainscape.analysis import records, validated
 from trainscape.figures.draw import labels, timed
 from trainscape.files import write_text
 from trainscape.report._answer import answers
+from trainscape.report._articles import articles
 from trainscape.report._facts import facts, machine
 from trainscape.report._sections import sections
 from trainscape.report._table import leaders, standing, table
@@ -36,7 +37,8 @@ def write(
     """Write the report: the same input gives the same bytes.
 
     Args:
-        study: the study as plain data; ``name`` and ``budget`` are read, the rest is shown.
+        study: the study as plain data; ``name``, ``budget`` and ``figures`` are read, the rest is
+            shown.
         summary: a row per cell.
         trials: a row per trial.
         timings: a row per cell, null where not measured here; None for a study without timings.
@@ -56,6 +58,7 @@ def write(
         workloads=labels(cells)[0],
         answers=answers(study, cells, trials),
         leaders=leaders(cells) if validated(trials) else [],
+        articles=articles(study, cells, figures),
         sections=sections(cells, trials, figures, timings is not None),
         table=table(standing(cells, trials), validated(trials), timings is not None),
         machine=machine(provenance.get("hardware") or {}),

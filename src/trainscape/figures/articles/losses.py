@@ -1,0 +1,100 @@
+"""Training losses: the final one against the batch size, and one run step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainscape.analysis import Row, grouped
+from trainscape.figures.articles import frame
+from trainscape.figures.values import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LEGEND = 1.0  # inches beside a panel
+
+
+def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
+    """Final training loss against batch size, both axes logarithmic, one line per lr.
+
+    The line is the mean over seeds, the band spans them. A cell with a diverged seed has no point.
+
+    Args:
+        title: stands above.
+        trials: those of one workload, optimizer and schedule.
+    """
+    figure, (axes,) = frame.panels(title, size=(3.6, 2.7), right=LEGEND)
+    rates = sorted({row["lr"] for row in trials}, reverse=True)
+    sizes = sorted({row["batch_size"] for row in trials})
+    for rank, rate in enumerate(rates):
+        finals = {
+            size: [row["train_loss"] for row in trials if _at(row) == (size, rate)]
+            for size in sizes
+        }
+        _banded(axes, finals, f"lr {number(rate)}", frame.look(rank, len(rates)))
+    frame.log_values(axes)
+    frame.log_sizes(axes, sizes)
+    frame.named(axes, "batch size", "final training loss")
+    frame.legend(axes)
+    return figure
+
+
+def _at(row: Row) -> tuple[int, float]:
+    return row["batch_size"], row["lr"]
+
+
+def _banded(
+    axes: Axes, values: dict[int, list[float | None]], label: str, look: dict[str, Any]
+) -> None:
+    """The means of ``values`` by x, in a band from the least to the most."""
+    known = {x: [v for v in ys if v is not None] for x, ys in values.items() if None not in ys}
+    means = [sum(ys) / len(ys) for ys in known.values()]
+    axes.plot(list(known), means, label=label, marker="o", markersize=3.5, **look)
+    low, high = [min(ys) for ys in known.values()], [max(ys) for ys in known.values()]
+    axes.fill_between(list(known), low, high, color=look["color"], alpha=0.18, linewidth=0)
+
+
+def trace(title: str, traces: Sequence[Row]) -> Figure:
+    """Training loss of single steps, logarithmic, one line per optimizer, one panel per batch size.
+
+    The line is the first seed's run, the band spans the seeds.
+
+    Args:
+        title: stands above.
+        traces: those of one workload and schedule.
+    """
+    runs = grouped(traces, ("batch_size", "optimizer", "lr"))
+    sizes = sorted({row["batch_size"] for row in traces})
+    names = list(dict.fromkeys(_name(run[0], runs) for run in runs))
+    figure, panels = frame.panels(title, len(sizes), (4.6, 2.5), columns=2)
+    for axes, size in zip(panels, sizes, strict=True):
+        for run in runs:
+            if run[0]["batch_size"] == size:
+                name = _name(run[0], runs)
+                _run(axes, run, name, frame.look(names.index(name), len(names)))
+        frame.log_values(axes)
+        frame.named(axes, "step", "training loss of the batch")
+        frame.head(axes, f"batch size {size}" if len(sizes) > 1 else "")
+        frame.legend(axes, loc="upper right")
+    return figure
+
+
+def _name(row: Row, runs: Sequence[Sequence[Row]]) -> str:
+    """The optimizer, and its lr where there is more than one."""
+    several = len({run[0]["lr"] for run in runs}) > 1
+    return f"{row['optimizer']}, lr {number(row['lr'])}" if several else str(row["optimizer"])
+
+
+def _run(axes: Axes, run: Sequence[Row], label: str, look: dict[str, Any]) -> None:
+    first = [row for row in run if row["seed"] == run[0]["seed"]]
+    steps = grouped(run, ("step",))
+    low = [min(row["train_loss"] for row in step) for step in steps]
+    high = [max(row["train_loss"] for row in step) for step in steps]
+    look = {**look, "linestyle": "-", "linewidth": 0.9}  # dashes hide what a noisy line does
+    axes.fill_between(
+        [step[0]["step"] for step in steps], low, high, color=look["color"], alpha=0.2, linewidth=0
+    )
+    axes.plot([r["step"] for r in first], [r["train_loss"] for r in first], label=label, **look)

@@ -1,0 +1,66 @@
+"""Which rule relates the best learning rate to the batch size: exponents beside the rules' own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainscape.analysis import RULES, Row
+from trainscape.figures.articles import frame
+from trainscape.figures.style import MUTED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINE = 0.17  # inches for one optimizer and schedule
+LEFT = 0.95
+
+
+def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
+    """The exponent α of lr ∝ batch^α with its interval, by optimizer and schedule.
+
+    Dotted lines are the rules of thumb. A hollow point has best rates at the end of the axis.
+
+    Args:
+        title: stands above.
+        rows: those of one workload.
+    """
+    optimizers = list(dict.fromkeys(row["optimizer"] for row in rows))
+    schedules = list(dict.fromkeys(row["schedule"] for row in rows))
+    pitch = LINE * (len(schedules) + 1)
+    figure, (axes,) = frame.panels(
+        title, size=(3.9, max(1.0, pitch * len(optimizers))), left=LEFT, right=1.1
+    )
+    _rules(axes)
+    for row in rows:
+        if row["exponent"] is not None:
+            rank = schedules.index(row["schedule"])
+            y = optimizers.index(row["optimizer"]) + (rank + 1) / (len(schedules) + 1)
+            color = frame.look(rank, len(schedules))["color"]
+            label = row["schedule"] if row["optimizer"] == optimizers[0] else None
+            axes.plot([row["low"], row["high"]], [y, y], color=color, linewidth=1.5)
+            style = {"fillstyle": "none"} if row["edges"] else {}
+            axes.plot(row["exponent"], y, "o", markersize=4, color=color, label=label, **style)
+    axes.set_yticks([i + 0.5 for i in range(len(optimizers))], optimizers)
+    axes.set_ylim(len(optimizers), 0)
+    axes.grid(False)
+    frame.named(axes, "exponent α of best lr ∝ batch size^α", "")
+    frame.legend(axes)
+    return figure
+
+
+def _rules(axes: Axes) -> None:
+    """A dotted line for every rule of thumb, with its name above."""
+    for name, exponent in RULES.items():
+        axes.axvline(exponent, color=MUTED, linestyle=":", linewidth=1.1)
+        axes.annotate(
+            name,
+            (exponent, 1.01),
+            xycoords=("data", "axes fraction"),
+            fontsize=7.5,
+            color=MUTED,
+            ha="center",
+            va="bottom",
+        )

@@ -1,0 +1,160 @@
+"""The section with the article figures that a study asks for, and the tables beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainscape.analysis import Row, read_csv, records, rules
+from trainscape.figures.articles.names import TABLES, article_figures, table_path
+from trainscape.figures.draw import labels
+from trainscape.figures.values import deviation, duration, number, score
+from trainscape.report._sections import Image, _image
+from trainscape.report._table import AXES, Column, Table, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from trainscape.figures.names import Figure
+    from trainscape.workloads import Metric
+
+TITLES = {
+    "loss-by-batch": "Final training loss by batch size",
+    "lr-scaling": "How the best learning rate follows the batch size",
+    "trace": "Training loss step by step",
+    "path": "The way down",
+    "decay": "The decay, step by step",
+    "batch-table": "What a batch size costs and brings",
+}
+LEADS = {
+    "loss-by-batch": "The mean of the last epoch's batch losses; the band spans the seeds.",
+    "lr-scaling": "The exponent α of best lr ∝ batch size^α. Its 95% interval is a bootstrap over "
+    "seeds, the best rate being known to half a step of its axis. Hollow: some best rates end the "
+    "axis, the true ones may lie beyond.",
+    "trace": "The loss of single batches; the line is the first seed's run, the band spans the "
+    "seeds.",
+    "path": "Every point is an evaluation, from the first seed's start.",
+    "decay": "Rate, loss and parameters after each step.",
+    "batch-table": "Time is steps of the run × the time of one step, measured alone, without data "
+    "loading; memory is the most that tensors take in a step.",
+}
+LONG = 12  # rows that a table may have before it is folded away
+
+
+@dataclass(frozen=True)
+class Article:
+    """All that one kind of figure shows of one workload; ``long`` tables are folded away."""
+
+    workload: str
+    kind: str
+    title: str
+    lead: str
+    images: list[Image]
+    table: Table | None
+    long: bool
+
+
+def articles(study: Mapping[str, Any], cells: Sequence[Row], folder: Path) -> list[Article]:
+    """Every article figure and table, by workload and kind.
+
+    Args:
+        study: the study as plain data; its ``figures`` are read.
+        cells: summary rows.
+        folder: where figures and tables are.
+
+    Raises:
+        UserError: a figure is missing.
+    """
+    names = labels(cells)
+    figures = article_figures(study.get("figures", []), *names)
+    return [
+        _article(
+            workload, kind, [f for f in figures if (f.workload, f.kind) == (workload, kind)], folder
+        )
+        for workload in names[0]
+        for kind in study.get("figures", [])
+    ]
+
+
+def _article(workload: str, kind: str, figures: Sequence[Figure], folder: Path) -> Article:
+    shown = [_image(folder / f.path, *_words(f)) for f in figures]
+    table = None
+    if kind in TABLES:
+        rows = records(read_csv(folder / table_path(workload, kind)))
+        columns = _columns(kind, rows)
+        table = Table(columns, [fields(row, columns) for row in rows])
+    long = table is not None and len(table.rows) > LONG
+    return Article(workload, kind, TITLES[kind], LEADS[kind], shown, table, long)
+
+
+def _words(figure: Figure) -> tuple[str, str]:
+    """What stands for the picture, and below it."""
+    own = ", ".join(part for part in (figure.optimizer, figure.schedule) if part)
+    below = f"{figure.workload}{': ' if own else ''}{own}"
+    return f"{TITLES[figure.kind]}, {below}. {LEADS[figure.kind]}", below
+
+
+def _columns(kind: str, rows: Sequence[Row]) -> list[Column]:
+    """The columns of a kind's table; of the axes, those along which it varies."""
+    axes = [c for c in AXES if c.key in rows[0] and len({row[c.key] for row in rows}) > 1]
+    if kind == "decay":
+        steps = Column("step", "step", "counted from 0", lambda row, _: str(row["step"]))
+        names = [key for key in rows[0] if key in ("rate", "loss") or key[1:].isdigit()]
+        return [*axes, steps, *(_digits(name) for name in names)]
+    return [*axes, *(SCALING if kind == "lr-scaling" else BATCHES)]
+
+
+def _digits(name: str) -> Column:
+    """A number to the six digits that the article prints."""
+    return Column(name, name, "after the step", lambda row, _: f"{row[name]:.6g}")
+
+
+def _exponent(row: Row, _: Metric) -> str:
+    if row["exponent"] is None:
+        return "–"
+    return f"{row['exponent']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+
+
+def _rules(row: Row, _: Metric) -> str:
+    if row["exponent"] is None:
+        return "–"
+    return ", ".join(rules(row["low"], row["high"])) or "no rule of thumb"
+
+
+def _accuracy(row: Row, judged: Metric) -> str:
+    mean, std = row["test_metric_mean"], row["test_metric_std"]
+    if mean is None:
+        return str(row["status"]) if row["status"] != "ok" else "–"
+    return score(mean, judged, unit=True) + ("" if std is None else f" ± {deviation(std, judged)}")
+
+
+def _measured(key: str, unit: float = 1.0, suffix: str = "") -> Any:
+    def say(row: Row, _: Metric) -> str:
+        return "not measured here" if row[key] is None else f"{number(row[key] / unit)}{suffix}"
+
+    return say
+
+
+def _time(row: Row, _: Metric) -> str:
+    seconds = row["train_time_s"]
+    return "not measured here" if seconds is None else duration(seconds)
+
+
+SCALING = [
+    Column("exponent", "α", "with its 95% interval", _exponent),
+    Column("exponent", "within the interval", "rules of thumb that it allows", _rules, False),
+    Column("edges", "edges", "best rates at an end of the axis", lambda row, _: str(row["edges"])),
+]
+BATCHES = [
+    Column("steps", "steps", "of the run", lambda row, _: str(row["steps"])),
+    Column("train_time_s", "time", "steps × step time", _time),
+    Column("test_metric_mean", "test", "mean ± std over seeds", _accuracy),
+    Column(
+        "peak_memory_bytes",
+        "peak memory",
+        "of tensors in a step",
+        _measured("peak_memory_bytes", 1e6, " MB"),
+    ),
+    Column("samples_per_s", "samples/s", "of steps alone", _measured("samples_per_s")),
+]
