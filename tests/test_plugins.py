@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from trainscape import datasets, grid, optimizers, plugins, schedules, workloads
+from own_folder import folder as folder  # autouse, once it is here
+from trainscape import grid, optimizers, plugins
 from trainscape.errors import UserError
 from trainscape.study import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 RULE = """
@@ -32,21 +32,6 @@ class Mine(Optimizer):
     def update(self, param, grad, state, lr, now):
         param.addcmul_(grad, lr, value=-self.speed)
 """
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder; what plugins register and import is forgotten afterwards."""
-    for kind in (datasets, optimizers, schedules, workloads):
-        for table in ("_entries", "_sources"):
-            monkeypatch.setattr(kind.registry, table, dict(getattr(kind.registry, table)))
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.chdir(tmp_path)
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
 
 
 def refused(*paths: str) -> str:

@@ -1,0 +1,217 @@
+"""Whatever a plugin's part raises while it is used is one line that names the file and the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from own_folder import folder as folder  # autouse, once it is here
+from trainscape import datasets, grid, optimizers, plugins, schedules
+from trainscape.datasets import Raw
+from trainscape.engine import device, run
+from trainscape.errors import UserError
+from trainscape.study import parse
+
+PLUGIN = """
+from dataclasses import dataclass
+from trainscape import optimizers, schedules
+from trainscape.workloads import Metric, workload
+
+
+def loss(output, target):
+    from torch.nn import functional
+    {loss}
+    return functional.cross_entropy(output, target)
+
+
+def metric(output, target):
+    {metric}
+    return (output.argmax(-1) == target).double().mean()
+
+
+@workload(
+    "broken", dataset="digits", target=0.9, loss=loss, metric=Metric("m", "max", "", metric)
+)
+def build():
+    from torch import nn
+    {build}
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear({width}, 10)
+
+        def forward(self, x):
+            {forward}
+            return self.layer(x.flatten(1))
+
+    return {model}
+
+
+@optimizers.register("broken_rule")
+@dataclass(frozen=True)
+class Rule(optimizers.Optimizer):
+    def init(self, param):
+        {init}
+        return {{}}
+
+    def scalars(self, step):
+        {scalars}
+        return {{"k": float(step)}}
+
+    def update(self, param, grad, state, lr, now):
+        {update}
+        param.sub_(lr * grad)
+
+
+@schedules.register("broken_shape")
+@dataclass(frozen=True)
+class Shape(schedules.Schedule):
+    def shape(self, step, clock):
+        {shape}
+        return 1.0
+
+    def feedback(self, losses):
+        {feedback}
+        return 1.0
+"""
+WHOLE = dict.fromkeys(
+    ("loss", "metric", "build", "forward", "init", "scalars", "update", "shape", "feedback"), "pass"
+) | {"width": "64", "model": "Model()"}
+SPEC = {
+    "plugins": ["plugins/broken.py"],
+    "workloads": ["broken"],
+    "budget": {"steps": 6},
+    "seeds": 2,
+    "evaluate_every": 0.1,
+    "grid": {
+        "optimizer": ["broken_rule"],
+        "batch_size": [256],
+        "lr": [0.1],
+        "schedule": ["broken_shape"],
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def plugins_folder(folder: Path) -> None:
+    """The folder that plugins lie in, below the working folder."""
+    (folder / "plugins").mkdir()
+
+
+def train(text: str, **changes: object) -> None:
+    """List and train the study that uses all parts of a plugin."""
+    Path("plugins/broken.py").write_text(text)
+    cells = grid.cells(parse({**SPEC, **changes}, "test"))
+    arrays = datasets.registry.get("digits").make(Raw(Path()))
+    run.train_cells([cell.spec() for cell in cells], arrays, device.choose("cpu"))
+
+
+def refused(text: str, **changes: object) -> str:
+    """Why training is refused: one line."""
+    with pytest.raises(UserError) as error:
+        train(text, **changes)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_whole_plugin_trains() -> None:
+    """The parts below are right until a statement is put into one of them."""
+    train(PLUGIN.format(**WHOLE))
+
+
+BLAMED = {
+    "loss": "workload 'broken', batch_size 256: ",
+    "metric": "workload 'broken', batch_size 256: ",
+    "build": "workload 'broken', batch_size 256: ",
+    "forward": "workload 'broken', batch_size 256: ",
+    "init": "optimizer 'broken_rule': ",
+    "scalars": "optimizer 'broken_rule': ",
+    "update": "optimizer 'broken_rule': ",
+    "shape": "schedule 'broken_shape': ",
+    "feedback": "schedule 'broken_shape': ",
+}
+
+
+@pytest.mark.parametrize("part", BLAMED)
+def test_an_error_names_its_line(part: str) -> None:
+    """Whichever part fails, it is told of with the file, the line and the error."""
+    text = PLUGIN.format(**{**WHOLE, part: "1 / 0"})
+    line = text.splitlines().index(next(row for row in text.splitlines() if "1 / 0" in row)) + 1
+    said = f"{BLAMED[part]}plugins/broken.py, line {line}: ZeroDivisionError: division by zero"
+    assert said in refused(text)
+
+
+@pytest.mark.parametrize("part", ["loss", "update"])
+def test_an_error_is_named_without_fusing_too(part: str) -> None:
+    """Beside an optimizer of torch's own, which trains in a plain loop, the loss's line is told."""
+    text = PLUGIN.format(**{**WHOLE, part: "raise KeyError('there')"})
+    line = text.splitlines().index(next(row for row in text.splitlines() if "KeyError" in row)) + 1
+    alone = {"optimizer": [{"torch": "torch.optim.NAdam"}]} if part == "loss" else {}
+    said = refused(text, grid={**SPEC["grid"], **alone})  # type: ignore[dict-item]
+    assert said.endswith(f": plugins/broken.py, line {line}: KeyError: 'there'")
+
+
+def test_an_error_late_in_a_run_names_its_line() -> None:
+    """A rule's scalars and a schedule that fail at a later step are told of as early ones are."""
+    for part, statement in (("scalars", "1 / (step - 5)"), ("shape", "1 / (step - 3)")):
+        said = refused(PLUGIN.format(**{**WHOLE, part: statement}))
+        assert "plugins/broken.py, line " in said and "ZeroDivisionError" in said
+
+
+def test_an_error_below_a_plugin_names_the_helper() -> None:
+    """A file beside the plugin is the user's, too, and its own line is told."""
+    Path("plugins/helper_of_loss.py").write_text("def fail():\n    raise RuntimeError('so')\n")
+    text = PLUGIN.format(**{**WHOLE, "loss": "import helper_of_loss; helper_of_loss.fail()"})
+    assert refused(text).endswith(": plugins/helper_of_loss.py, line 2: RuntimeError: so")
+
+
+def test_an_error_in_torchs_layers_names_the_builder() -> None:
+    """Where no line of the user's is at work, the line is the builder's."""
+    text = PLUGIN.format(**{**WHOLE, "model": "nn.Sequential(nn.Flatten(), nn.Linear(65, 10))"})
+    line = text.splitlines().index("def build():")  # of its decorator, which stands above
+    said = refused(text)
+    assert said.startswith("workload 'broken', batch_size 256: plugins/broken.py, line ")
+    assert int(said.split("line ")[1].split(":")[0]) in range(line - 3, line + 2)
+
+
+def test_a_rule_that_changes_nothing_is_named_by_its_line() -> None:
+    """A rule that makes new tensors and leaves the parameters is told of at its update."""
+    text = PLUGIN.format(**WHOLE).replace("param.sub_(lr * grad)", "param = param - lr * grad")
+    line = text.splitlines().index("    def update(self, param, grad, state, lr, now):") + 1
+    assert f"plugins/broken.py, line {line}: update() left the parameters" in refused(text)
+
+
+def test_a_reader_names_its_line(folder: Path) -> None:
+    """A dataset's reader that fails on its file is told of by dataset, file and line."""
+    Path("plugins/reads.py").write_text(
+        "from trainscape.datasets import url_dataset\n"
+        f"@url_dataset('own', url='http://a/own.txt', sha256='{sha256(b'x')}', train=1, test=1)\n"
+        "def read(path):\n"
+        "    return float(path.read_text())\n"
+    )
+    plugins.load(["plugins/reads.py"])
+    (folder / "own.txt").write_bytes(b"x")
+    with pytest.raises(UserError) as error:
+        datasets.prepare("own", folder / "data", folder / "raw", folder)
+    assert str(error.value).startswith("dataset 'own': plugins/reads.py, line 4: ValueError: ")
+
+
+def test_an_error_of_the_packages_own_is_no_users_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a line of the user's in it, a programming error keeps its traceback."""
+    entry = optimizers.registry.get("sgd")
+
+    def update(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(schedules.registry.get("cosine"), "shape", update)
+    with pytest.raises(AssertionError):
+        grid.cells(parse({"grid": {"optimizer": [entry.name], "schedule": ["cosine"]}}, "test"))
+
+
+def sha256(content: bytes) -> str:
+    """The hash that a plugin states."""
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
