@@ -35,14 +35,15 @@ def draw(layout: Layout, found: list[Entry]) -> None:
         "path": lambda: analysis.paths(found),
         "decay": lambda: analysis.decay(found),
     }
-    tables = {kind: make() for kind, make in makers.items() if kind in layout.study.figures}
-    figures = article_figures(layout.study.figures, *layout.labels)
+    wanted: list[str] = list(layout.study.figures)
+    tables = {kind: make() for kind, make in makers.items() if kind in wanted}
+    figures = article_figures(wanted, *layout.labels)
     draw_articles(figures, tables, _functions(layout), _folder(layout))
     for kind, table in tables.items():
         _write(layout, kind, table, times=False)
 
 
-def time(
+def write_times(
     layout: Layout, trials: pd.DataFrame, summary: pd.DataFrame, timings: pd.DataFrame
 ) -> None:
     """Write the tables that hold seconds; remove tables that left the study."""

@@ -161,7 +161,7 @@ def timings(layout: Layout) -> None:
     write_json(layout.output / "timings.json", tree)
     if layout.throughput:
         draw_timings(trials, summary, table, layout.output / "figures")
-    articles.time(layout, trials, summary, table)
+    articles.write_times(layout, trials, summary, table)
     products = layout.products("figures") + layout.products("timings")
     sweep(layout.output / "figures", "*.svg", keep=map(Path, products))
     _stamp(layout, "timings")

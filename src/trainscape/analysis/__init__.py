@@ -8,7 +8,7 @@ from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, ties, validated
 from trainscape.analysis._curves import curves
 from trainscape.analysis._metrics import metrics
-from trainscape.analysis._scaling import RULES, rules, scaling
+from trainscape.analysis._scaling import ALL, RULES, rules, scaling
 from trainscape.analysis._summary import grouped, summary
 from trainscape.analysis._tables import AXES, Row, frame, read_csv, records, write_csv
 from trainscape.analysis._timings import timings
@@ -16,6 +16,7 @@ from trainscape.analysis._trajectories import decay, paths, traces
 from trainscape.analysis._trials import Entry, steps_to_target, trials
 
 __all__ = [
+    "ALL",
     "AXES",
     "RULES",
     "Entry",

@@ -7,6 +7,7 @@ or by the square root, α = 1/2 (Krizhevsky, One weird trick, 2014), with α = 0
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from trainscape.analysis._summary import grouped
 from trainscape.analysis._tables import Row, frame, records
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -23,10 +26,21 @@ if TYPE_CHECKING:
 
 RULES = {"inverse": -1.0, "none": 0.0, "square-root": 0.5, "linear": 1.0}
 OWNER = ("workload", "optimizer", "schedule")
+ALL = "all schedules"  # no label: those have no spaces
 COLUMNS = (*OWNER, "batch_sizes", "exponent", "low", "high", "edges")
 RESAMPLES = 2000
 INTERVAL = (2.5, 97.5)  # percentiles
 DIGITS = 4  # more would differ between machines' logarithms
+
+
+@dataclass(frozen=True)
+class Fit:
+    """α of some cells: the estimate, its resamples (RESAMPLES,), and what it rests on."""
+
+    exponent: float
+    resamples: Floats
+    batch_sizes: int
+    edges: int
 
 
 def scaling(trials: pd.DataFrame) -> pd.DataFrame:
@@ -36,6 +50,7 @@ def scaling(trials: pd.DataFrame) -> pd.DataFrame:
     without a validation split, of the final training loss. α is the slope of log(best lr) over
     log(batch size) by least squares. Its 95% interval is a bootstrap over seeds, in which every
     best lr is moved at random within half a step of its axis: a grid tells the best rate no finer.
+    An optimizer with several schedules has a row for the mean of their exponents, too.
 
     A cell with a diverged seed cannot be best. A batch size without any other is left out; with
     fewer than two left, α is null. ``edges`` counts best rates at an end of the axis: the true ones
@@ -45,7 +60,14 @@ def scaling(trials: pd.DataFrame) -> pd.DataFrame:
         trials: as :func:`trainscape.analysis.trials` makes it.
     """
     value = "val_metric" if validated(trials) else "train_loss"
-    return frame([_fit(rows, value) for rows in grouped(records(trials), OWNER)], COLUMNS)
+    rows: list[Row] = []
+    for own in grouped(records(trials), OWNER[:2]):
+        fits = [(group[0], _fit(group, value)) for group in grouped(own, OWNER[2:])]
+        rows += [_row(first, first["schedule"], fit) for first, fit in fits]
+        known = [fit for _, fit in fits if fit is not None]
+        if len(known) > 1:
+            rows.append(_row(own[0], ALL, _mean(known)))
+    return frame(rows, COLUMNS)
 
 
 def rules(low: float, high: float) -> list[str]:
@@ -57,20 +79,43 @@ def rules(low: float, high: float) -> list[str]:
     return [name for name, exponent in RULES.items() if low <= exponent <= high]
 
 
-def _fit(rows: list[Row], value: str) -> Row:
+def _row(first: Row, schedule: str, fit: Fit | None) -> Row:
+    about = {"workload": first["workload"], "optimizer": first["optimizer"], "schedule": schedule}
+    if fit is None:
+        return {**about, "batch_sizes": 0, "exponent": None, "low": None, "high": None, "edges": 0}
+    low, high = np.percentile(fit.resamples, INTERVAL)
+    found = {"exponent": fit.exponent, "low": low, "high": high}
+    rounded = {name: round(float(value), DIGITS) + 0.0 for name, value in found.items()}  # no -0.0
+    return {**about, **rounded, "batch_sizes": fit.batch_sizes, "edges": fit.edges}
+
+
+def _mean(fits: Sequence[Fit]) -> Fit:
+    """The mean exponent; resamples belong together, since the same seeds were drawn for each."""
+    return Fit(
+        float(np.mean([fit.exponent for fit in fits])),
+        np.mean([fit.resamples for fit in fits], axis=0),
+        min(fit.batch_sizes for fit in fits),
+        sum(fit.edges for fit in fits),
+    )
+
+
+def _fit(rows: list[Row], value: str) -> Fit | None:
     sizes, rates, losses = _losses(rows, value)
-    about = {key: rows[0][key] for key in OWNER} | {"batch_sizes": len(sizes)}
-    if len(sizes) < 2:
-        return {**about, "exponent": None, "low": None, "high": None, "edges": 0}
+    if len(sizes) < 2 or len(rates) < 2:
+        return None
     x, y = np.log(sizes), np.log(rates)
     best = losses.mean(0).argmin(-1)
-    low, high = np.percentile(_bootstrap(x, y, losses), INTERVAL)
-    found = {"exponent": _slopes(x, y[best]), "low": low, "high": high}
-    return {
-        **about,
-        **{name: round(float(exponent), DIGITS) for name, exponent in found.items()},
-        "edges": int(np.isin(best, (0, len(y) - 1)).sum()),
-    }
+    edges = int(np.isin(best, (0, len(y) - 1)).sum())
+    chosen = _stream("seeds").integers(len(losses), size=(RESAMPLES, len(losses)))
+    bests = np.stack([losses[seeds].mean(0).argmin(-1) for seeds in chosen])
+    half = np.diff(y).mean() / 2
+    moved = _stream("rates", rows[0]["schedule"]).uniform(-half, half, bests.shape)
+    return Fit(float(_slopes(x, y[best])), _slopes(x, y[bests] + moved), len(sizes), edges)
+
+
+def _stream(*names: str) -> np.random.Generator:
+    """Random numbers by name: the same in every run, those of different names independent."""
+    return np.random.Generator(np.random.PCG64(list("/".join(names).encode())))
 
 
 def _losses(rows: list[Row], value: str) -> tuple[list[int], list[float], Floats]:
@@ -87,15 +132,6 @@ def _losses(rows: list[Row], value: str) -> tuple[list[int], list[float], Floats
     known = np.isfinite(losses[0]).any(-1)
     kept = [size for size, usable in zip(sizes, known, strict=True) if usable]
     return kept, rates, losses[:, known]
-
-
-def _bootstrap(x: Floats, y: Floats, losses: Floats) -> Floats:
-    """The slopes of resampled seeds, the best rates moved within half a step of their axis."""
-    draw = np.random.Generator(np.random.PCG64(0))  # fixed: the same trials give the same interval
-    chosen = draw.integers(len(losses), size=(RESAMPLES, len(losses)))
-    best = np.stack([losses[seeds].mean(0).argmin(-1) for seeds in chosen])
-    half = np.diff(y).mean() / 2 if len(y) > 1 else 0.0
-    return _slopes(x, y[best] + draw.uniform(-half, half, best.shape))
 
 
 def _slopes(x: Floats, y: Floats) -> Floats:

@@ -31,7 +31,7 @@ LEADS = {
     "loss-by-batch": "The mean of the last epoch's batch losses; the band spans the seeds.",
     "lr-scaling": "The exponent α of best lr ∝ batch size^α. Its 95% interval is a bootstrap over "
     "seeds, the best rate being known to half a step of its axis. Hollow: some best rates end the "
-    "axis, the true ones may lie beyond.",
+    "axis, the true ones may lie beyond. A square is the mean over the schedules.",
     "trace": "The loss of single batches; the line is the first seed's run, the band spans the "
     "seeds.",
     "path": "Every point is an evaluation, from the first seed's start.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.analysis import RULES, Row
+from trainscape.analysis import ALL, RULES, Row
 from trainscape.figures.articles import frame
-from trainscape.figures.style import MUTED
+from trainscape.figures.style import INK, MUTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,8 @@ LEFT = 0.95
 def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
     """The exponent α of lr ∝ batch^α with its interval, by optimizer and schedule.
 
-    Dotted lines are the rules of thumb. A hollow point has best rates at the end of the axis.
+    A square is the mean over the schedules. Dotted lines are the rules of thumb. A hollow point has
+    best rates at the end of the axis.
 
     Args:
         title: stands above.
@@ -38,15 +39,23 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
         if row["exponent"] is not None:
             rank = schedules.index(row["schedule"])
             y = optimizers.index(row["optimizer"]) + (rank + 1) / (len(schedules) + 1)
-            color = frame.look(rank, len(schedules))["color"]
+            mean = row["schedule"] == ALL
+            color = INK if mean else frame.look(rank, len(schedules))["color"]
             label = row["schedule"] if row["optimizer"] == optimizers[0] else None
             axes.plot([row["low"], row["high"]], [y, y], color=color, linewidth=1.5)
-            style = {"fillstyle": "none"} if row["edges"] else {}
-            axes.plot(row["exponent"], y, "o", markersize=4, color=color, label=label, **style)
+            axes.plot(
+                row["exponent"],
+                y,
+                "s" if mean else "o",
+                markersize=4,
+                color=color,
+                fillstyle="none" if row["edges"] else "full",
+                label=label,
+            )
     axes.set_yticks([i + 0.5 for i in range(len(optimizers))], optimizers)
     axes.set_ylim(len(optimizers), 0)
     axes.grid(False)
-    frame.named(axes, "exponent α of best lr ∝ batch size^α", "")
+    frame.named(axes, "α of best lr ∝ batch size^α", "")
     frame.legend(axes)
     return figure
 

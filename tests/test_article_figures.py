@@ -1,0 +1,172 @@
+"""The article figures: what a study may ask for, what is then drawn, and where it is shown."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainscape import make, study, surface, workloads
+from trainscape.datasets import Raw, registry
+from trainscape.errors import UserError
+from trainscape.layout import Layout
+from trainscape.verify import verify
+
+VALLEY: dict[str, Any] = {
+    "workloads": ["valley"],
+    "budget": {"steps": 12},
+    "seeds": 1,
+    "validation": 0,
+    "trace_every": 3,
+    "grid": {
+        "optimizer": ["sgd", "momentum"],
+        "batch_size": [1],
+        "lr": [0.02, 0.05],
+        "schedule": ["constant", "cosine"],
+    },
+    "figures": ["path", "decay", "trace", "loss-by-batch", "lr-scaling"],
+    "throughput": {"enabled": False},
+}
+REFUSED = [
+    ({"figures": ["paths"]}, "figures[0]: unknown 'paths'; did you mean 'path'?"),
+    ({"figures": ["path", "path"]}, "figures: ['path', 'path'] names 'path' twice; remove one"),
+    ({"trace_every": 0}, "figures: 'trace' needs training losses; set trace_every above 0"),
+    (
+        {"figures": ["batch-table"]},
+        "figures: 'batch-table' needs step times; set throughput.enabled to true",
+    ),
+    (
+        {"figures": ["decay"], "workloads": ["digits-mlp"]},
+        "figures: 'decay' needs workloads that keep their path; remove it or 'digits-mlp', or "
+        "choose from quadratic, valley",
+    ),
+]
+
+
+def layout(**changes: Any) -> Layout:
+    """The small study's, with keys replaced."""
+    return Layout(study.parse({**VALLEY, **changes}, "test"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the small study, made to its report."""
+    folder = tmp_path_factory.mktemp("valley")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made = layout()
+        make.data(made, [], None, None)
+        make.train(made, list(made.cells))
+        for stage in (make.settle, make.collect, make.figures, make.timings, make.report):
+            stage(made)
+    return folder
+
+
+def texts(path: Path) -> list[str]:
+    """All text in an SVG."""
+    return [node.text or "" for node in ET.parse(path).iter() if node.tag.endswith("}text")]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED)
+def test_figures_that_cannot_be_drawn_are_refused(changes: dict[str, Any], message: str) -> None:
+    """One line names the figure and the key that it needs."""
+    with pytest.raises(UserError) as refused:
+        layout(**changes)
+    assert str(refused.value).removeprefix("test: ") == message
+
+
+def test_a_study_that_asks_for_none_has_none() -> None:
+    """The default study's products and stamps are as if article figures did not exist."""
+    plain = layout(figures=[])
+    assert plain.products("figures") == []
+    assert plain.stamp("figures") != layout().stamp("figures")
+    assert plain.stamp("collect") == layout().stamp("collect")
+
+
+def test_labels_that_would_share_a_file_are_refused_here_too() -> None:
+    """Without a validation split no other figure would notice."""
+    twice = {
+        "optimizer": [{"name": "sgd", "label": "a"}, {"name": "momentum", "label": "a-b"}],
+        "schedule": [{"name": "cosine", "label": "b-c"}, {"name": "constant", "label": "c"}],
+    }
+    with pytest.raises(UserError, match="share the figure"):
+        layout(grid={**VALLEY["grid"], **twice})
+
+
+@pytest.fixture
+def here(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """The finished study, in whose folder the test runs."""
+    monkeypatch.chdir(finished)
+    return layout()
+
+
+def test_exactly_the_listed_figures_are_drawn(here: Layout) -> None:
+    """What the layout lists is there and nothing else; the check is content."""
+    listed = {Path(path) for path in here.products("figures")}
+    assert {path for path in Path("results/figures").rglob("*") if path.is_file()} == listed
+    assert len([path for path in listed if path.suffix == ".svg"]) == 2 + 2 + 2 + 4 + 1
+    assert {path.name for path in listed if path.suffix == ".csv"} == {
+        "decay.csv",
+        "lr-scaling.csv",
+    }
+    assert verify(here) == []
+
+
+def test_the_same_study_draws_the_same_bytes(here: Layout) -> None:
+    """Drawing again changes no file."""
+    before = {path: Path(path).read_bytes() for path in here.products("figures")}
+    make.figures(here)
+    assert {path: Path(path).read_bytes() for path in before} == before
+
+
+def test_figures_say_what_their_lines_are(here: Layout) -> None:
+    """Optimizers, rates, schedules and axes are named; files stay small."""
+    folder = Path("results/figures/valley")
+    assert {"sgd", "momentum", "lr 0.02", "lr 0.05", "w0", "w1"} <= set(
+        texts(folder / "path/constant.svg")
+    )
+    assert {"constant, lr 0.02", "cosine, lr 0.05", "learning rate after the step"} <= set(
+        texts(folder / "decay/sgd.svg")
+    )
+    assert {"sgd, lr 0.02", "step", "training loss of the batch"} <= set(
+        texts(folder / "trace/cosine.svg")
+    )
+    assert {"lr 0.02", "batch size", "final training loss"} <= set(
+        texts(folder / "loss-by-batch/momentum-cosine.svg")
+    )
+    assert {"inverse", "square-root", "linear"} <= set(texts(folder / "lr-scaling/lr-scaling.svg"))
+    assert all(path.stat().st_size < 100_000 for path in folder.rglob("*.svg"))
+
+
+def test_the_report_shows_them(here: Layout) -> None:
+    """A section of its own holds every figure, and the table of forty rows folded away."""
+    page = Path("results/report.html").read_text()
+    [section] = re.findall(r'<section id="article".*?</section>', page, re.DOTALL)
+    assert len(re.findall(r'<img src="data:image/svg', section)) == 11
+    assert re.findall(r"<summary>(\d+) rows", section) == [str(2 * 2 * 2 * 12)]
+    assert '<a href="#article">' in page
+
+
+def test_a_study_without_them_has_no_such_section(here: Layout) -> None:
+    """The section appears only where a study asks for it."""
+    plain = layout(figures=[])
+    make.figures(plain)
+    make.timings(plain)
+    make.report(plain)
+    page = Path("results/report.html").read_text()
+    assert 'id="article"' not in page
+    assert not list(Path("results/figures").rglob("*.*")), "what left the study is swept away"
+    for stage in (make.figures, make.timings, make.report):
+        stage(here)
+
+
+def test_the_surface_is_the_trained_function() -> None:
+    """Heights are the workload's training loss, at any point of its parameters."""
+    arrays = registry.get(workloads.registry.get("valley").dataset).make(Raw(Path()))
+    points = np.array([[-5.0, -2.0], [0.0, 0.0], [1.0, 3.0]])
+    found = surface.heights("valley", arrays, points)
+    assert found == pytest.approx((points[:, 0] ** 2 + 20 * points[:, 1] ** 2) / 2)
