@@ -34,5 +34,6 @@ rule all:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/throughput.smk"
+include: "workflow/rules/replay.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/report.smk"

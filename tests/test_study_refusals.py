@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = (
-    "budget, device, evaluate_every, grid, name, output, plugins, precision, seeds, target, "
-    "throughput, trace_every, validation, workloads"
+    "budget, design, device, evaluate_every, grid, name, output, plugins, precision, replay, "
+    "seeds, target, throughput, trace_every, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"
@@ -58,6 +58,21 @@ REFUSED: list[tuple[str, str]] = [
         "grid: {optimizer: [sgd, {name: sgd, label: 3}]}",
         "grid.optimizer[1].label: 3 is no text; put it in quotes",
     ),
+    # searches
+    ("design: tpe", "design: 'tpe' is neither grid nor {method: ..., trials: ...}"),
+    ("design: {method: tpe}", "design: {'method': 'tpe'} needs the key 'trials'"),
+    ("design: {method: tep, trials: 9}", "design.method: unknown 'tep'; did you mean 'tpe'?"),
+    (
+        "design: {method: gp, trials: 9, round: 2}",
+        "design: unknown 'round'; did you mean 'rounds'?",
+    ),
+    ("design: {method: gp, trials: 0}", f"design.trials: 0 {ABOVE}"),
+    (
+        "design: {method: gp, trials: 2, rounds: 3}",
+        "design: {'method': 'gp', 'trials': 2, 'rounds': 3} has more rounds than trials; choose "
+        "fewer rounds",
+    ),
+    ("replay: {margin: 0}", f"replay.margin: 0 {ABOVE}"),
     # empty
     ("workloads: []", "workloads: is empty; give at least one value"),
     ("seeds: []", "seeds: is empty; give at least one value"),
@@ -304,7 +319,7 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
 
 # What the model refuses for reasons that a schema cannot say: names, order, roundings, files.
 BEYOND_A_SCHEMA = re.compile(
-    r"low < high|four digits|YAML|not parameters|is no text|names .* twice"
+    r"low < high|four digits|YAML|not parameters|is no text|names .* twice|more rounds"
 )
 
 

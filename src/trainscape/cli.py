@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "stages",
         nargs="+",
         metavar="STAGE",
-        help="data, train, throughput, collect, figures, timings or report",
+        help="data, train, throughput, replay, collect, figures, timings or report",
     )
     train = add("train", _train, "train cells of the study (Snakemake's job)")
     train.add_argument(
@@ -86,8 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     make = add("make", _make, "make one stage's products (Snakemake's job)")
     make.add_argument(
-        "stage", metavar="STAGE", help="settle, throughput, collect, figures, timings or report"
+        "stage",
+        metavar="STAGE",
+        help="settle, throughput, replay, collect, figures, timings or report",
     )
+    make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
     return parser
 
 
@@ -173,6 +176,7 @@ def _make(args: argparse.Namespace) -> None:
             make.report,
         )
     }
+    stages["replay"] = lambda layout: make.replay(layout, args.cores)
     if args.stage not in stages:
         raise unknown("stage", args.stage, stages)
     stages[args.stage](_layout(args))

@@ -51,6 +51,7 @@ def cells(study: Study) -> list[Cell]:
         for lr, schedule in product(rates[optimizer.label], shapes)
     ]
     _check_plans(grid)
+    _check_searches(study, len(grid) // len(study.workloads))
     return grid
 
 
@@ -132,6 +133,21 @@ def _check_targets(study: Study) -> None:
         raise UserError(
             f"target: {study.target} needs a validation split; "
             "set validation above 0 or remove target"
+        )
+
+
+def _check_searches(study: Study, cells: int) -> None:
+    """A search, or its replay, has something to go by, and a grid larger than itself."""
+    searched = study.design != "grid"
+    for key, used in (("design", searched), ("replay.enabled", study.replay.enabled)):
+        if used and not study.validation:
+            raise UserError(f"{key}: a search needs a validation split; set validation above 0")
+    if searched and study.replay.enabled:
+        raise UserError("replay.enabled: needs every cell of the grid; set design: grid")
+    if study.design != "grid" and study.design.trials > cells:
+        raise UserError(
+            f"design.trials: {study.design.trials} is more than the {cells} cells of the grid; "
+            f"choose at most {cells}, or design: grid"
         )
 
 

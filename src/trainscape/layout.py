@@ -10,6 +10,7 @@ source. A stage is stale exactly when its stamp is missing; time stamps never co
 from __future__ import annotations
 
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 DATA = Path("data")
-STAGES = ("data", "train", "throughput", "collect", "figures", "timings", "report")
+STAGES = ("data", "train", "throughput", "replay", "collect", "figures", "timings", "report")
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
 # The source behind each stage's products; what these import counts too.
 SOURCES = {
     "train": (),
+    "replay": ("search/replay.py", "analysis/__init__.py"),
     "collect": ("analysis/__init__.py",),
     "figures": ("figures/draw.py",),
     "timings": ("figures/draw.py",),
@@ -121,6 +123,11 @@ class Layout:
             "data": lambda: [file for w in self.study.workloads for file in self.dataset(w)],
             "train": lambda: list(self.cells),
             "throughput": lambda: [self.throughput] if self.throughput else [],
+            "replay": lambda: (
+                self._files("replay/replay.csv", "replay/replay.json")
+                if self.study.replay.enabled
+                else []
+            ),
             "collect": lambda: self._files("summary.csv", "trials.csv", "metrics.json"),
             "figures": lambda: [*self.figures(times=False), *self.article_tables(times=False)],
             "timings": lambda: [
@@ -141,7 +148,7 @@ class Layout:
         elif times:
             drawn = timing_figures(*axes, validation=ranked)
         else:
-            drawn = result_figures(*axes) if ranked else []
+            drawn = result_figures(*axes, replay=self.study.replay.enabled) if ranked else []
             drawn += article_figures(self.study.figures, *axes)
         return {str(self.output / "figures" / figure.path): figure for figure in drawn}
 
@@ -167,10 +174,15 @@ class Layout:
         """What to ask Snakemake for, to have stages made: products and stamps, each file once."""
         files: list[str] = []
         for stage in stages:
-            # where nothing is measured, the stage before stands for throughput: no targets mean all
+            # cells stand for a stage that makes nothing: no targets would mean all
             files += self.products(stage) or self.products("train")
-            files += [self.stamp(stage)] if stage in SOURCES else []
+            files += [self.stamp(stage)] if stage in self.stamped else []
         return list(dict.fromkeys(files))
+
+    @property
+    def stamped(self) -> list[str]:
+        """The stages of this study that have a stamp."""
+        return [stage for stage in SOURCES if stage != "replay" or self.study.replay.enabled]
 
     def _stage_digest(self, stage: str) -> str:
         """What decides a stage's products, as one digest."""
@@ -182,7 +194,8 @@ class Layout:
             )
             parts["assets"] = {p.name: p.read_text(encoding="utf-8") for p in assets}
             parts["study"] = self.study.model_dump(mode="json")
-            parts["from"] = [self._stage_digest(s) for s in ("collect", "figures", "timings")]
+            before = ("replay", "collect", "figures", "timings")
+            parts["from"] = [self._stage_digest(s) for s in before if s in self.stamped]
         else:
             parts["cells"] = list(self.cells)
             parts["targets"] = grid.targets(self.study)
@@ -190,6 +203,11 @@ class Layout:
         if stage in ("figures", "timings") and self.study.figures:
             drawn = source.closure(source.PACKAGE / file for file in ARTICLES)
             parts["articles"] = {"figures": self.study.figures, "source": drawn}
+        if stage == "replay":
+            parts["replay"] = self.study.replay.model_dump()
+            parts["packages"] = {name: version(name) for name in ("optuna", "cmaes")}
+        if stage == "figures" and "replay" in self.stamped:
+            parts["replay"] = self._stage_digest("replay")
         return sha256(parts)
 
     def _files(self, *names: str) -> list[str]:

@@ -26,7 +26,7 @@ from trainscape.results import CellRecord, claim, read_cell, write_cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from trainscape.analysis import Entry
+    from trainscape.analysis import Entry, Replayed
     from trainscape.cell import Cell, TrialRecord
 
     Tell = Callable[[str, str], None]
@@ -116,6 +116,32 @@ def collect(layout: Layout) -> None:
     _stamp(layout, "collect")
 
 
+def replay(layout: Layout, cores: int) -> None:
+    """Simulate searches on the finished grid.
+
+    Args:
+        layout: the study.
+        cores: how many processes to use.
+    """
+    from trainscape import analysis
+    from trainscape.search import Combination, Space
+    from trainscape.search.replay import Finished, simulate_all
+
+    summary = analysis.summary(analysis.trials(entries(layout), grid.targets(layout.study)))
+    grids = {}
+    for rows in analysis.grouped(analysis.records(summary), ("workload",)):
+        space = Space.of([Combination(*(row[axis] for axis in analysis.AXES[1:])) for row in rows])
+        name = rows[0]["workload"]
+        values = [row["val_metric_mean"] for row in rows]
+        grids[name] = Finished(space, analysis.metric(name).direction, values)
+    wanted = layout.study.replay
+    orders = simulate_all(grids, wanted.runs, wanted.cells, cores)
+    table = analysis.replay(summary, orders, wanted.margin)
+    analysis.write_csv(table, layout.output / "replay" / "replay.csv")
+    write_json(layout.output / "replay" / "replay.json", analysis.needed(table))
+    _stamp(layout, "replay")
+
+
 def figures(layout: Layout) -> None:
     """Draw the figures that training alone decides."""
     from trainscape import analysis
@@ -124,7 +150,8 @@ def figures(layout: Layout) -> None:
     found = entries(layout)
     trials = analysis.trials(found, grid.targets(layout.study))
     folder = layout.output / "figures"
-    draw_results(trials, analysis.summary(trials), analysis.curves(found), folder)
+    summary, curves = analysis.summary(trials), analysis.curves(found)
+    draw_results(trials, summary, curves, folder, _replayed(layout))
     articles.draw(layout, found)
     _stamp(layout, "figures")
 
@@ -184,10 +211,21 @@ def report(layout: Layout) -> None:
         out / "figures",
         _provenance(layout),
         out / "report.html",
+        _replayed(layout),
     )
     for left in out.glob(".*.tmp"):  # by a run that was killed: nothing else writes here now
         left.unlink()
     _stamp(layout, "report")
+
+
+def _replayed(layout: Layout) -> Replayed | None:
+    """What the simulated searches came to; None if the study has none."""
+    from trainscape import analysis
+
+    if not layout.study.replay.enabled:
+        return None
+    table = analysis.read_csv(layout.output / "replay" / "replay.csv")
+    return analysis.Replayed(table, layout.study.replay.margin)
 
 
 def entries(layout: Layout) -> list[Entry]:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, mod
 
 from trainscape.axes import Grid
 from trainscape.complaints import explain, shown
+from trainscape.design import GridOrDesign, Replay
 from trainscape.errors import UserError
 from trainscape.values import (
     Count,
@@ -135,6 +136,14 @@ class Study(Strict):
         description="of the arithmetic; tf32 needs CUDA, bf16 keeps weights and updates in fp32",
     )
     grid: Grid = Field(default=Grid(), description="the axes")
+    design: GridOrDesign = Field(
+        default="grid",
+        description="which cells of the grid are trained: all, or those that a search proposes",
+        examples=["grid", {"method": "tpe", "trials": 60, "rounds": 10, "seed": 0}],
+    )
+    replay: Replay = Field(
+        default=Replay(), description="how many cells a search of this grid would have needed"
+    )
     throughput: Throughput = Field(default=Throughput(), description="how step times are measured")
 
     def seed_list(self) -> tuple[int, ...]:
@@ -195,6 +204,10 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
 def _override(raw: Mapping[str, Any], key: str, value: object) -> object:
     """A section's keys are replaced one by one (``grid={lr: [0.1]}`` keeps the other axes)."""
     old = raw.get(key)
-    if key in ("grid", "throughput") and isinstance(old, Mapping) and isinstance(value, Mapping):
+    if (
+        key in ("grid", "replay", "throughput")
+        and isinstance(old, Mapping)
+        and isinstance(value, Mapping)
+    ):
         return {**old, **value}
     return value

@@ -10,7 +10,7 @@ from trainscape import datasets
 from trainscape.errors import UserError
 from trainscape.files import bytes_hash
 from trainscape.identity import digest
-from trainscape.layout import DATA, SOURCES, Layout
+from trainscape.layout import DATA, Layout
 from trainscape.results import read_cell
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def verify(layout: Layout) -> list[str]:
         found += _complaint(datasets.load, name, DATA)
     for path, cell in layout.cells.items():
         found += _complaint(read_cell, Path(path), digest(cell))
-    for stage in SOURCES:
+    for stage in layout.stamped:
         found += _edited(Path(layout.stamp(stage)))
     return found
 

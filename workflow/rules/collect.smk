@@ -16,7 +16,7 @@ rule collect:
 
 rule draw_figures:
     input:
-        ancient(LAYOUT.targets("train", "throughput")),
+        ancient(LAYOUT.targets("train", "throughput", "replay")),
     output:
         stamp=LAYOUT.stamp("figures"),
         figures=described(LAYOUT, "figures"),

@@ -8,6 +8,7 @@ from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, ties, validated
 from trainscape.analysis._curves import curves
 from trainscape.analysis._metrics import metrics
+from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
 from trainscape.analysis._scaling import ALL, RULES, rules, scaling
 from trainscape.analysis._summary import grouped, summary
 from trainscape.analysis._tables import AXES, Row, frame, read_csv, records, write_csv
@@ -18,8 +19,11 @@ from trainscape.analysis._trials import Entry, steps_to_target, trials
 __all__ = [
     "ALL",
     "AXES",
+    "BAND",
     "RULES",
     "Entry",
+    "Goal",
+    "Replayed",
     "Row",
     "batches",
     "best",
@@ -27,12 +31,15 @@ __all__ = [
     "decay",
     "edge",
     "frame",
+    "goal",
     "grouped",
     "metric",
     "metrics",
+    "needed",
     "paths",
     "read_csv",
     "records",
+    "replay",
     "rules",
     "scaling",
     "steps_to_target",

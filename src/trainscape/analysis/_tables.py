@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
-TEXT = {"workload", "optimizer", "schedule", "status", "backend", "digest"}
+TEXT = {"workload", "optimizer", "schedule", "status", "backend", "digest", "method"}
 WHOLE = {
     "batch_size",
+    "cells",
+    "runs",
     "seed",
     "seeds",
     "step",
@@ -25,6 +27,8 @@ WHOLE = {
     "reached",
     "batch_sizes",
     "edges",
+    "within_error",
+    "within_margin",
     "peak_memory_bytes",
 }
 

@@ -9,6 +9,7 @@ from trainscape.analysis import AXES, Row, best, grouped, metric, records, valid
 from trainscape.figures.curves import curves_figure, key
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.names import Figure, expected, result_figures, timing_figures
+from trainscape.figures.replay import replay_figure
 from trainscape.figures.style import save
 from trainscape.figures.values import Shown, duration, number, score, shown, ticks, values
 from trainscape.hardware import usable_cores
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Picture
 
+    from trainscape.analysis import Replayed
     from trainscape.workloads import Metric
 
 __all__ = ["draw", "draw_results", "draw_timings", "expected"]
@@ -49,9 +51,21 @@ def draw(
 
 
 def draw_results(
-    trials: pd.DataFrame, summary: pd.DataFrame, curves: pd.DataFrame, folder: Path
+    trials: pd.DataFrame,
+    summary: pd.DataFrame,
+    curves: pd.DataFrame,
+    folder: Path,
+    replayed: Replayed | None = None,
 ) -> list[Path]:
-    """Draw the figures that training alone decides; none without a validation split."""
+    """Draw the figures that training alone decides; none without a validation split.
+
+    Args:
+        trials: a row per trial.
+        summary: a row per cell.
+        curves: a row per evaluation.
+        folder: where the figures go.
+        replayed: the simulated searches, if the study has any.
+    """
     if not validated(trials):
         return []
     cells = records(summary)
@@ -59,12 +73,14 @@ def draw_results(
 
     def picture(figure: Figure) -> Picture:
         own = [row for row in cells if row["workload"] == figure.workload]
+        if figure.kind == "replay" and replayed is not None:
+            return replay_figure(figure.workload, own, replayed)
         if figure.kind != "curves":
             return facet(figure, own)
         rows = [row for row in own if row["optimizer"] == figure.optimizer]
         return curves_figure(figure.optimizer, rows, histories)
 
-    return each(result_figures(*labels(cells)), picture, folder)
+    return each(result_figures(*labels(cells), replay=replayed is not None), picture, folder)
 
 
 def draw_timings(

@@ -20,7 +20,7 @@ class Figure:
 
     Args:
         workload: the workload's name.
-        kind: a heatmap's metric, ``curves`` or ``throughput``.
+        kind: a heatmap's metric, ``curves``, ``throughput`` or ``replay``.
         optimizer: the optimizer's label; empty where one figure shows all.
         schedule: the schedule's label; empty where one figure shows all.
     """
@@ -45,7 +45,11 @@ def facets(
 
 
 def result_figures(
-    workloads: Sequence[str], optimizers: Sequence[str], schedules: Sequence[str]
+    workloads: Sequence[str],
+    optimizers: Sequence[str],
+    schedules: Sequence[str],
+    *,
+    replay: bool = False,
 ) -> list[Figure]:
     """The figures that training alone decides; a study without validation split has none."""
     figures = []
@@ -53,6 +57,7 @@ def result_figures(
         for kind in RESULT_HEATMAPS:
             figures += facets(kind, workload, optimizers, schedules)
         figures += [Figure(workload, "curves", optimizer) for optimizer in optimizers]
+        figures += [Figure(workload, "replay")] if replay else []
     return _distinct(figures)
 
 

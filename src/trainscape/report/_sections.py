@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 from trainscape.analysis import Row, metric, validated
 from trainscape.errors import UserError
 from trainscape.figures.draw import labels
-from trainscape.figures.names import result_figures, timing_figures
+from trainscape.figures.names import Figure, result_figures, timing_figures
 from trainscape.figures.values import score
 from trainscape.figures.words import alt, caption
+from trainscape.report import _replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
+
+    from trainscape.analysis import Replayed
+    from trainscape.report._table import Table
 
 SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
 TITLES = {
@@ -52,7 +56,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Section:
-    """All figures of one kind of one workload; ``quiet`` ones show nothing worth the space."""
+    """All figures of one kind of one workload; ``quiet`` ones show nothing worth the space.
+
+    ``table`` stands below the lead, if there is one.
+    """
 
     workload: str
     kind: str
@@ -60,10 +67,15 @@ class Section:
     lead: str
     images: list[Image]
     quiet: bool
+    table: Table | None = None
 
 
 def sections(
-    cells: Sequence[Row], trials: pd.DataFrame, folder: Path, timed: bool
+    cells: Sequence[Row],
+    trials: pd.DataFrame,
+    folder: Path,
+    timed: bool,
+    replayed: Replayed | None = None,
 ) -> list[Section]:
     """Every figure of the study, by workload and kind.
 
@@ -72,6 +84,7 @@ def sections(
         trials: a row per trial; without validation split, only throughput has a figure.
         folder: where the figures are.
         timed: whether the study has timings.
+        replayed: the simulated searches, if the study has any.
 
     Raises:
         UserError: a figure is missing.
@@ -79,7 +92,7 @@ def sections(
     axes = labels(cells)
     figures = result_figures(*axes) if validated(trials) else []
     figures += timing_figures(*axes, validated(trials)) if timed else []
-    return [
+    found = [
         Section(
             workload,
             kind,
@@ -89,9 +102,22 @@ def sections(
             kind == "diverged-share" and not _any_diverged(workload, cells),
         )
         for workload in axes[0]
-        for kind in TITLES
+        for kind in LEADS
         if (own := [f for f in figures if (f.workload, f.kind) == (workload, kind)])
     ]
+    if replayed is not None:
+        found += [_replays(workload, cells, folder, replayed) for workload in axes[0]]
+    return found
+
+
+def _replays(workload: str, cells: Sequence[Row], folder: Path, replayed: Replayed) -> Section:
+    """The simulated searches of one workload."""
+    own = [row for row in cells if row["workload"] == workload]
+    file = folder / Figure(workload, "replay").path
+    words = _replay.caption(own, replayed)
+    image = _image(file, f"Two charts for {workload}. {words}", words)
+    about, table = _replay.lead(own, replayed), _replay.table(own, replayed)
+    return Section(workload, "replay", _replay.TITLE, about, [image], quiet=False, table=table)
 
 
 def _any_diverged(workload: str, cells: Sequence[Row]) -> bool:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from trainscape.analysis import Replayed
+
 ROOM = Path(__file__).parent
 
 
@@ -33,6 +35,7 @@ def write(
     figures: Path,
     provenance: Mapping[str, Any],
     path: Path,
+    replayed: Replayed | None = None,
 ) -> None:
     """Write the report: the same input gives the same bytes.
 
@@ -46,6 +49,7 @@ def write(
         provenance: what the results were made from and with: a value, or a mapping of values under
             a heading. ``hardware`` and ``load`` are those of ``timings.json``.
         path: the file to write.
+        replayed: the simulated searches, if the study has any.
 
     Raises:
         UserError: a figure is missing; names it.
@@ -59,7 +63,7 @@ def write(
         answers=answers(study, cells, trials),
         leaders=leaders(cells) if validated(trials) else [],
         articles=articles(study, cells, figures),
-        sections=sections(cells, trials, figures, timings is not None),
+        sections=sections(cells, trials, figures, timings is not None, replayed),
         table=table(standing(cells, trials), validated(trials), timings is not None),
         machine=machine(provenance.get("hardware") or {}),
         busy=bool((provenance.get("load") or {}).get("too_high")),

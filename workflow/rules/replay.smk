@@ -1,0 +1,16 @@
+# Searches on the finished grid, by look-ups: how many cells each would have needed.
+
+if LAYOUT.study.replay.enabled:
+
+    rule replay_searches:
+        input:
+            ancient(LAYOUT.targets("train", "throughput")),
+        output:
+            stamp=LAYOUT.stamp("replay"),
+            tables=described(LAYOUT, "replay"),
+        log:
+            f"{LOGS}/replay.log",
+        threads: workflow.resource_settings.cores or 1  # unset by --unlock
+        localrule: True
+        shell:
+            shell_command(LAYOUT, "make", "replay") + " --cores {threads} > {log} 2>&1"
