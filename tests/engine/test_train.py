@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -19,6 +20,9 @@ from trainscape.engine.model import build
 from trainscape.engine.run import train_cells
 from trainscape.engine.train import fit, train
 from trainscape.engine.trial import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -172,6 +176,16 @@ def test_no_record_holds_a_number_that_is_not_finite() -> None:
     values = [v for record in records for name in METRICS for v in getattr(record, name)]
     assert all(map(math.isfinite, values))
     assert {record.status for record in records} == {"ok", "diverged"}
+
+
+@pytest.mark.parametrize("make", [digits, line])
+def test_every_optimizer_diverges_at_an_absurd_rate(make: Callable[..., Task]) -> None:
+    """At a rate of 1e36 every optimizer's trial is recorded as diverged, on either task."""
+    of = make(budget={"epochs": 4})
+    trials = [trial(o, 1e36, 0, "constant") for o in OPTIMIZERS]
+    records = train(trials, of.workload, of.splits, of.plan)
+    found = {t.optimizer.name: record.status for t, record in zip(trials, records, strict=True)}
+    assert found == dict.fromkeys(OPTIMIZERS, "diverged")
 
 
 def test_without_validation_its_histories_are_empty() -> None:
