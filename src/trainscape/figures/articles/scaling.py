@@ -32,7 +32,7 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
     schedules = list(dict.fromkeys(row["schedule"] for row in rows))
     pitch = LINE * (len(schedules) + 1)
     figure, (axes,) = frame.panels(
-        title, size=(3.9, max(1.0, pitch * len(optimizers))), left=LEFT, right=1.1
+        title, size=(3.9, max(1.0, pitch * len(optimizers))), left=LEFT, right=1.25
     )
     _rules(axes)
     for row in rows:
