@@ -16,17 +16,18 @@ STUDY = {
     "seeds": 2,
     "grid": {"optimizer": ["sgd"], "batch_size": [64, 256], "lr": [0.1, 1e30]},
     "throughput": {"enabled": False},
+    "range_test": {"enabled": True, "steps": 30, "high": 1e30},
 }
 
 
 @pytest.fixture
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    """A finished study of four cells, one diverging, without step times."""
+    """A finished study of four cells, two diverging, and two range tests, without step times."""
     monkeypatch.chdir(tmp_path)
     made = Layout(study.parse(STUDY, "test"))
     make.data(made, [], None, None)
-    make.train(made, list(made.cells))
-    for stage in (make.settle, make.collect, make.figures, make.timings, make.report):
+    make.train(made, list(made.trained))
+    for stage in (make.settle, make.collect, make.ranges, make.figures, make.timings, make.report):
         stage(made)
     return made
 
@@ -51,7 +52,7 @@ def test_the_report_tells_a_budget_of_steps(layout: Layout) -> None:
 def test_a_study_without_step_times_shows_none(layout: Layout) -> None:
     """Switched off is not the same as not yet measured: no figure and no section of times."""
     names = {path.parent.name for path in layout.output.rglob("*.svg")}
-    assert names == {"test-metric", "steps-to-target", "diverged-share", "curves"}
+    assert names == {"test-metric", "steps-to-target", "diverged-share", "curves", "range"}
     assert "Not measured here" not in (layout.output / "report.html").read_text()
 
 

@@ -16,6 +16,8 @@ from trainscape.figures.names import expected
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from trainscape.analysis import Entry
 
 STUDY = {"name": "default", "budget": {"epochs": 10}, "grid": {"lr": [0.1, 0.01]}, "seeds": [0, 1]}
@@ -29,6 +31,7 @@ def build(
     measured: bool | None = True,
     study: dict[str, Any] = STUDY,
     busy: bool = False,
+    tests: pd.DataFrame | None = None,
 ) -> str:
     """Draw, write and read the report of ``entries``."""
     trials = analysis.trials(entries, dict.fromkeys({e.cell.workload for e in entries}, 0.95))
@@ -44,7 +47,7 @@ def build(
         "load": tree["load"],
     }
     path = folder / "report.html"
-    report.write(study, summary, trials, table, folder / "figures", provenance, path)
+    report.write(study, summary, trials, table, folder / "figures", provenance, path, tests=tests)
     return path.read_text(encoding="utf-8")
 
 

@@ -129,6 +129,7 @@ def test_an_override_replaces(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(
         "seeds: 5\nbudget: {epochs: 3}\ntarget: {digits-mlp: 0.9}\nthroughput: {rounds: 7}\n"
+        "range_test: {steps: 50}\n"
         "grid:\n  optimizer: [sgd]\n  batch_size: [32]\n  lr: {sgd: [0.1], adam: [0.01]}\n"
     )
     changed = read(
@@ -139,12 +140,14 @@ def test_an_override_replaces(tmp_path: Path) -> None:
             "target": {},
             "grid": {"lr": {"sgd": ["1e-1"]}},
             "throughput": {"enabled": False},
+            "range_test": {"enabled": True},
         },
     )
     assert (changed.seeds, changed.budget.spec(), changed.target) == (2, {"steps": 100}, {})
     assert changed.grid.lr == {"sgd": [0.1]}
     assert changed.grid.batch_size == [32], "the other axes are other keys"
     assert changed.throughput == study.Throughput(enabled=False, rounds=7)
+    assert changed.range_test == study.RangeTest(enabled=True, steps=50)
 
 
 def test_an_override_is_checked_like_the_file(tmp_path: Path) -> None:

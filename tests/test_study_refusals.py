@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = (
-    "budget, design, device, evaluate_every, grid, name, output, plugins, precision, replay, "
-    "seeds, target, throughput, trace_every, validation, workloads"
+    "budget, design, device, evaluate_every, figures, grid, name, output, plugins, precision, "
+    "range_test, replay, seeds, target, throughput, trace_every, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"
@@ -141,6 +141,20 @@ REFUSED: list[tuple[str, str]] = [
     ("target: {digits-mlp: .nan}", "target.digits-mlp: nan is no finite number"),
     ("target: {digits-mlp: high}", "target.digits-mlp: 'high' is no number"),
     ("throughput: {rounds: 0}", f"throughput.rounds: 0 {ABOVE}"),
+    ("range_test: {step: 3}", "range_test: unknown 'step'; did you mean 'steps'?"),
+    (
+        "range_test: {steps: 29}",
+        "range_test.steps: 29 is out of range; choose 30 or more",
+    ),
+    ("range_test: {low: 0}", f"range_test.low: 0 {ABOVE}"),
+    (
+        "range_test: {low: 0.1, high: 0.1}",
+        "range_test: {'low': 0.1, 'high': 0.1} needs low < high, and 0.1 is not below 0.1",
+    ),
+    (
+        "range_test: {low: 20}",
+        "range_test: {'low': 20} needs low < high, and 20.0 is not below 10.0",
+    ),
     ("throughput: {block: 0}", f"throughput.block: 0 {ABOVE}"),
     (
         "throughput: {enabled: 3}",

@@ -15,6 +15,7 @@ STAGES = {  # what each rule does; a rule that is not here goes by its name
     "settle_cells": "checking cells",
     "measure_throughput": "measuring step times",
     "collect": "writing the tables",
+    "collect_ranges": "reading the range tests",
     "draw_figures": "drawing figures",
     "collect_timings": "drawing times",
     "write_report": "writing the report",

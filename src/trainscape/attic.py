@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from trainscape import range_test
 from trainscape.cell import parse_path
 from trainscape.errors import UserError
 from trainscape.identity import digest
@@ -28,12 +29,12 @@ def restore(layout: Layout, path: Path) -> Path | None:
     Returns:
         Where it was; None if it is nowhere.
     """
-    named = (layout.output / "cells").rglob(f"*-{_sha(path)}.json")
-    for kept in (place(layout, path), *(p for p in named if str(p) not in layout.cells)):
+    named = [p for folder in _folders(layout) for p in folder.rglob(f"*-{_sha(path)}.json")]
+    for kept in (place(layout, path), *(p for p in named if str(p) not in layout.trained)):
         try:
             if not kept.exists():
                 continue
-            read_cell(kept, digest(layout.cells[str(path)]))
+            read_cell(kept, digest(layout.trained[str(path)]))
         except UserError as error:
             print(f"{error}; it is trained again", file=sys.stderr)
             continue
@@ -45,14 +46,14 @@ def restore(layout: Layout, path: Path) -> Path | None:
 
 def prune_cells(layout: Layout) -> None:
     """Move the cell files that are not the study's to the attic; other files stay."""
-    folder = layout.output / "cells"
-    for path in sorted(folder.rglob("*.json")):
-        if str(path) not in layout.cells and _is_cell(path):
-            kept = place(layout, path)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(kept)
-            print(f"moved {path} to the attic")
-    sweep(folder, ".*.tmp")
+    for folder in _folders(layout):
+        for path in sorted(folder.rglob("*.json")):
+            if str(path) not in layout.trained and _is_cell(path):
+                kept = place(layout, path)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(kept)
+                print(f"moved {path} to the attic")
+        sweep(folder, ".*.tmp")
 
 
 def sweep(folder: Path, pattern: str, keep: Iterable[Path] = ()) -> None:
@@ -67,6 +68,11 @@ def sweep(folder: Path, pattern: str, keep: Iterable[Path] = ()) -> None:
                 path.rmdir()
         elif path not in kept and (path.match(pattern) or path.match(".*.tmp")):
             path.unlink()
+
+
+def _folders(layout: Layout) -> list[Path]:
+    """Where cell files lie: those of the grid, and the learning-rate range tests."""
+    return [layout.output / "cells", layout.output / range_test.FOLDER]
 
 
 def _sha(path: Path) -> str:

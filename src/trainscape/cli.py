@@ -53,9 +53,9 @@ def _parser() -> argparse.ArgumentParser:
             )
         return sub
 
-    add("cells", _cells, "list the grid, one cell a line").add_argument(
-        "--paths", action="store_true", help="print the cells' files instead"
-    )
+    add(
+        "cells", _cells, "list what is trained, one cell a line: the grid, then range tests"
+    ).add_argument("--paths", action="store_true", help="print the cells' files instead")
     add("estimate", _estimate, "say how many cells, trials and steps, and roughly how long")
     add("verify", _verify, "check every file of the study")
     add("schema", _schema, "print the JSON schema of parameter files", study=False)
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "stages",
         nargs="+",
         metavar="STAGE",
-        help="data, train, throughput, replay, collect, figures, timings or report",
+        help="data, train, throughput, replay, collect, ranges, figures, timings or report",
     )
     train = add("train", _train, "train cells of the study (Snakemake's job)")
     train.add_argument(
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "stage",
         metavar="STAGE",
-        help="settle, throughput, replay, collect, figures, timings or report",
+        help="settle, throughput, replay, collect, ranges, figures, timings or report",
     )
     make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
     return parser
@@ -104,7 +104,7 @@ def _layout(args: argparse.Namespace) -> Layout:
 
 
 def _cells(args: argparse.Namespace) -> None:
-    for path, cell in _layout(args).cells.items():
+    for path, cell in _layout(args).trained.items():
         print(path if args.paths else cell)
 
 
@@ -121,9 +121,8 @@ def _verify(args: argparse.Namespace) -> int:
     complaints = verify(layout)
     for line in complaints:
         print(line, file=sys.stderr)
-    print(
-        f"{len(layout.cells)} cells, {len(layout.datasets)} datasets: {len(complaints)} complaints"
-    )
+    cells, data = len(layout.trained), len(layout.datasets)
+    print(f"{cells} cells, {data} datasets: {len(complaints)} complaints")
     return 1 if complaints else 0
 
 
@@ -171,6 +170,7 @@ def _make(args: argparse.Namespace) -> None:
             make.settle,
             make.throughput,
             make.collect,
+            make.ranges,
             make.figures,
             make.timings,
             make.report,

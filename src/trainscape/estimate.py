@@ -95,21 +95,21 @@ def estimate(layout: Layout) -> str:
     Returns:
         A few lines to print.
     """
-    todo = {path: cell for path, cell in layout.cells.items() if not Path(path).exists()}
+    todo = {path: cell for path, cell in layout.trained.items() if not Path(path).exists()}
     waiting = {path for path in todo if place(layout, Path(path)).exists()}
     train = [cell for path, cell in todo.items() if path not in waiting]
     table: list[tuple[str, ...]] = [
         ("workload", "cells", "there", "attic", "to train", "trials", "steps to train")
     ]
     for name in layout.study.workloads:
-        own = {path: cell for path, cell in layout.cells.items() if cell.workload == name}
+        own = {path: cell for path, cell in layout.trained.items() if cell.workload == name}
         table.append(_row(name, own, todo, waiting))
     if len(layout.study.workloads) > 1:
-        table.append(_row("all", layout.cells, todo, waiting))
+        table.append(_row("all", layout.trained, todo, waiting))
     seeds = len(layout.study.seed_list())
     head = (
-        f"study {layout.study.name}: {_count(len(layout.cells), 'cell')} × "
-        f"{_count(seeds, 'seed')} = {_count(len(layout.cells) * seeds, 'trial')}"
+        f"study {layout.study.name}: {_count(len(layout.trained), 'cell')} × "
+        f"{_count(seeds, 'seed')} = {_count(len(layout.trained) * seeds, 'trial')}"
     )
     return "\n".join([head, *_aligned(table), _duration(layout, train, len(waiting))])
 

@@ -14,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape import datasets, grid, hardware, source, workloads
+from trainscape import datasets, grid, hardware, range_test, source, workloads
 from trainscape.cell import SHORT, Cell, sha256
 from trainscape.errors import UserError, unknown
 from trainscape.figures.articles.names import article_figures, article_tables, check_figures
-from trainscape.figures.names import Figure, result_figures, timing_figures
+from trainscape.figures.names import Figure, range_figures, result_figures, timing_figures
 from trainscape.identity import digest
 from trainscape.results import check_claim
 from trainscape.values import WORD
@@ -29,14 +29,18 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 DATA = Path("data")
-STAGES = ("data", "train", "throughput", "replay", "collect", "figures", "timings", "report")
+STAGES = (
+    *("data", "train", "throughput", "replay", "collect", "ranges", "figures", "timings"),
+    "report",
+)
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
 # The source behind each stage's products; what these import counts too.
 SOURCES = {
     "train": (),
     "replay": ("search/replay.py", "analysis/__init__.py"),
     "collect": ("analysis/__init__.py",),
-    "figures": ("figures/draw.py",),
+    "ranges": ("analysis/__init__.py",),
+    "figures": ("figures/draw.py", "figures/ranges.py"),
     "timings": ("figures/draw.py",),
     "report": ("report/__init__.py",),
 }
@@ -75,15 +79,27 @@ class Layout:
 
     @cached_property
     def cells(self) -> dict[str, Cell]:
-        """Every cell by its file, in the order of the grid."""
+        """Every cell of the grid by its file, in the order of the grid."""
         return {str(self.output / "cells" / cell.path(digest(cell))): cell for cell in self.grid}
+
+    @cached_property
+    def range_tests(self) -> dict[str, Cell]:
+        """Every learning-rate range test by its file; none if the study wants none."""
+        tests = range_test.cells(self.grid, self.study.range_test)
+        folder = self.output / range_test.FOLDER
+        return {str(folder / cell.path(digest(cell))): cell for cell in tests}
+
+    @cached_property
+    def trained(self) -> dict[str, Cell]:
+        """All that is trained, by its file: the cells of the grid, then the range tests."""
+        return {**self.cells, **self.range_tests}
 
     def cost(self, path: str) -> int:
         """About how long the cell at ``path`` trains, in no unit: to share work out evenly.
 
         A step costs about as much as 32 examples, whatever its batch (measured on digits-mlp).
         """
-        cell = self.cells[path]
+        cell = self.trained[path]
         return grid.plan(cell).total * len(cell.seeds) * (STEP + cell.batch_size)
 
     @property
@@ -121,7 +137,7 @@ class Layout:
             raise unknown("stage", stage, STAGES)
         made: dict[str, Callable[[], list[str]]] = {
             "data": lambda: [file for w in self.study.workloads for file in self.dataset(w)],
-            "train": lambda: list(self.cells),
+            "train": lambda: list(self.trained),
             "throughput": lambda: [self.throughput] if self.throughput else [],
             "replay": lambda: (
                 self._files("replay/replay.csv", "replay/replay.json")
@@ -129,6 +145,7 @@ class Layout:
                 else []
             ),
             "collect": lambda: self._files("summary.csv", "trials.csv", "metrics.json"),
+            "ranges": lambda: self._files("range.csv", "range.json"),
             "figures": lambda: [*self.figures(times=False), *self.article_tables(times=False)],
             "timings": lambda: [
                 *self._files("timings.csv", "timings.json"),
@@ -149,6 +166,7 @@ class Layout:
             drawn = timing_figures(*axes, validation=ranked)
         else:
             drawn = result_figures(*axes, replay=self.study.replay.enabled) if ranked else []
+            drawn += range_figures(*axes[:2]) if self.range_tests else []
             drawn += article_figures(self.study.figures, *axes)
         return {str(self.output / "figures" / figure.path): figure for figure in drawn}
 
@@ -194,10 +212,10 @@ class Layout:
             )
             parts["assets"] = {p.name: p.read_text(encoding="utf-8") for p in assets}
             parts["study"] = self.study.model_dump(mode="json")
-            before = ("replay", "collect", "figures", "timings")
+            before = ("replay", "collect", "ranges", "figures", "timings")
             parts["from"] = [self._stage_digest(s) for s in before if s in self.stamped]
         else:
-            parts["cells"] = list(self.cells)
+            parts["cells"] = list(self.trained)
             parts["targets"] = grid.targets(self.study)
             parts["throughput"] = self.throughput if stage == "timings" else None
         if stage in ("figures", "timings") and self.study.figures:

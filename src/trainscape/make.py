@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import __version__, articles, datasets, grid
 from trainscape.attic import prune_cells, restore, sweep
-from trainscape.cell import SHORT, sha256
+from trainscape.cell import SHORT, canonical, sha256
 from trainscape.errors import UserError
 from trainscape.files import bytes_hash, write_json, write_text
 from trainscape.hardware import torch_version
@@ -63,7 +63,7 @@ def train(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say
     """
     claim(layout.output, layout.study.name)
     for path in paths:
-        if path not in layout.cells:
+        if path not in layout.trained:
             raise UserError(
                 f"{path}: is no cell of study {layout.study.name!r}; 'trainscape cells' lists them"
             )
@@ -75,7 +75,7 @@ def train(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say
         else:
             todo.append(path)
     for _, pack in groupby(
-        sorted(todo, key=lambda p: _pack(layout.cells[p])), lambda p: _pack(layout.cells[p])
+        sorted(todo, key=lambda p: _pack(layout.trained[p])), lambda p: _pack(layout.trained[p])
     ):
         _train_pack(layout, list(pack), tell)
 
@@ -142,16 +142,32 @@ def replay(layout: Layout, cores: int) -> None:
     _stamp(layout, "replay")
 
 
+def ranges(layout: Layout) -> None:
+    """Write what the learning-rate range tests suggest, beside the grid's own best rates."""
+    from trainscape import analysis
+
+    cells = entries(layout) if layout.range_tests else []
+    summary = analysis.summary(analysis.trials(cells, grid.targets(layout.study)))
+    tests = analysis.range_tests(range_entries(layout), summary)
+    analysis.write_csv(tests, layout.output / "range.csv")
+    write_json(layout.output / "range.json", analysis.range_metrics(tests))
+    _stamp(layout, "ranges")
+
+
 def figures(layout: Layout) -> None:
     """Draw the figures that training alone decides."""
     from trainscape import analysis
     from trainscape.figures.draw import draw_results
+    from trainscape.figures.ranges import draw_ranges
 
     found = entries(layout)
     trials = analysis.trials(found, grid.targets(layout.study))
     folder = layout.output / "figures"
     summary, curves = analysis.summary(trials), analysis.curves(found)
     draw_results(trials, summary, curves, folder, _replayed(layout))
+    tests = range_entries(layout)
+    tested = {test.record.digest[:SHORT]: analysis.range_curve(test) for test in tests}
+    draw_ranges(analysis.range_tests(tests, summary), tested, folder)
     articles.draw(layout, found)
     _stamp(layout, "figures")
 
@@ -212,6 +228,7 @@ def report(layout: Layout) -> None:
         _provenance(layout),
         out / "report.html",
         _replayed(layout),
+        analysis.read_csv(out / "range.csv"),
     )
     for left in out.glob(".*.tmp"):  # by a run that was killed: nothing else writes here now
         left.unlink()
@@ -239,9 +256,22 @@ def entries(layout: Layout) -> list[Entry]:
     return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in layout.cells.items()]
 
 
-def _pack(cell: Cell) -> tuple[str, int]:
-    """What cells must share to train as one pack."""
-    return cell.workload, cell.batch_size
+def range_entries(layout: Layout) -> list[Entry]:
+    """Every learning-rate range test and what its file holds; raises as :func:`entries` does."""
+    from trainscape.analysis import Entry
+
+    tests = layout.range_tests.items()
+    return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in tests]
+
+
+def _pack(cell: Cell) -> tuple[str, int, str]:
+    """What cells must share to train as one pack, to sort and to tell apart by."""
+    plan = {
+        "budget": dict(cell.budget),
+        "evaluate_every": cell.evaluate_every,
+        "trace_every": cell.trace_every,
+    }
+    return cell.workload, cell.batch_size, canonical(plan)
 
 
 def _train_pack(layout: Layout, paths: list[str], tell: Tell) -> None:
@@ -249,7 +279,7 @@ def _train_pack(layout: Layout, paths: list[str], tell: Tell) -> None:
     from trainscape.engine import device
     from trainscape.engine.run import train_cells
 
-    cells = [layout.cells[path] for path in paths]
+    cells = [layout.trained[path] for path in paths]
     chosen = device.choose(layout.study.device, layout.study.precision)
     arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
     steps = grid.plan(cells[0]).evaluations

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ArticleFigure = Literal["loss-by-batch", "lr-scaling", "trace", "path", "decay", "batch-table"]
+SECTIONS = ("grid", "range_test", "replay", "throughput")  # whose keys --config replaces singly
+FEWEST = 30  # steps of a range test: fewer make no curve
 
 
 class Budget(Strict):
@@ -71,6 +73,28 @@ class Throughput(Strict):
     block: Positive = Field(
         default=0.02, description="seconds of training in one timed block, at least one step"
     )
+
+
+class RangeTest(Strict):
+    """How learning-rate range tests run: the rate rises geometrically from low to high."""
+
+    model_config = ConfigDict(title="Learning-rate range test")
+
+    enabled: bool = Field(
+        default=False,
+        description="whether every workload, optimizer and batch size gets one",
+    )
+    steps: Annotated[int, Field(ge=FEWEST), Number] = Field(
+        default=300, description="optimizer steps, each at a higher rate than the one before"
+    )
+    low: Positive = Field(default=1e-5, description="the first step's learning rate")
+    high: Positive = Field(default=10.0, description="the last step's learning rate")
+
+    @model_validator(mode="after")
+    def _rising(self) -> RangeTest:
+        if self.low >= self.high:
+            raise ValueError(f"needs low < high, and {self.low!r} is not below {self.high!r}")
+        return self
 
 
 class Study(Strict):
@@ -145,6 +169,10 @@ class Study(Strict):
         default=Replay(), description="how many cells a search of this grid would have needed"
     )
     throughput: Throughput = Field(default=Throughput(), description="how step times are measured")
+    range_test: RangeTest = Field(
+        default=RangeTest(),
+        description="the loss while the learning rate rises, of every optimizer and batch size",
+    )
 
     def seed_list(self) -> tuple[int, ...]:
         """The seeds, one trial of every cell each."""
@@ -204,10 +232,6 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
 def _override(raw: Mapping[str, Any], key: str, value: object) -> object:
     """A section's keys are replaced one by one (``grid={lr: [0.1]}`` keeps the other axes)."""
     old = raw.get(key)
-    if (
-        key in ("grid", "replay", "throughput")
-        and isinstance(old, Mapping)
-        and isinstance(value, Mapping)
-    ):
+    if key in SECTIONS and isinstance(old, Mapping) and isinstance(value, Mapping):
         return {**old, **value}
     return value

@@ -22,7 +22,7 @@ def verify(layout: Layout) -> list[str]:
     found: list[str] = []
     for name in layout.datasets:
         found += _complaint(datasets.load, name, DATA)
-    for path, cell in layout.cells.items():
+    for path, cell in layout.trained.items():
         found += _complaint(read_cell, Path(path), digest(cell))
     for stage in layout.stamped:
         found += _edited(Path(layout.stamp(stage)))

@@ -32,9 +32,12 @@ STUDY: dict[str, Any] = {
     },
     "throughput": {"enabled": False},
 }
-TABLES = ("summary.csv", "trials.csv", "metrics.json", "timings.csv", "timings.json")
-AGGREGATES = {"settle", "collect", "figures", "timings", "report"}
-STAMPS = ["collect", "figures", "report", "timings", "train"]
+TABLES = (
+    *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("timings.csv", "timings.json"),
+)
+AGGREGATES = {"settle", "collect", "ranges", "figures", "timings", "report"}
+STAMPS = ["collect", "figures", "ranges", "report", "timings", "train"]
 # Work of this project is not for the one under test: its source, its results, its settings.
 FOREIGN = re.compile(r"PYTHON(PATH|DONTWRITEBYTECODE)$|MKL_|OMP_|PYTEST_|SNAKEMAKE_|DVC_|GIT_")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,33 @@ def test_rate_that_comes_and_goes(project: Project, way: tuple[list[str], ...]) 
     assert project.results() == wider
     assert project.stamps() == STAMPS
     assert project.plan() == {}
+
+
+def test_range_tests_that_come_and_go(project: Project) -> None:
+    """Switched on, range tests alone train; off, they leave no trace; on again, none trains."""
+    before = project.results()
+    ours = {"sgd lr1e", "adam lr1e"}
+
+    project.change(range_test={"enabled": True, "steps": 30})
+    assert _work(project, ["snakemake", "dvc"]) == {f"train {test}" for test in ours} | AGGREGATES
+    wider = project.results()
+    tables = {"results/range.csv", "results/range.json", "results/report.html"}
+    assert {path for path in before if wider[path] != before[path]} == tables
+    added = {str(Path(path).parent) for path in wider.keys() - before.keys()}
+    folders = ("range/digits-mlp/sgd", "range/digits-mlp/adam", "figures/digits-mlp/range")
+    assert added == {f"results/{folder}" for folder in folders}
+    assert project.rows("range.csv") == 2
+    assert "Learning-rate range test" in wider["results/report.html"].decode()
+    assert project.trainscape("verify") == ["6 cells, 1 datasets: 0 complaints"]
+
+    project.change(range_test={"enabled": False})
+    assert _work(project, ["dvc", "snakemake"]) == AGGREGATES
+    assert project.results() == before
+    assert project.stamps() == STAMPS
+
+    project.change(range_test={"enabled": True, "steps": 30})
+    assert _work(project, ["snakemake"]) == {f"restore {test}" for test in ours} | AGGREGATES
+    assert project.results() == wider
 
 
 def test_comment_in_the_engine(project: Project) -> None:

@@ -33,7 +33,14 @@ def test_dry_run_lists_the_grid(clean: Project) -> None:
     listed = re.findall(r"output: (results/cells/\S+)$", said, flags=re.MULTILINE)
     assert sorted(listed) == sorted(clean.trainscape("cells", "--paths"))
     assert len(listed) == 4
-    others = ("make_dataset_digits", "settle_cells", "collect", "draw_figures", "collect_timings")
+    others = (
+        "make_dataset_digits",
+        "settle_cells",
+        "collect",
+        "collect_ranges",
+        "draw_figures",
+        "collect_timings",
+    )
     assert clean.plan() == {"train": 4, **dict.fromkeys((*others, "write_report"), 1)}
     assert not (clean / "results").exists()
 

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 # What a run reads and makes, in the order of the stages.
 FLOW = (
-    *("src", "workflow", "Snakefile", "params.yaml", "data", "results/cells", "results/.made"),
-    *("results/figures", *(f"results/{table}" for table in TABLES), "results/report.html"),
+    *("src", "workflow", "Snakefile", "params.yaml", "data", "results/cells", "results/range"),
+    *(
+        "results/.made",
+        "results/figures",
+        *(f"results/{table}" for table in TABLES),
+        "results/report.html",
+    ),
 )
 
 
@@ -42,6 +47,7 @@ def test_changed_budget_of_a_clone(finished: Project, tmp_path: Path) -> None:
         "settle_cells": 1,
         "train": 4,
         "collect": 1,
+        "collect_ranges": 1,
         "draw_figures": 1,
         "collect_timings": 1,
         "write_report": 1,

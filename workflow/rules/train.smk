@@ -1,4 +1,5 @@
 # One job per cell; its file name holds the digest of everything that decides its numbers.
+# A learning-rate range test is a cell whose rate rises and whose loss is traced.
 # The fuse executor trains the ready ones of a workload in one process per core or GPU (docs/fuse.md).
 
 PACK_COMMAND = command(LAYOUT, "train", "--jobs")
@@ -8,9 +9,11 @@ rule train:
     input:
         lambda wildcards: ancient(LAYOUT.dataset(wildcards.workload)),
     output:
-        f"{LAYOUT.output}/cells/{{workload}}/{{optimizer}}/{{cell}}.json",
+        f"{LAYOUT.output}/{{kind}}/{{workload}}/{{optimizer}}/{{cell}}.json",
     log:
-        f"{LOGS}/train/{{workload}}/{{optimizer}}/{{cell}}.log",
+        f"{LOGS}/train/{{kind}}/{{workload}}/{{optimizer}}/{{cell}}.log",
+    wildcard_constraints:
+        kind="cells|range",
     resources:
         gpu=int(LAYOUT.gpu),
     params:

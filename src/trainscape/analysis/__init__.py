@@ -8,6 +8,8 @@ from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, ties, validated
 from trainscape.analysis._curves import curves
 from trainscape.analysis._metrics import metrics
+from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
+from trainscape.analysis._range_curve import RangeCurve, range_curve
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
 from trainscape.analysis._scaling import ALL, RULES, rules, scaling
 from trainscape.analysis._summary import grouped, summary
@@ -20,11 +22,14 @@ __all__ = [
     "ALL",
     "AXES",
     "BAND",
+    "NEAR",
     "RULES",
     "Entry",
     "Goal",
+    "RangeCurve",
     "Replayed",
     "Row",
+    "agreement",
     "batches",
     "best",
     "curves",
@@ -37,6 +42,9 @@ __all__ = [
     "metrics",
     "needed",
     "paths",
+    "range_curve",
+    "range_metrics",
+    "range_tests",
     "read_csv",
     "records",
     "replay",

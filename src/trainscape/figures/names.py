@@ -20,7 +20,7 @@ class Figure:
 
     Args:
         workload: the workload's name.
-        kind: a heatmap's metric, ``curves``, ``throughput`` or ``replay``.
+        kind: a heatmap's metric, ``curves``, ``throughput``, ``replay`` or ``range``.
         optimizer: the optimizer's label; empty where one figure shows all.
         schedule: the schedule's label; empty where one figure shows all.
     """
@@ -59,6 +59,13 @@ def result_figures(
         figures += [Figure(workload, "curves", optimizer) for optimizer in optimizers]
         figures += [Figure(workload, "replay")] if replay else []
     return _distinct(figures)
+
+
+def range_figures(workloads: Sequence[str], optimizers: Sequence[str]) -> list[Figure]:
+    """The figures of the learning-rate range tests: one per optimizer."""
+    return [
+        Figure(workload, "range", optimizer) for workload in workloads for optimizer in optimizers
+    ]
 
 
 def timing_figures(

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainscape.analysis import Row, metric, validated
+from trainscape.analysis import Row, grouped, metric, validated
 from trainscape.errors import UserError
 from trainscape.figures.draw import labels
-from trainscape.figures.names import Figure, result_figures, timing_figures
+from trainscape.figures.names import Figure, range_figures, result_figures, timing_figures
 from trainscape.figures.values import score
 from trainscape.figures.words import alt, caption
-from trainscape.report import _replay
+from trainscape.report import _range, _replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +76,7 @@ def sections(
     folder: Path,
     timed: bool,
     replayed: Replayed | None = None,
+    tests: Sequence[Row] = (),
 ) -> list[Section]:
     """Every figure of the study, by workload and kind.
 
@@ -85,6 +86,7 @@ def sections(
         folder: where the figures are.
         timed: whether the study has timings.
         replayed: the simulated searches, if the study has any.
+        tests: a row per learning-rate range test.
 
     Raises:
         UserError: a figure is missing.
@@ -107,7 +109,7 @@ def sections(
     ]
     if replayed is not None:
         found += [_replays(workload, cells, folder, replayed) for workload in axes[0]]
-    return found
+    return found + [_ranges(own, folder) for own in grouped(tests, ("workload",))]
 
 
 def _replays(workload: str, cells: Sequence[Row], folder: Path, replayed: Replayed) -> Section:
@@ -118,6 +120,18 @@ def _replays(workload: str, cells: Sequence[Row], folder: Path, replayed: Replay
     image = _image(file, f"Two charts for {workload}. {words}", words)
     about, table = _replay.lead(own, replayed), _replay.table(own, replayed)
     return Section(workload, "replay", _replay.TITLE, about, [image], quiet=False, table=table)
+
+
+def _ranges(tests: Sequence[Row], folder: Path) -> Section:
+    """The learning-rate range tests of one workload."""
+    workload = tests[0]["workload"]
+    images = [
+        _image(folder / figure.path, _range.alt(own), _range.caption(own))
+        for own in grouped(tests, ("optimizer",))
+        for figure in range_figures([workload], [own[0]["optimizer"]])
+    ]
+    about, table = _range.lead(tests), _range.table(tests)
+    return Section(workload, "range", _range.TITLE, about, images, quiet=False, table=table)
 
 
 def _any_diverged(workload: str, cells: Sequence[Row]) -> bool:

@@ -36,6 +36,7 @@ def write(
     provenance: Mapping[str, Any],
     path: Path,
     replayed: Replayed | None = None,
+    tests: pd.DataFrame | None = None,
 ) -> None:
     """Write the report: the same input gives the same bytes.
 
@@ -50,6 +51,7 @@ def write(
             a heading. ``hardware`` and ``load`` are those of ``timings.json``.
         path: the file to write.
         replayed: the simulated searches, if the study has any.
+        tests: a row per learning-rate range test, if the study has any.
 
     Raises:
         UserError: a figure is missing; names it.
@@ -63,7 +65,14 @@ def write(
         answers=answers(study, cells, trials),
         leaders=leaders(cells) if validated(trials) else [],
         articles=articles(study, cells, figures),
-        sections=sections(cells, trials, figures, timings is not None, replayed),
+        sections=sections(
+            cells,
+            trials,
+            figures,
+            timings is not None,
+            replayed,
+            [] if tests is None else records(tests),
+        ),
         table=table(standing(cells, trials), validated(trials), timings is not None),
         machine=machine(provenance.get("hardware") or {}),
         busy=bool((provenance.get("load") or {}).get("too_high")),
