@@ -10,7 +10,7 @@ if LAYOUT.study.replay.enabled:
             tables=described(LAYOUT, "replay"),
         log:
             f"{LOGS}/replay.log",
-        threads: workflow.resource_settings.cores or 1  # unset by --unlock
         localrule: True
+        threads: workflow.resource_settings.cores or 1  # unset by --unlock
         shell:
             shell_command(LAYOUT, "make", "replay") + " --cores {threads} > {log} 2>&1"
