@@ -16,6 +16,7 @@ from local_server import serve as serve
 from small_arrays import bare_environment as bare_environment  # autouse, once it is here
 from small_arrays import own_registry as own_registry  # and this
 from small_arrays import refusal, same
+from trainscape import source
 from trainscape.datasets import Arrays, Raw, cifar10, load, prepare, registry
 
 if TYPE_CHECKING:
@@ -193,11 +194,10 @@ class TestUrl:
 
     def test_identity_covers_file_and_reader(self, tmp_path: Path) -> None:
         """Another file or another reader is another dataset; another comment or URL is not."""
-        from trainscape.source import file_hash, imports
 
         def identity(**changes: str) -> str:
-            file_hash.cache_clear()
-            imports.cache_clear()
+            for function in vars(source).values():  # a process reads a file but once
+                getattr(function, "cache_clear", lambda: None)()
             plug_in(tmp_path, **{"url": f"{CLOSED}n.txt", **changes})
             return registry.get("numbers").sha256
 
