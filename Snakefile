@@ -7,7 +7,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 from snakemake_logger_plugin_trainscape import announce
 from trainscape.errors import UserError
 from trainscape.layout import STAGES, data_stamp
-from trainscape.workflow import command, described, layout_of, shell_command
+from trainscape.workflow import command, described, layout_of, proposed, shell_command
 
 try:
     LAYOUT = layout_of(workflow.config_settings)
@@ -28,11 +28,19 @@ LOGS = f"logs/{LAYOUT.study.name}"
 rule all:
     input:
         LAYOUT.targets(*STAGES),
+        lambda _: proposed(LAYOUT, checkpoints),
     localrule: True
 
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
+
+
+if LAYOUT.rounds:
+
+    include: "workflow/rules/search.smk"
+
+
 include: "workflow/rules/throughput.smk"
 include: "workflow/rules/replay.smk"
 include: "workflow/rules/collect.smk"

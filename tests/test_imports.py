@@ -152,6 +152,7 @@ ROWS: dict[str, set[str]] = {
     "engine": {"cell", "budget", "errors", "imported", "lines", *KINDS},
     "files": {"errors"},
     "search": set(),
+    "rounds": {"cell", "design", "errors", "files", "source"},
     "results": {"cell", "errors", "files"},
 }
 

@@ -34,6 +34,7 @@ class Run:
         self.cells = 0
         self.finished = 0
         self.tasks: dict[int, tuple[str, str]] = {}
+        self._begun: set[int] = set()
         self._pace = Pace()
 
     def note(self, record: logging.LogRecord, now: float) -> None:
@@ -95,6 +96,8 @@ class Run:
         self.began = now if self.began is None else self.began
         self.tasks[job] = rule, words.task(rule, output)
         if rule == words.TRAIN:
+            self._begun.add(job)
+            self.cells = max(self.cells, len(self._begun))  # a search's are not planned at first
             self._pace.start(job, now)
 
     def _finish(self, job: int | None, now: float) -> None:

@@ -30,11 +30,11 @@ def restore(layout: Layout, path: Path) -> Path | None:
         Where it was; None if it is nowhere.
     """
     named = [p for folder in _folders(layout) for p in folder.rglob(f"*-{_sha(path)}.json")]
-    for kept in (place(layout, path), *(p for p in named if str(p) not in layout.trained)):
+    for kept in (place(layout, path), *(p for p in named if str(p) not in layout.trainable)):
         try:
             if not kept.exists():
                 continue
-            read_cell(kept, digest(layout.trained[str(path)]))
+            read_cell(kept, digest(layout.trainable[str(path)]))
         except UserError as error:
             print(f"{error}; it is trained again", file=sys.stderr)
             continue
@@ -46,9 +46,10 @@ def restore(layout: Layout, path: Path) -> Path | None:
 
 def prune_cells(layout: Layout) -> None:
     """Move the cell files that are not the study's to the attic; other files stay."""
+    trained = layout.trained
     for folder in _folders(layout):
         for path in sorted(folder.rglob("*.json")):
-            if str(path) not in layout.trained and _is_cell(path):
+            if str(path) not in trained and _is_cell(path):
                 kept = place(layout, path)
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(kept)

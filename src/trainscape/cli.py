@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--jobs", type=Path, metavar="FILE", help="the fuse executor's list of cells and logs"
     )
+    propose = add("propose", _propose, "propose a round of the study's search (Snakemake's job)")
+    propose.add_argument("file", metavar="ROUND", help="the round's file")
     make = add("make", _make, "make one stage's products (Snakemake's job)")
     make.add_argument(
         "stage",
@@ -104,8 +106,11 @@ def _layout(args: argparse.Namespace) -> Layout:
 
 
 def _cells(args: argparse.Namespace) -> None:
-    for path, cell in _layout(args).trained.items():
+    layout = _layout(args)
+    for path, cell in layout.trained.items():
         print(path if args.paths else cell)
+    if layout.rounds:
+        print(layout.standing(), file=sys.stderr)
 
 
 def _estimate(args: argparse.Namespace) -> None:
@@ -158,6 +163,12 @@ def _train(args: argparse.Namespace) -> None:
         make.train_jobs(_layout(args), args.jobs)
     else:
         make.train(_layout(args), args.paths)
+
+
+def _propose(args: argparse.Namespace) -> None:
+    from trainscape.propose import propose
+
+    propose(_layout(args), args.file)
 
 
 def _make(args: argparse.Namespace) -> None:

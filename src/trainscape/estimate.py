@@ -95,23 +95,25 @@ def estimate(layout: Layout) -> str:
     Returns:
         A few lines to print.
     """
-    todo = {path: cell for path, cell in layout.trained.items() if not Path(path).exists()}
+    cells = layout.expected
+    todo = {path: cell for path, cell in cells.items() if not Path(path).exists()}
     waiting = {path for path in todo if place(layout, Path(path)).exists()}
     train = [cell for path, cell in todo.items() if path not in waiting]
     table: list[tuple[str, ...]] = [
         ("workload", "cells", "there", "attic", "to train", "trials", "steps to train")
     ]
     for name in layout.study.workloads:
-        own = {path: cell for path, cell in layout.trained.items() if cell.workload == name}
+        own = {path: cell for path, cell in cells.items() if cell.workload == name}
         table.append(_row(name, own, todo, waiting))
     if len(layout.study.workloads) > 1:
-        table.append(_row("all", layout.trained, todo, waiting))
+        table.append(_row("all", cells, todo, waiting))
     seeds = len(layout.study.seed_list())
     head = (
-        f"study {layout.study.name}: {_count(len(layout.trained), 'cell')} × "
-        f"{_count(seeds, 'seed')} = {_count(len(layout.trained) * seeds, 'trial')}"
+        f"study {layout.study.name}: {_count(len(cells), 'cell')} × "
+        f"{_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
     )
-    return "\n".join([head, *_aligned(table), _duration(layout, train, len(waiting))])
+    found = [head, layout.standing(), *_aligned(table), _duration(layout, train, len(waiting))]
+    return "\n".join(line for line in found if line)
 
 
 def _row(

@@ -10,7 +10,6 @@ source. A stage is stale exactly when its stamp is missing; time stamps never co
 from __future__ import annotations
 
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +20,11 @@ from trainscape.figures.articles.names import article_figures, article_tables, c
 from trainscape.figures.names import Figure, range_figures, result_figures, timing_figures
 from trainscape.identity import digest
 from trainscape.results import check_claim
+from trainscape.rounds import packages, read_round, round_files, stand_ins, standing
 from trainscape.values import WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from trainscape.study import Study
 
@@ -90,16 +90,54 @@ class Layout:
         return {str(folder / cell.path(digest(cell))): cell for cell in tests}
 
     @cached_property
-    def trained(self) -> dict[str, Cell]:
-        """All that is trained, by its file: the cells of the grid, then the range tests."""
+    def trainable(self) -> dict[str, Cell]:
+        """All that may be trained, by its file: the cells of the grid, then the range tests."""
         return {**self.cells, **self.range_tests}
+
+    @cached_property
+    def rounds(self) -> dict[str, list[str]]:
+        """The files of a search's rounds in order, by workload; none where all cells train."""
+        design = self.study.design
+        return {} if design == "grid" else round_files(design, self.output, self.cells)
+
+    def proposed(self, files: Iterable[str] | None = None) -> list[str]:
+        """The files of the cells that rounds proposed, in this order; of the rounds there are."""
+        every = (file for files in self.rounds.values() for file in files)
+        there = [Path(file) for file in files or every if Path(file).exists()]
+        return [path for file in there for path in read_round(file, self.cells)]
+
+    @property
+    def chosen(self) -> dict[str, Cell]:
+        """The cells that are trained, by file, in grid order; of a search, as far as proposed."""
+        if not self.rounds:
+            return self.cells
+        proposed = set(self.proposed())
+        return {path: cell for path, cell in self.cells.items() if path in proposed}
+
+    @property
+    def trained(self) -> dict[str, Cell]:
+        """All that is trained, by its file: the chosen cells, then the range tests."""
+        return {**self.chosen, **self.range_tests}
+
+    @property
+    def expected(self) -> dict[str, Cell]:
+        """All that will be trained; others stand in for the cells yet to be proposed."""
+        if self.study.design == "grid":
+            return self.trained
+        return {**stand_ins(self.study.design, self.cells, self.proposed()), **self.range_tests}
+
+    def standing(self) -> str:
+        """How far a search is, and how much of the grid it trains; empty for a grid."""
+        if self.study.design == "grid":
+            return ""
+        return standing(self.study.design, self.cells, self.rounds, len(self.proposed()))
 
     def cost(self, path: str) -> int:
         """About how long the cell at ``path`` trains, in no unit: to share work out evenly.
 
         A step costs about as much as 32 examples, whatever its batch (measured on digits-mlp).
         """
-        cell = self.trained[path]
+        cell = self.trainable[path]
         return grid.plan(cell).total * len(cell.seeds) * (STEP + cell.batch_size)
 
     @property
@@ -137,7 +175,10 @@ class Layout:
             raise unknown("stage", stage, STAGES)
         made: dict[str, Callable[[], list[str]]] = {
             "data": lambda: [file for w in self.study.workloads for file in self.dataset(w)],
-            "train": lambda: list(self.trained),
+            "train": lambda: [
+                *([file for files in self.rounds.values() for file in files] or self.cells),
+                *self.range_tests,
+            ],
             "throughput": lambda: [self.throughput] if self.throughput else [],
             "replay": lambda: (
                 self._files("replay/replay.csv", "replay/replay.json")
@@ -165,7 +206,8 @@ class Layout:
         elif times:
             drawn = timing_figures(*axes, validation=ranked)
         else:
-            drawn = result_figures(*axes, replay=self.study.replay.enabled) if ranked else []
+            replay, search = self.study.replay.enabled, bool(self.rounds)
+            drawn = result_figures(*axes, replay=replay, search=search) if ranked else []
             drawn += range_figures(*axes[:2]) if self.range_tests else []
             drawn += article_figures(self.study.figures, *axes)
         return {str(self.output / "figures" / figure.path): figure for figure in drawn}
@@ -215,7 +257,8 @@ class Layout:
             before = ("replay", "collect", "ranges", "figures", "timings")
             parts["from"] = [self._stage_digest(s) for s in before if s in self.stamped]
         else:
-            parts["cells"] = list(self.trained)
+            parts["cells"] = list(self.trainable)
+            parts["rounds"] = self.rounds
             parts["targets"] = grid.targets(self.study)
             parts["throughput"] = self.throughput if stage == "timings" else None
         if stage in ("figures", "timings") and self.study.figures:
@@ -223,7 +266,7 @@ class Layout:
             parts["articles"] = {"figures": self.study.figures, "source": drawn}
         if stage == "replay":
             parts["replay"] = self.study.replay.model_dump()
-            parts["packages"] = {name: version(name) for name in ("optuna", "cmaes")}
+            parts["packages"] = packages()
         if stage == "figures" and "replay" in self.stamped:
             parts["replay"] = self._stage_digest("replay")
         return sha256(parts)

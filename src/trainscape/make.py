@@ -26,7 +26,7 @@ from trainscape.results import CellRecord, claim, read_cell, write_cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from trainscape.analysis import Entry, Replayed
+    from trainscape.analysis import Entry, Replayed, Searched
     from trainscape.cell import Cell, TrialRecord
 
     Tell = Callable[[str, str], None]
@@ -63,7 +63,7 @@ def train(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say
     """
     claim(layout.output, layout.study.name)
     for path in paths:
-        if path not in layout.trained:
+        if path not in layout.trainable:
             raise UserError(
                 f"{path}: is no cell of study {layout.study.name!r}; 'trainscape cells' lists them"
             )
@@ -75,7 +75,7 @@ def train(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say
         else:
             todo.append(path)
     for _, pack in groupby(
-        sorted(todo, key=lambda p: _pack(layout.trained[p])), lambda p: _pack(layout.trained[p])
+        sorted(todo, key=lambda p: _pack(layout.trainable[p])), lambda p: _pack(layout.trainable[p])
     ):
         _train_pack(layout, list(pack), tell)
 
@@ -101,6 +101,8 @@ def train_jobs(layout: Layout, file: Path) -> None:
 def settle(layout: Layout) -> None:
     """Say that all cells are there; move those that left the study to the attic."""
     prune_cells(layout)
+    rounds = [Path(file) for files in layout.rounds.values() for file in files]
+    sweep(layout.output / "search", "*.json", keep=rounds)
     _stamp(layout, "train")
 
 
@@ -164,7 +166,7 @@ def figures(layout: Layout) -> None:
     trials = analysis.trials(found, grid.targets(layout.study))
     folder = layout.output / "figures"
     summary, curves = analysis.summary(trials), analysis.curves(found)
-    draw_results(trials, summary, curves, folder, _replayed(layout))
+    draw_results(trials, summary, curves, folder, _replayed(layout), _searched(layout))
     tests = range_entries(layout)
     tested = {test.record.digest[:SHORT]: analysis.range_curve(test) for test in tests}
     draw_ranges(analysis.range_tests(tests, summary), tested, folder)
@@ -203,7 +205,8 @@ def timings(layout: Layout) -> None:
     analysis.write_csv(table, layout.output / "timings.csv")
     write_json(layout.output / "timings.json", tree)
     if layout.throughput:
-        draw_timings(trials, summary, table, layout.output / "figures")
+        folder = layout.output / "figures"
+        draw_timings(trials, summary, table, folder, _searched(layout))
     articles.write_times(layout, trials, summary, table)
     products = layout.products("figures") + layout.products("timings")
     sweep(layout.output / "figures", "*.svg", keep=map(Path, products))
@@ -229,6 +232,7 @@ def report(layout: Layout) -> None:
         out / "report.html",
         _replayed(layout),
         analysis.read_csv(out / "range.csv"),
+        _searched(layout),
     )
     for left in out.glob(".*.tmp"):  # by a run that was killed: nothing else writes here now
         left.unlink()
@@ -245,23 +249,41 @@ def _replayed(layout: Layout) -> Replayed | None:
     return analysis.Replayed(table, layout.study.replay.margin)
 
 
+def _searched(layout: Layout) -> Searched | None:
+    """What was trained of the grid; None if all of it."""
+    from trainscape import analysis
+
+    design = layout.study.design
+    if design == "grid":
+        return None
+    rounds = {
+        workload: [[digest(layout.cells[p])[:SHORT] for p in layout.proposed([f])] for f in files]
+        for workload, files in layout.rounds.items()
+    }
+    every = [analysis.axes(cell) for cell in layout.grid]
+    return analysis.Searched(design.method, design.seed, every, rounds)
+
+
 def entries(layout: Layout) -> list[Entry]:
     """Every cell of the study and what its file holds, checked.
 
     Raises:
         UserError: names the first file that is missing, damaged or edited.
     """
-    from trainscape.analysis import Entry
-
-    return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in layout.cells.items()]
+    return read_entries(layout, list(layout.chosen))
 
 
 def range_entries(layout: Layout) -> list[Entry]:
     """Every learning-rate range test and what its file holds; raises as :func:`entries` does."""
+    return read_entries(layout, list(layout.range_tests))
+
+
+def read_entries(layout: Layout, paths: Sequence[str]) -> list[Entry]:
+    """What may be trained at ``paths`` and what its files hold, checked."""
     from trainscape.analysis import Entry
 
-    tests = layout.range_tests.items()
-    return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in tests]
+    cells = [(path, layout.trainable[path]) for path in paths]
+    return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in cells]
 
 
 def _pack(cell: Cell) -> tuple[str, int, str]:
@@ -279,7 +301,7 @@ def _train_pack(layout: Layout, paths: list[str], tell: Tell) -> None:
     from trainscape.engine import device
     from trainscape.engine.run import train_cells
 
-    cells = [layout.trained[path] for path in paths]
+    cells = [layout.trainable[path] for path in paths]
     chosen = device.choose(layout.study.device, layout.study.precision)
     arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
     steps = grid.plan(cells[0]).evaluations

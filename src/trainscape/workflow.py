@@ -17,7 +17,7 @@ from trainscape.errors import UserError
 from trainscape.layout import STAGES, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from snakemake.settings.types import ConfigSettings
 
@@ -38,6 +38,22 @@ def layout_of(settings: ConfigSettings) -> Layout:
     layout = Layout(study.read(shown, settings.config))
     layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
     return layout
+
+
+def proposed(layout: Layout, checkpoints: Any, files: Iterable[str] | None = None) -> list[str]:
+    """The cells of a search's rounds, for a rule's input; none where the grid is trained.
+
+    Args:
+        layout: the study.
+        checkpoints: Snakemake's; a round that is still to come makes it wait and ask again.
+        files: the rounds; by default all.
+    """
+    if files is None:
+        files = [file for rounds in layout.rounds.values() for file in rounds]
+    for file in files:
+        path = Path(file)
+        checkpoints.propose_cells.get(workload=path.parent.name, round=path.stem)
+    return layout.proposed(files) if files else []
 
 
 def described(layout: Layout, stage: str) -> list[Any]:

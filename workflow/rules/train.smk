@@ -27,6 +27,7 @@ rule train:
 rule settle_cells:
     input:
         ancient(LAYOUT.products("train")),
+        lambda _: ancient(proposed(LAYOUT, checkpoints)),
     output:
         LAYOUT.stamp("train"),
     log:

@@ -12,11 +12,12 @@ from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tes
 from trainscape.analysis._range_curve import RangeCurve, range_curve
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
 from trainscape.analysis._scaling import ALL, RULES, rules, scaling
+from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
 from trainscape.analysis._tables import AXES, Row, frame, read_csv, records, write_csv
 from trainscape.analysis._timings import timings
 from trainscape.analysis._trajectories import decay, paths, traces
-from trainscape.analysis._trials import Entry, steps_to_target, trials
+from trainscape.analysis._trials import Entry, axes, steps_to_target, trials
 
 __all__ = [
     "ALL",
@@ -24,12 +25,15 @@ __all__ = [
     "BAND",
     "NEAR",
     "RULES",
+    "UNTRAINED",
     "Entry",
     "Goal",
     "RangeCurve",
     "Replayed",
     "Row",
+    "Searched",
     "agreement",
+    "axes",
     "batches",
     "best",
     "curves",
@@ -50,12 +54,15 @@ __all__ = [
     "replay",
     "rules",
     "scaling",
+    "steps",
     "steps_to_target",
     "summary",
     "ties",
     "timings",
     "traces",
+    "trained",
     "trials",
     "validated",
+    "whole",
     "write_csv",
 ]

@@ -108,7 +108,7 @@ def _panel(
         )
     axes.set_title(title, loc="left", fontsize=8, color=MUTED, pad=3)
     if not cells:
-        axes.text(0.5, 0.5, "no cell without divergence", transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, "no cell came to its end", transform=axes.transAxes, ha="center")
 
 
 def _frame(

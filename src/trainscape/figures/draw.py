@@ -5,11 +5,22 @@ from __future__ import annotations
 import multiprocessing
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import AXES, Row, best, grouped, metric, records, validated
+from trainscape.analysis import (
+    AXES,
+    Row,
+    best,
+    grouped,
+    metric,
+    records,
+    trained,
+    validated,
+    whole,
+)
 from trainscape.figures.curves import curves_figure, key
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.names import Figure, expected, result_figures, timing_figures
 from trainscape.figures.replay import replay_figure
+from trainscape.figures.search import search_figure
 from trainscape.figures.style import save
 from trainscape.figures.values import Shown, duration, number, score, shown, ticks, values
 from trainscape.hardware import usable_cores
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Picture
 
-    from trainscape.analysis import Replayed
+    from trainscape.analysis import Replayed, Searched
     from trainscape.workloads import Metric
 
 __all__ = ["draw", "draw_results", "draw_timings", "expected"]
@@ -56,6 +67,7 @@ def draw_results(
     curves: pd.DataFrame,
     folder: Path,
     replayed: Replayed | None = None,
+    searched: Searched | None = None,
 ) -> list[Path]:
     """Draw the figures that training alone decides; none without a validation split.
 
@@ -65,29 +77,47 @@ def draw_results(
         curves: a row per evaluation.
         folder: where the figures go.
         replayed: the simulated searches, if the study has any.
+        searched: what was trained of the grid, if not all.
     """
     if not validated(trials):
         return []
-    cells = records(summary)
+    cells = whole(records(summary), searched)
     histories = {key(group[0]): group for group in grouped(records(curves), AXES)}
 
     def picture(figure: Figure) -> Picture:
         own = [row for row in cells if row["workload"] == figure.workload]
         if figure.kind == "replay" and replayed is not None:
             return replay_figure(figure.workload, own, replayed)
+        if figure.kind == "search" and searched is not None:
+            return search_figure(figure.workload, trained(own), searched)
         if figure.kind != "curves":
             return facet(figure, own)
         rows = [row for row in own if row["optimizer"] == figure.optimizer]
         return curves_figure(figure.optimizer, rows, histories)
 
-    return each(result_figures(*labels(cells), replay=replayed is not None), picture, folder)
+    figures = result_figures(
+        *labels(cells), replay=replayed is not None, search=searched is not None
+    )
+    return each(figures, picture, folder)
 
 
 def draw_timings(
-    trials: pd.DataFrame, summary: pd.DataFrame, timings: pd.DataFrame, folder: Path
+    trials: pd.DataFrame,
+    summary: pd.DataFrame,
+    timings: pd.DataFrame,
+    folder: Path,
+    searched: Searched | None = None,
 ) -> list[Path]:
-    """Draw the figures that hold seconds."""
-    cells = timed(summary, timings)
+    """Draw the figures that hold seconds.
+
+    Args:
+        trials: a row per trial.
+        summary: a row per cell.
+        timings: a row per cell.
+        folder: where the figures go.
+        searched: what was trained of the grid, if not all.
+    """
+    cells = whole(timed(summary, timings), searched)
 
     def picture(figure: Figure) -> Picture:
         own = [row for row in cells if row["workload"] == figure.workload]
@@ -178,7 +208,7 @@ def shared_scale(kind: str, cells: Sequence[Shown], judged: Metric) -> Scale:
 
 def throughput(workload: str, cells: Sequence[Row]) -> Picture:
     """Samples a second by optimizer and batch size, without data loading."""
-    groups = [group[0] for group in grouped(cells, ("optimizer", "batch_size"))]
+    groups = [group[0] for group in grouped(trained(cells), ("optimizer", "batch_size"))]
     optimizers = list(dict.fromkeys(row["optimizer"] for row in groups))[::-1]
     sizes = sorted({row["batch_size"] for row in groups})
     content = {

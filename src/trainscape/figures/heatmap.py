@@ -187,6 +187,11 @@ def _ticks(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
 
 def _write(axes: Axes, place: tuple[int, int], cell: Shown, colours: Scale) -> None:
     row, column = place
+    if cell.state == "untrained":  # blank, as the page is
+        box = Rectangle((column + 0.015, row + 0.02), 0.97, 0.96, facecolor=PAPER)
+        box.set(edgecolor=GRID, linewidth=0.6)
+        axes.add_patch(box)
+        return
     ink = INK if cell.value is None else _ink(colours, cell.value)
     if cell.value is None:
         hatch = {"diverged": "////", "oom": "xxxx"}.get(cell.state)

@@ -20,7 +20,8 @@ class Figure:
 
     Args:
         workload: the workload's name.
-        kind: a heatmap's metric, ``curves``, ``throughput``, ``replay`` or ``range``.
+        kind: a heatmap's metric, ``curves``, ``throughput``, ``replay``, ``search`` or
+            ``range``.
         optimizer: the optimizer's label; empty where one figure shows all.
         schedule: the schedule's label; empty where one figure shows all.
     """
@@ -50,6 +51,7 @@ def result_figures(
     schedules: Sequence[str],
     *,
     replay: bool = False,
+    search: bool = False,
 ) -> list[Figure]:
     """The figures that training alone decides; a study without validation split has none."""
     figures = []
@@ -58,6 +60,7 @@ def result_figures(
             figures += facets(kind, workload, optimizers, schedules)
         figures += [Figure(workload, "curves", optimizer) for optimizer in optimizers]
         figures += [Figure(workload, "replay")] if replay else []
+        figures += [Figure(workload, "search")] if search else []
     return _distinct(figures)
 
 

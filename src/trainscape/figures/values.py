@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from trainscape.analysis import UNTRAINED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from trainscape.analysis import Row
     from trainscape.workloads import Metric
 
-State = Literal["value", "diverged", "oom", "none"]
+State = Literal["value", "diverged", "oom", "none", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def shown(kind: str, row: Row, metric: Metric) -> Shown:
         row: a summary row; for times joined with its row of the timings.
         metric: the workload's.
     """
+    if row["status"] == UNTRAINED:
+        return Shown(None, "", state="untrained")
     if row["status"] == "oom":
         return Shown(None, "oom", state="oom")
     if kind == "diverged-share":

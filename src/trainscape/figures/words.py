@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.analysis import Row, best, metric
+from trainscape.analysis import Row, best, metric, trained
 from trainscape.figures.values import duration, number, score, shown, values
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def caption(figure: Figure, cells: Sequence[Row]) -> str:
         cells: all summary rows; for times joined with their timings.
     """
     own = _own(figure, cells)
+    if not own:
+        return f"{figure.optimizer}, {figure.schedule}: no cell was trained."
     if figure.kind == "curves":
         return (
             f"{figure.optimizer}: validation {metric(figure.workload).name} against epochs, each "
@@ -47,6 +49,8 @@ def alt(figure: Figure, cells: Sequence[Row]) -> str:
         cells: all summary rows; for times joined with their timings.
     """
     own = _own(figure, cells)
+    if not own:
+        return f"{figure.optimizer} with {figure.schedule or 'any schedule'}: no cell was trained."
     sizes = _span("batch size", sorted({row["batch_size"] for row in own}), str)
     if figure.kind == "curves":
         return (
@@ -67,7 +71,8 @@ def _own(figure: Figure, cells: Sequence[Row]) -> list[Row]:
     wanted = {"workload": figure.workload}
     wanted |= {"optimizer": figure.optimizer} if figure.optimizer else {}
     wanted |= {"schedule": figure.schedule} if figure.schedule else {}
-    return [row for row in cells if all(row[key] == value for key, value in wanted.items())]
+    own = [row for row in cells if all(row[key] == value for key, value in wanted.items())]
+    return trained(own)
 
 
 def _span(name: str, points: Sequence[float], say: Callable[[float], str]) -> str:

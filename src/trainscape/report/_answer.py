@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from trainscape.analysis import Searched
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -31,23 +33,48 @@ class Answer:
     sentences: list[str]
 
 
-def answers(study: Mapping[str, Any], cells: Sequence[Row], trials: pd.DataFrame) -> list[Answer]:
+def answers(
+    study: Mapping[str, Any],
+    cells: Sequence[Row],
+    trials: pd.DataFrame,
+    searched: Searched | None = None,
+) -> list[Answer]:
     """One answer per workload, in the study's order.
 
     Args:
         study: the study as plain data; its ``budget`` is read.
         cells: summary rows.
         trials: the study's trials.
+        searched: what was trained of the grid, if not all.
     """
     found = []
     for workload in dict.fromkeys(row["workload"] for row in cells):
         own = [row for row in cells if row["workload"] == workload]
         runs = trials[trials["workload"] == workload]
         chosen = best(own)
-        common = [_lost(own), _budget(study, records(runs)), _backends(runs)]
+        common = [
+            _search(workload, own, searched),
+            _lost(own),
+            _budget(study, records(runs)),
+            _backends(runs),
+        ]
         sentences = [*([] if chosen is None else _sure(chosen, own, runs)), *common]
         found.append(Answer(workload, _name(chosen), _score(chosen), [s for s in sentences if s]))
     return found
+
+
+def _search(workload: str, own: Sequence[Row], searched: Searched | None) -> str:
+    """What was searched, and what can't be claimed of what was not."""
+    if searched is None:
+        return ""
+    every = sum(cell["workload"] == workload for cell in searched.grid)
+    rounds = len(searched.rounds[workload])
+    told = f"in {rounds} round{'s' * (rounds != 1)}, seed {searched.seed}"
+    return (
+        f"Of the grid's {every} cells {len(own)} were trained, as {searched.method} proposed them "
+        f"({told}): a better one may be among the others, and what an axis does over the whole "
+        "grid cannot be said."
+    )
 
 
 def _name(chosen: Row | None) -> str:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainscape.analysis import Row, grouped, metric, validated
+from trainscape.analysis import Row, grouped, metric, steps, trained, validated, whole
 from trainscape.errors import UserError
 from trainscape.figures.draw import labels
 from trainscape.figures.names import Figure, range_figures, result_figures, timing_figures
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from trainscape.analysis import Replayed
+    from trainscape.analysis import Replayed, Searched
+    from trainscape.analysis._search import Step
     from trainscape.report._table import Table
+    from trainscape.workloads import Metric
 
 SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
 TITLES = {
@@ -77,6 +79,7 @@ def sections(
     timed: bool,
     replayed: Replayed | None = None,
     tests: Sequence[Row] = (),
+    searched: Searched | None = None,
 ) -> list[Section]:
     """Every figure of the study, by workload and kind.
 
@@ -87,10 +90,12 @@ def sections(
         timed: whether the study has timings.
         replayed: the simulated searches, if the study has any.
         tests: a row per learning-rate range test.
+        searched: what was trained of the grid, if not all.
 
     Raises:
         UserError: a figure is missing.
     """
+    cells = whole(cells, searched)
     axes = labels(cells)
     figures = result_figures(*axes) if validated(trials) else []
     figures += timing_figures(*axes, validated(trials)) if timed else []
@@ -107,9 +112,28 @@ def sections(
         for kind in LEADS
         if (own := [f for f in figures if (f.workload, f.kind) == (workload, kind)])
     ]
+    if searched is not None:
+        found = [*(_search(name, cells, folder, searched) for name in axes[0]), *found]
     if replayed is not None:
         found += [_replays(workload, cells, folder, replayed) for workload in axes[0]]
     return found + [_ranges(own, folder) for own in grouped(tests, ("workload",))]
+
+
+def _search(workload: str, cells: Sequence[Row], folder: Path, searched: Searched) -> Section:
+    """The search of one workload, cell by cell."""
+    own = trained([row for row in cells if row["workload"] == workload])
+    words = _search_words(steps(own, searched.rounds[workload]), metric(workload))
+    file = folder / Figure(workload, "search").path
+    image = _image(file, f"Chart for {workload}. {words}", words)
+    about = "Every cell in the order of the search; in a round, as they were proposed."
+    return Section(workload, "search", "Best so far, round by round", about, [image], quiet=False)
+
+
+def _search_words(path: Sequence[Step], judged: Metric) -> str:
+    """The best after each round."""
+    last = {step.round: step.best for step in path}
+    said = ("none" if best is None else score(best, judged, unit=True) for best in last.values())
+    return f"Best validation {judged.name} after each round: {', '.join(said)}."
 
 
 def _replays(workload: str, cells: Sequence[Row], folder: Path, replayed: Replayed) -> Section:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from trainscape.analysis import Replayed
+    from trainscape.analysis import Replayed, Searched
 
 ROOM = Path(__file__).parent
 
@@ -37,6 +37,7 @@ def write(
     path: Path,
     replayed: Replayed | None = None,
     tests: pd.DataFrame | None = None,
+    searched: Searched | None = None,
 ) -> None:
     """Write the report: the same input gives the same bytes.
 
@@ -52,6 +53,7 @@ def write(
         path: the file to write.
         replayed: the simulated searches, if the study has any.
         tests: a row per learning-rate range test, if the study has any.
+        searched: what was trained of the grid, if not all.
 
     Raises:
         UserError: a figure is missing; names it.
@@ -62,7 +64,7 @@ def write(
         name=study["name"],
         validated=validated(trials),
         workloads=labels(cells)[0],
-        answers=answers(study, cells, trials),
+        answers=answers(study, cells, trials, searched),
         leaders=leaders(cells) if validated(trials) else [],
         articles=articles(study, cells, figures),
         sections=sections(
@@ -72,6 +74,7 @@ def write(
             timings is not None,
             replayed,
             [] if tests is None else records(tests),
+            searched,
         ),
         table=table(standing(cells, trials), validated(trials), timings is not None),
         machine=machine(provenance.get("hardware") or {}),
