@@ -7,16 +7,13 @@ import re
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import psutil
 import pytest
 
 import lint_workflow
 from dag.project import Project, made_once, scratch
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # What a run leaves that is killed in the very moment of writing.
 LEFT = (
@@ -154,7 +151,10 @@ def test_snakemake_report(project: Project) -> None:
     page = (project / "out.html").read_text(encoding="utf-8")
     for words in ("Figures", "Tables", "digits-mlp: test metric", "digits-mlp: curves"):
         assert words in page
-    seconds = ("throughput", "time-to-target")  # which this study has none of
-    captions = [p for p in (project / "workflow/report").glob("*.rst") if p.stem not in seconds]
-    for text in [path.read_text(encoding="utf-8") for path in captions]:
+    made = [Path(path) for path in project.results()]
+    kinds = {path.stem for path in made if path.parent.name == "results"}
+    kinds |= {path.parent.name for path in made if path.suffix == ".svg"}
+    assert {"summary", "range", "report", "test-metric", "curves"} <= kinds
+    for kind in kinds:
+        text = (project / f"workflow/report/{kind}.rst").read_text(encoding="utf-8")
         assert text.split(":")[0].split("``")[0].strip() in page
