@@ -34,6 +34,7 @@ CPU = (8, 128)  # trials: fewer leave a core to the interpreter, more gain nothi
 CUDA = (16, 512)
 FILLED = 64  # trials, on a CPU that rounds by the width
 MEMORY = 8 << 30  # bytes of a GPU that a pack may take, and half of what is free
+CPU_MEMORY = 1 << 30  # bytes, by the estimate below: a pack of mnist-cnn took four times that
 COPIES = 4  # of the parameters: themselves, gradients, and the states of most rules
 KEPT = 3  # activations held at a time, in outputs of all layers: forward, backward, inputs
 
@@ -52,7 +53,8 @@ def suitable(workload: Workload, splits: Splits, plan: Plan) -> int:
     each = _bytes(workload, splits.train.x[:2], plan.batch_size)
     if splits.train.x.device.type != "cuda":
         low, high = CPU
-        return min(max(_cache() // each, low), high)
+        width = min(max(_cache() // each, low), high)
+        return min(width, max(CPU_MEMORY // each, 2))
     low, high = CUDA
     width = high
     while width > low and width * each > MEMORY:
