@@ -211,9 +211,13 @@ class Project:
         return sorted(path.parent.name for path in made if path.name != ".gitignore")
 
     def state(self) -> str:
-        """What git and DVC say is changed: empty for a tree as it was committed."""
+        """What git and DVC say is changed: empty for a tree as it was committed.
+
+        The articles' studies (studies/dvc.yaml) always count as changed: that says nothing.
+        """
         changed = json.loads(self.call("dvc", "data", "status", "--json").stdout or "{}")
-        stages = json.loads(self.run("dvc", "status", "--json").splitlines()[0])
+        said = json.loads(self.run("dvc", "status", "--json").splitlines()[0])
+        stages = [stage for stage, why in said.items() if why != ["always changed"]]
         return self.git("status", "--porcelain") + "".join(map(str, (*changed, *stages)))
 
     def _files(self, folder: str) -> Iterator[Path]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 ACROSS = 81  # points of the function along each axis
 LEVELS = 12
-RIGHT = 1.15  # inches for a legend
 
 
 def path(title: str, rows: Sequence[Row], heights: Heights) -> Figure:
@@ -47,7 +46,8 @@ def path(title: str, rows: Sequence[Row], heights: Heights) -> Figure:
     own = [row for row in rows if row["seed"] == rows[0]["seed"]]
     groups = grouped(sorted(own, key=lambda row: row["lr"]), ("batch_size", "lr"))
     labels = list(dict.fromkeys(row["optimizer"] for row in own))
-    figure, panels = frame.panels(title, len(groups), (3.6, 2.4), columns=2, right=RIGHT)
+    right = frame.beside(labels)
+    figure, panels = frame.panels(title, len(groups), (3.6, 2.4), columns=2, right=right)
     for axes, group in zip(panels, groups, strict=True):
         (_contours if len(names) == 2 else _curve)(axes, own, heights)
         for run in grouped(group, ("optimizer",)):
@@ -106,12 +106,13 @@ def decay(title: str, rows: Sequence[Row]) -> Figure:
         name: "w" if len(names) == 1 else name for name in names
     }
     runs = grouped(rows, ("batch_size", "lr", "schedule"))
-    figure, panels = frame.panels(title, len(titles), (2.5, 2.2), right=RIGHT)
+    labels = [_label(run[0], runs) for run in runs]
+    right = frame.beside(labels)
+    figure, panels = frame.panels(title, len(titles), (2.5, 2.2), right=right)
     for axes, (name, words) in zip(panels, titles.items(), strict=True):
         for rank, run in enumerate(runs):
             look: dict[str, Any] = frame.look(rank, len(runs))
-            label = _label(run[0], runs)
-            axes.plot([r["step"] for r in run], [r[name] for r in run], label=label, **look)
+            axes.plot([r["step"] for r in run], [r[name] for r in run], label=labels[rank], **look)
         if name in ("rate", "loss"):
             frame.log_values(axes)
         frame.named(axes, "step", "")

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEGEND = 1.0  # inches beside a panel
-
 
 def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
     """Final training loss against batch size, both axes logarithmic, one line per lr.
@@ -26,15 +24,16 @@ def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
         title: stands above.
         trials: those of one workload, optimizer and schedule.
     """
-    figure, (axes,) = frame.panels(title, size=(3.6, 2.7), right=LEGEND)
     rates = sorted({row["lr"] for row in trials}, reverse=True)
+    names = [f"lr {number(rate)}" for rate in rates]
+    figure, (axes,) = frame.panels(title, size=(3.6, 2.7), right=frame.beside(names))
     sizes = sorted({row["batch_size"] for row in trials})
     for rank, rate in enumerate(rates):
         finals = {
             size: [row["train_loss"] for row in trials if _at(row) == (size, rate)]
             for size in sizes
         }
-        _banded(axes, finals, f"lr {number(rate)}", frame.look(rank, len(rates)))
+        _banded(axes, finals, names[rank], frame.look(rank, len(rates)))
     frame.log_values(axes)
     frame.log_sizes(axes, sizes)
     frame.named(axes, "batch size", "final training loss")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LINE = 0.17  # inches for one optimizer and schedule
-LEFT = 0.95
 
 
 def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
@@ -31,8 +30,9 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
     optimizers = list(dict.fromkeys(row["optimizer"] for row in rows))
     schedules = list(dict.fromkeys(row["schedule"] for row in rows))
     pitch = LINE * (len(schedules) + 1)
+    size = 3.9, max(1.0, pitch * len(optimizers))
     figure, (axes,) = frame.panels(
-        title, size=(3.9, max(1.0, pitch * len(optimizers))), left=LEFT, right=1.25
+        title, size=size, left=frame.beside(optimizers) - 0.3, right=frame.beside(schedules)
     )
     _rules(axes)
     for row in rows:
