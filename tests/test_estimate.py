@@ -15,6 +15,7 @@ import pytest
 from trainscape import estimate as module
 from trainscape import hardware, study
 from trainscape.calibrate import calibrate
+from trainscape.engine import run
 from trainscape.estimate import Speed, estimate, fit, roughly
 from trainscape.layout import Layout
 
@@ -185,6 +186,21 @@ def test_measures_on_the_spot_with_the_engine_in_a_few_seconds() -> None:
     assert 0 <= chunk < 1
     assert 0 < start < 30
     assert [path.name for path in Path().rglob("*")] == ["results", ".study"]
+
+
+def test_measures_no_more_cells_together_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack as full as none of the study's may not fit the memory: large batches are few."""
+    trained = run.train_cells
+    widths = set()
+
+    def watched(specs: list[Any], *args: Any, **words: Any) -> Any:
+        widths.add((specs[0]["batch_size"], len(specs)))
+        return trained(specs, *args, **words)
+
+    monkeypatch.setattr(run, "train_cells", watched)
+    plan = layout(grid={"optimizer": ["sgd", "adam"], "batch_size": [400, "full"], "lr": [0.1]})
+    calibrate(plan, list(plan.cells.values()))
+    assert widths == {(400, 2), (1150, 2)}
 
 
 def test_measures_cells_that_would_diverge() -> None:

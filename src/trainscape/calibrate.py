@@ -60,13 +60,16 @@ def calibrate(
         if arrays is None:
             continue
 
-        def gap(cell: Cell, steps: int, arrays: Arrays = arrays) -> float:
+        def gap(
+            cell: Cell, steps: int, arrays: Arrays = arrays, cells: list[Cell] = cells
+        ) -> float:
             work = partial(run.train_cells, arrays=_part(arrays, cell), on=chosen)
-            first, later = _intervals(work, cell, steps, clock)
+            copies = _together(cell, cells)
+            first, later = _intervals(work, cell, copies, steps, clock)
             warm.append(first)
             if import_path(cell.optimizer.spec()):  # its seeds train in turn
                 return later * len(cell.seeds)
-            return later / _together(cell)
+            return later / copies
 
         low, high = cells[0], cells[-1]
         one, more = gap(low, 1), gap(low, SPREAD)
@@ -84,7 +87,7 @@ class _EnoughError(Exception):
 
 
 def _intervals(
-    train: Callable[..., object], cell: Cell, steps: int, clock: Callable[[], float]
+    train: Callable[..., object], cell: Cell, copies: int, steps: int, clock: Callable[[], float]
 ) -> tuple[float, float]:
     """Seconds until the first evaluation is done, and between later ones (their median).
 
@@ -92,6 +95,7 @@ def _intervals(
         train: :func:`trainscape.engine.run.train_cells` with data and device; it tells of
             evaluations alone.
         cell: what to train.
+        copies: how many of it, together.
         steps: steps between evaluations.
         clock: tells seconds.
     """
@@ -103,15 +107,20 @@ def _intervals(
             raise _EnoughError
 
     with suppress(_EnoughError):
-        copies = 1 if import_path(cell.optimizer.spec()) else _together(cell)
         train([_endless(cell, steps)] * copies, progress=tell, width=PACK)
     first, *later = (b - a for a, b in pairwise(stamps))
     return first, median(later[1:] or later or [first])  # the second still warms up
 
 
-def _together(cell: Cell) -> int:
-    """How many such cells fill a pack."""
-    return max(PACK // len(cell.seeds), 1)
+def _together(cell: Cell, cells: Sequence[Cell]) -> int:
+    """How many such cells train together: what fills a pack, or all that there are.
+
+    A full pack of large batches that no run ever trains would take memory that none ever needs.
+    """
+    if import_path(cell.optimizer.spec()):
+        return 1
+    there = sum(other.batch_size == cell.batch_size for other in cells)
+    return min(max(PACK // len(cell.seeds), 1), there)
 
 
 def _endless(cell: Cell, steps: int) -> dict[str, object]:
