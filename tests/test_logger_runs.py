@@ -23,7 +23,7 @@ SOURCE = Path(plugin.__file__).parent.parent
 def test_names_stages_and_cells_in_plain_words() -> None:
     """Every rule of the workflow has words; a cell's job is named by the cell."""
     rules = "\n".join(p.read_text() for p in (SOURCE.parent / "workflow/rules").glob("*.smk"))
-    named = set(re.findall(r"^\s*rule (\w+):", rules, re.MULTILINE))
+    named = set(re.findall(r"^\s*(?:rule|checkpoint) (\w+):", rules, re.MULTILINE))
     assert named | {"make_dataset"} == set(words.STAGES)
     assert words.stage("make_dataset_fashion-mnist") == "making data"
     cell = "out/cells/mnist-cnn/heavy/bs8-lr1e-05-warm-cosine-0123456789ab.json"

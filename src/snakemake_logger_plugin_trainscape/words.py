@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 TRAIN = "train"
 STAGES = {  # what each rule does; a rule that is not here goes by its name
     "make_dataset": "making data",  # make_dataset_digits and so on, a rule each
+    "propose_cells": "proposing cells",
     TRAIN: "training",
     "settle_cells": "checking cells",
     "measure_throughput": "measuring step times",
+    "replay_searches": "simulating searches",
     "collect": "writing the tables",
     "collect_ranges": "reading the range tests",
     "draw_figures": "drawing figures",

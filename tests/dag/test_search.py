@@ -15,7 +15,6 @@ from dag.project import AGGREGATES, Project, scratch
 if TYPE_CHECKING:
     from pathlib import Path
 
-# evolution goes by results from the second round on, whatever their number
 DESIGN = {"method": "evolution", "trials": 4, "rounds": 2, "seed": 0}
 LRS = [0.003, 0.01, 0.03, 0.1, 0.3]
 
