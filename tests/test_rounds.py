@@ -119,7 +119,7 @@ def test_rounds_that_come_out_otherwise_are_refused() -> None:
     [
         ({"validation": 0}, "design: a search needs a validation split"),
         ({"design": {**DESIGN, "trials": 17}}, "design.trials: 17 is more than the 16 cells"),
-        ({"figures": ["loss-by-batch"]}, "figures: the articles' need every cell"),
+        ({"figures": ["loss-by-batch"]}, "figures: loss-by-batch need every cell"),
         ({"replay": {"enabled": True}}, "replay.enabled: needs every cell of the grid"),
         (
             {"design": "grid", "validation": 0, "replay": {"enabled": True}},

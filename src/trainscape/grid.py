@@ -145,7 +145,8 @@ def _check_searches(study: Study, cells: int) -> None:
     if searched and study.replay.enabled:
         raise UserError("replay.enabled: needs every cell of the grid; set design: grid")
     if searched and study.figures:
-        raise UserError("figures: the articles' need every cell of the grid; set design: grid")
+        named = ", ".join(study.figures)
+        raise UserError(f"figures: {named} need every cell of the grid; set design: grid")
     if study.design != "grid" and study.design.trials > cells:
         raise UserError(
             f"design.trials: {study.design.trials} is more than the {cells} cells of the grid; "
