@@ -61,7 +61,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = layout()
         make.data(made, [], None, None)
         make.train(made, list(made.cells))
-        for stage in (make.settle, make.collect, make.figures, make.timings, make.report):
+        stages = (make.settle, make.collect, make.ranges, make.figures, make.timings, make.report)
+        for stage in stages:
             stage(made)
     return folder
 

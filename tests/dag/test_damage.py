@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from dag.project import TABLES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -100,7 +102,8 @@ def test_strict_json(project: Project) -> None:
     files = [path for path in project.results() if path.endswith(".json")]
     for path in files:
         json.loads((project / path).read_bytes(), parse_constant=_refuse)
-    assert len(files) == 4 + 2
+    tables = {f"results/{name}" for name in TABLES if name.endswith(".json")}
+    assert set(files) == {*project.cells(), *tables}
     summary = (project / "results/summary.csv").read_text(encoding="utf-8")
     assert "diverged" in summary and "nan" not in summary.lower() and "inf" not in summary.lower()
     metrics = json.loads((project / "results/metrics.json").read_bytes())

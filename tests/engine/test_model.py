@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = workloads.registry.names()
+FIXED_START = ("quadratic", "valley")
+# Batch normalisation, or a loss of their own. The fewest numbers that a trial of each holds in any
+# tensor are 10 (its classes), 2 and 1: as many trials as have 31 numbers, or whole blocks of 32.
+SPARES = {
+    "cifar10-resnet": [4, 4, 4, 4],
+    "valley": [16, 16, 16, 12],
+    "quadratic": [31, 30, 29, 12],
+    "regression": [31, 30, 29, 12],
+}
 
 
 def stack(builder: Callable[[], nn.Module], seeds: list[int], *shape: int) -> Stack:
@@ -27,13 +36,18 @@ def stack(builder: Callable[[], nn.Module], seeds: list[int], *shape: int) -> St
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_depend_on_the_seed_alone(name: str) -> None:
-    """The same seed gives the same weights, whatever was drawn before; another seed, others."""
-    make = workloads.registry.get(name).build
+    """The same seed gives the same weights, whatever was drawn before; another seed, others.
+
+    A workload that shows the path of its few weights starts each seed at the same point.
+    """
+    workload = workloads.registry.get(name)
+    make = workload.build
     torch.manual_seed(1)
     first = nn.utils.parameters_to_vector(build(make, 0).parameters())
     torch.manual_seed(2)
     assert torch.equal(first, nn.utils.parameters_to_vector(build(make, 0).parameters()))
-    assert not torch.equal(first, nn.utils.parameters_to_vector(build(make, 1).parameters()))
+    other = nn.utils.parameters_to_vector(build(make, 1).parameters())
+    assert torch.equal(first, other) == (name in FIXED_START)
 
 
 def test_weights_never_change() -> None:
@@ -161,10 +175,11 @@ def test_finding_mask_shapes_leaves_statistics_alone() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_our_own_workloads_need_no_spares(name: str) -> None:
-    """Their arithmetic is exact at every width from two on, so that no time goes into spares."""
+def test_few_of_our_own_workloads_need_spares(name: str) -> None:
+    """Plain networks are exact at every width from two on: no time goes into spares."""
     workload = workloads.registry.get(name)
-    assert [spares(trials, workload) for trials in (1, 2, 3, 84)] == [1, 0, 0, 0]
+    needed = [spares(trials, workload) for trials in (1, 2, 3, 84)]
+    assert needed == SPARES.get(name, [1, 0, 0, 0])
 
 
 def test_other_models_get_spares() -> None:
