@@ -76,6 +76,13 @@ def test_counts_cells_trials_and_steps_exactly() -> None:
     assert lines[2].split() == ["digits-mlp", "4", "0", "0", "4", "12", str(2 * 3 * STEPS)]
 
 
+def test_counts_range_tests_apart() -> None:
+    """They are trained beside the cells of the grid, and are none of them."""
+    record(1e-3)
+    head = estimate(layout(range_test={"enabled": True})).splitlines()[0]
+    assert head == "study default: 4 cells and 4 range tests × 3 seeds = 24 trials"
+
+
 def test_tells_cells_that_are_there_and_in_the_attic_apart() -> None:
     """A cell that is there or waits in the attic is not counted as one to train."""
     record(1e-3)

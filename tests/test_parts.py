@@ -101,7 +101,8 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (
         {"torch": "torch.optim.Optimizer"},
-        ".torch: 'torch.optim.Optimizer' is no torch.optim.Optimizer",
+        ".torch: 'torch.optim.Optimizer' is what all are made from; choose one, such as "
+        "torch.optim.NAdam",
     ),
     # hyperparameters
     (
@@ -115,11 +116,11 @@ REFUSED: list[tuple[Any, str]] = [
     ({"torch": "torch.optim.SGD", "params": 1}, f" (SGD): unknown 'params'; choose from: {SGD}"),
     (
         {"torch": "torch.optim.SGD", "momentum": -1},
-        ": torch.optim.SGD: Invalid momentum value: -1",
+        ".momentum: torch.optim.SGD: Invalid momentum value: -1",
     ),
     (
         {"torch": ADAM, "betas": 0.9},
-        ": torch.optim.Adam: TypeError: 'float' object is not subscriptable",
+        ".betas: torch.optim.Adam: TypeError: 'float' object is not subscriptable",
     ),
     ({"torch": ADAM, "betas": [0.9, "nan"]}, ".betas[1]: 'nan' is no finite number"),
     (
@@ -137,6 +138,30 @@ REFUSED: list[tuple[Any, str]] = [
 def test_what_cannot_train_is_refused(entry: Any, message: str) -> None:
     """Place, value and the nearest valid choice: the whole message."""
     assert refused(entry) == f"grid.optimizer[0]{message}"
+
+
+UNFIT = [
+    (
+        {"torch": "torch.optim.Muon"},
+        "torch.optim.Muon: cannot train 'digits-mlp': Muon only supports 2D parameters",
+    ),
+    (
+        {"torch": ADAM, "capturable": True},
+        "torch.optim.Adam: cannot train 'digits-mlp': AssertionError: If capturable=True, params",
+    ),
+]
+
+
+@pytest.mark.parametrize(("entry", "message"), UNFIT, ids=["shapes", "device"])
+def test_what_cannot_update_a_workloads_parameters_is_refused(
+    entry: dict[str, Any], message: str
+) -> None:
+    """A step is taken beforehand, unless a GPU is asked for, of which it would tell nothing."""
+    raw = {"device": "cpu", "grid": {"optimizer": ["sgd", entry]}}
+    with pytest.raises(UserError) as error:
+        grid.cells(parse(raw, "test"))
+    assert str(error.value).startswith(f"grid.optimizer[1]: {message}")
+    assert grid.cells(parse({**raw, "device": "cuda"}, "test"))
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ REFUSED: list[tuple[str, str]] = [
     ("colour: red", f"unknown 'colour'; choose from: {KEYS}"),
     ("3: 4", f"unknown 3; choose from: {KEYS}"),
     ("true: 4", f"unknown True; choose from: {KEYS}"),
+    ("lr: [0.1]", "unknown 'lr'; did you mean grid.lr?"),
     ("grid: {optimzer: [sgd]}", "grid: unknown 'optimzer'; did you mean 'optimizer'?"),
     ("grid: {7: [sgd]}", "grid: unknown 7; choose from: batch_size, lr, optimizer, schedule"),
     ("budget: {epoch: 3}", "budget: unknown 'epoch'; did you mean 'epochs'?"),
@@ -43,6 +44,7 @@ REFUSED: list[tuple[str, str]] = [
         "grid.lr.sgd: unknown 'base'; choose from: log",
     ),
     # names
+    ("grid: {batch_size: [ful]}", "grid.batch_size[0]: unknown 'ful'; did you mean 'full'?"),
     ("device: gpu", "device: unknown 'gpu'; did you mean 'cpu'?"),
     ("device: 3", "device: unknown 3; choose from: auto, cpu, cuda"),
     ("device: null", "device: unknown None; choose from: auto, cpu, cuda"),
@@ -59,7 +61,13 @@ REFUSED: list[tuple[str, str]] = [
         "grid.optimizer[1].label: 3 is no text; put it in quotes",
     ),
     # searches
-    ("design: tpe", "design: 'tpe' is neither grid nor {method: ..., trials: ...}"),
+    ("design: 3", "design: 3 is neither grid nor {method: ..., trials: ...}"),
+    ("design: gird", "design: 'gird' is unknown; did you mean 'grid'?"),
+    (
+        "design: TPE",
+        "design: 'TPE' alone says not how many; write {method: tpe, trials: 60}",
+    ),
+    ("design: {method: grid}", "design: {'method': 'grid'} is no search; write design: grid"),
     ("design: {method: tpe}", "design: {'method': 'tpe'} needs the key 'trials'"),
     ("design: {method: tep, trials: 9}", "design.method: unknown 'tep'; did you mean 'tpe'?"),
     (

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from trainscape.errors import near
 from trainscape.values import MANY, Distinct, Number, Positive, Strict, Whole, Word, axis
 
 
@@ -134,7 +135,9 @@ PartEntry = Annotated[
 Parts = Annotated[list[PartEntry], axis()]
 Size = Annotated[
     Annotated[Whole, Tag("<number>")] | Annotated[Literal["full"], Tag("<full>")],
-    Discriminator(lambda value: "<full>" if value == "full" else "<number>"),
+    Discriminator(
+        lambda value: "<full>" if isinstance(value, str) and near(value, ["full"]) else "<number>"
+    ),
 ]
 OptimizerPart = Annotated[
     Annotated[str, Tag("<name>")] | Annotated[OptimizerEntry, Tag("<entry>")],

@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(args) or 0
     except UserError as error:
-        print(f"trainscape: {error}", file=sys.stderr)
+        print(
+            *(f"trainscape: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr
+        )
         return 2
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stderr.close()

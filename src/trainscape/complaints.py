@@ -74,7 +74,11 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
     if kind in ("extra_forbidden", "invalid_key"):
         section = location[:-1]
         name = value if kind == "invalid_key" else location[-1]
-        return unknown(_key(where, section), name, _fields(model, section))
+        known = _fields(model, section)
+        inside = [key for key in known if not section and name in _fields(model, [key])]
+        if inside:
+            return UserError(f"{where}: unknown {name!r}; did you mean {inside[0]}.{name}?")
+        return unknown(_key(where, section), name, known)
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", first["ctx"]["expected"])
         return unknown(_key(where, location), value, choices)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from trainscape.errors import near
 from trainscape.values import Count, Positive, Seed, Strict, Whole
+
+Method = Literal["random", "qmc", "tpe", "gp", "evolution"]
 
 
 class Design(Strict):
@@ -15,9 +18,7 @@ class Design(Strict):
 
     model_config = ConfigDict(title="Search")
 
-    method: Literal["random", "qmc", "tpe", "gp", "evolution"] = Field(
-        description="what proposes the cells"
-    )
+    method: Method = Field(description="what proposes the cells")
     trials: Whole = Field(description="how many cells of each workload are trained")
     rounds: Whole | None = Field(
         default=None,
@@ -59,6 +60,19 @@ class Replay(Strict):
     )
 
 
+def _meant(value: object) -> object:
+    """The value, if it is no slip between the two forms."""
+    if isinstance(value, Mapping) and value.get("method") == "grid":
+        raise ValueError("is no search; write design: grid")
+    if isinstance(value, str) and value != "grid":
+        method = near(value, get_args(Method))
+        if method:
+            raise ValueError(f"alone says not how many; write {{method: {method}, trials: 60}}")
+        if near(value, ["grid"]):
+            raise ValueError("is unknown; did you mean 'grid'?")
+    return value
+
+
 def _form(value: object) -> str | None:
     if isinstance(value, Mapping | Design):
         return "<search>"
@@ -72,4 +86,5 @@ GridOrDesign = Annotated[
         custom_error_type="form",
         custom_error_message="is neither grid nor {method: ..., trials: ...}",
     ),
+    BeforeValidator(_meant),
 ]

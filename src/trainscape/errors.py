@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LISTED = 25  # choices that a message lists
 
 
 class UserError(Exception):
     """Something the user can mend. Its text is one line, printed before an exit with code 2."""
+
+
+class Failures:
+    """What went wrong in some of many things to do, told when the others are done."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, None] = {}  # each once, in their order
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Keep a user's error for later."""
+        try:
+            yield
+        except UserError as error:
+            self.lines.update(dict.fromkeys(str(error).splitlines()))
+
+    def tell(self) -> None:
+        """Raise what was kept.
+
+        Raises:
+            UserError: something was; holds a line for each different failure.
+        """
+        if self.lines:
+            raise UserError("\n".join(self.lines))
 
 
 def unknown(key: str, value: object, choices: Iterable[str]) -> UserError:

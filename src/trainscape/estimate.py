@@ -108,9 +108,11 @@ def estimate(layout: Layout) -> str:
     if len(layout.study.workloads) > 1:
         table.append(_row("all", cells, todo, waiting))
     seeds = len(layout.study.seed_list())
+    tests = len(layout.range_tests)
     head = (
-        f"study {layout.study.name}: {_count(len(cells), 'cell')} × "
-        f"{_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
+        f"study {layout.study.name}: {_count(len(cells) - tests, 'cell')}"
+        + (f" and {_count(tests, 'range test')}" if tests else "")
+        + f" × {_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
     )
     found = [head, layout.standing(), *_aligned(table), _duration(layout, train, len(waiting))]
     return "\n".join(line for line in found if line)
@@ -171,7 +173,7 @@ def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], fl
     imports, measured = calibrate(layout, train)
     start = LAUNCH + imports
     told = ", ".join(
-        f"{name} {1e3 * seconds:.2g} ms a step at batch {batch}"
+        f"{name} {_digits(1e3 * seconds)} ms a step at batch {batch}"
         for name, (points, _) in measured.items()
         for batch, seconds in points.items()
     )
@@ -231,6 +233,15 @@ def roughly(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def _digits(number: float) -> str:
+    """Two digits, never as a power of ten.
+
+    >>> _digits(512.3), _digits(0.0421)
+    ('510', '0.042')
+    """
+    return f"{float(f'{number:.2g}'):g}"
 
 
 def _count(number: int, word: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from trainscape import datasets, plugins, schedules, workloads
+from trainscape import datasets, plugins, schedules, tryout, workloads
 from trainscape.axes import Log
 from trainscape.budget import Plan, validation_size
 from trainscape.cell import Cell
@@ -28,6 +28,10 @@ def cells(study: Study) -> list[Cell]:
     Raises:
         UserError: a name, hyperparameter or combination is not valid.
     """
+    if study.device == "cpu" and study.precision == "tf32":
+        raise UserError(
+            "precision: 'tf32' needs CUDA, and device is 'cpu'; choose 'fp32' or 'bf16'"
+        )
     plugins.load(study.plugins)
     opts = optimizer_parts(study)
     shapes = schedule_parts(study)
@@ -51,6 +55,7 @@ def cells(study: Study) -> list[Cell]:
         for lr, schedule in product(rates[optimizer.label], shapes)
     ]
     _check_plans(grid)
+    tryout.step(study, opts)
     _check_searches(study, len(grid) // len(study.workloads))
     return grid
 

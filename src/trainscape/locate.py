@@ -44,6 +44,10 @@ def locate(path: str, key: str = "optimizer") -> Callable[..., Any]:
             choices = offers or _modules(found, package)
             raise unknown(f"{key} ({at})", name, choices)
         found = inner
+    if path == "torch.optim.Optimizer":
+        raise UserError(
+            f"{key}: {path!r} is what all are made from; choose one, such as torch.optim.NAdam"
+        )
     if not _is_optimizer(found):
         offers = [f"{path}.{name}" for name in _classes(found)]
         hint = f"; did you mean {offers[0]!r}?" if len(offers) == 1 else ""

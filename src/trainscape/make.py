@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from trainscape import __version__, articles, datasets, grid
 from trainscape.attic import prune_cells, restore, sweep
 from trainscape.cell import SHORT, canonical, sha256
-from trainscape.errors import UserError
+from trainscape.errors import Failures, UserError
 from trainscape.files import bytes_hash, write_json, write_text
 from trainscape.hardware import torch_version
 from trainscape.identity import digest, identity
@@ -59,7 +59,8 @@ def train(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say
         tell: is called with a cell's file and what becomes of it.
 
     Raises:
-        UserError: a path is no cell of the study, or the data is damaged.
+        UserError: a path is no cell of the study, the data is damaged, or cells cannot be trained,
+            when all others are.
     """
     claim(layout.output, layout.study.name)
     for path in paths:
@@ -74,10 +75,13 @@ def train(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say
             tell(path, f"restored {path} from {kept}")
         else:
             todo.append(path)
+    failures = Failures()
     for _, pack in groupby(
         sorted(todo, key=lambda p: _pack(layout.trainable[p])), lambda p: _pack(layout.trainable[p])
     ):
-        _train_pack(layout, list(pack), tell)
+        with failures.collecting():
+            _train_pack(layout, list(pack), tell)
+    failures.tell()
 
 
 def train_jobs(layout: Layout, file: Path) -> None:

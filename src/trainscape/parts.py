@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from trainscape import optimizers, schedules
+from trainscape import optimizers, schedules, tryout
 from trainscape.cell import TORCH, Part, canonical
 from trainscape.complaints import complaint, shown
 from trainscape.errors import UserError, unknown
@@ -103,7 +103,7 @@ def _imported(key: str, path: str, entry: OptimizerEntry) -> Part:
     label = entry.label or name.lower()
     if not WORD.fullmatch(label):
         raise UserError(f"{key}: {label!r} is no file name; give it a 'label'")
-    _try(key, Imported(path, given))
+    tryout.construct(key, Imported(path, given))
     return Part(TORCH, {"torch": path, **given}, label)
 
 
@@ -134,17 +134,6 @@ def _plain(key: str, value: Any, like: Any) -> Any:
     if isinstance(like, bool) or not float(found).is_integer() or not isinstance(like, int | float):
         return found
     return type(like)(found)
-
-
-def _try(key: str, optimizer: Imported) -> None:
-    import torch
-
-    try:
-        optimizer.reference([torch.nn.Parameter(torch.zeros(2, 2))], 1e-3)
-    except Exception as error:
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        said = " ".join(f"{kind}{error}".split())
-        raise UserError(f"{key}: {optimizer}: {said}") from None
 
 
 def _made(key: str, name: str, kind: type, given: dict[str, Any]) -> Any:

@@ -199,6 +199,21 @@ def test_an_optimizer_that_raises_is_named(refuses: str) -> None:
     assert record.status == "diverged"
 
 
+def test_cells_beside_one_that_fails_are_trained(refuses: str) -> None:
+    """The error comes last, once for all cells that met it."""
+    axes = {"optimizer": [{"torch": refuses}, "sgd", {"torch": "torch.optim.NAdam"}]}
+    budget = {"budget": {"epochs": 2}, "seeds": 1}
+    raw = {**budget, "grid": {**axes, "batch_size": [20], "lr": [0.01, 0.02]}}
+    specs = [cell.spec() for cell in grid.cells(study.parse(raw, "test"))]
+    done: list[int] = []
+    with pytest.raises(UserError) as error:
+        run.train_cells(specs, examples.images(60), CPU, finished=lambda i, *_: done.append(i))
+    assert str(error.value) == (
+        "optimizer 'torch.optim.Refuses': RuntimeError: step 4 is one too many"
+    )
+    assert sorted(done) == [2, 3, 4, 5]
+
+
 def test_a_model_that_draws_random_numbers_is_refused() -> None:
     """As in a pack: trials of a seed would no longer meet the same randomness."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trainscape.cell import import_path
 from trainscape.engine.task import Task
+from trainscape.errors import Failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,23 +66,31 @@ def train_cells(
     Returns:
         The steps of the evaluations, and for every cell one record per seed. Where memory runs out,
         packs are trained in halves; a trial that does not fit alone has status ``oom``.
+
+    Raises:
+        UserError: an optimizer, schedule or workload fails. The other cells are trained first:
+            those with optimizers of ours together, every other one by itself.
     """
     task = Task.of(specs[0], arrays, on)
     total = task.plan.total * sum(len(spec["seeds"]) for spec in specs)
     records: list[list[TrialRecord]] = [[] for _ in specs]
     before = 0
+    failures = Failures()
     for fused in (True, False):
         own = [
             i for i, spec in enumerate(specs) if (import_path(spec["optimizer"]) is None) == fused
         ]
         if not own:
             continue
-        tell = partial(_tell, progress, before, total)
         engine = _engine(task, fused, width)
-        for i, made in _trained(engine, {i: specs[i] for i in own}, tell):
-            records[i] = made
-            finished(i, made, engine.backend)
-        before += task.plan.total * sum(len(specs[i]["seeds"]) for i in own)
+        for together in [own] if fused else [[i] for i in own]:
+            tell = partial(_tell, progress, before, total)
+            with failures.collecting():
+                for i, made in _trained(engine, {i: specs[i] for i in together}, tell):
+                    records[i] = made
+                    finished(i, made, engine.backend)
+            before += task.plan.total * sum(len(specs[i]["seeds"]) for i in together)
+    failures.tell()
     return task.plan.evaluations, records
 
 
