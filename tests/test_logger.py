@@ -293,6 +293,27 @@ def test_nothing_to_be_done_is_said_and_then_the_report(start: Start, page: Path
     assert seen.end() == "Nothing to be done (…).\nReport: report.html\n"
 
 
+def test_a_stopped_run_says_so_and_nothing_of_what_was_ended(start: Start, page: Path) -> None:
+    """What jobs and Snakemake itself complain of after a Ctrl-C is no failure of anything."""
+    ended = record(LogEvent.ERROR, "CalledProcessError: died with <Signals.SIGINT: 2>.")
+    on = "What is done stays; to go on, run the same command again.\n"
+    for signalled, said in (
+        ("Terminating processes on user request, this might take some time.", "Stopping."),
+        (
+            "Will exit after finishing currently running jobs (scheduler).",
+            "Stopping when what is running is done.",
+        ),
+    ):
+        seen = start()
+        seen.see(*plan(3), record(None, signalled), ended, record(None, signalled))
+        seen.see(record(LogEvent.JOB_ERROR, rule_name="collect"))
+        assert seen.end().endswith(f"report\n{said}\nStopped. {on}")
+    seen = start()
+    left = record(None, "Stopped: 2 of 3 jobs are not done.", levelno=logging.WARNING)
+    seen.see(*plan(3), record(None, signalled), left)
+    assert seen.end().endswith(f"Stopped: 2 of 3 jobs are not done. {on}")
+
+
 def test_a_run_that_goes_well_after_an_error_names_the_report(start: Start, page: Path) -> None:
     """A job that fails and then succeeds (``--retries``) leaves the run a success."""
     seen = start()

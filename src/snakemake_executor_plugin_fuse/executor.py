@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake.io import is_flagged
+from snakemake.shell import shell
 from snakemake.utils import available_cpu_count
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import (  # type: ignore[import-untyped]
@@ -188,7 +189,20 @@ class Executor(RealExecutor):  # type: ignore[misc]
             self._crew.stop()
             self._crew.close()
             self.workflow.async_run(self._tidy())
+        self._end_local()
         self._restore()
+
+    def _end_local(self) -> None:
+        """End the jobs of local rules, and wait for it.
+
+        Snakemake leaves them to themselves, and falls over their threads when it ends.
+        """
+        scheduler = self.workflow.scheduler
+        local = getattr(scheduler, "_local_executor", None)  # no public way to it
+        if local is not None:
+            for job in list(scheduler.running):
+                shell.terminate(job.jobid)
+            local.cancel()
 
     async def _tidy(self) -> None:
         """Do for jobs that ended after Snakemake stopped listening what it would have done.

@@ -48,7 +48,12 @@ ROUTINE = (
     "host:",
 )
 LOGFILE = "Complete log(s):"
+STOPPING = {  # by a signal, and in what way
+    "Terminating processes on user request": "Stopping.",
+    "Will exit after finishing currently running jobs": "Stopping when what is running is done.",
+}
 OUTCOME = re.compile(r"non-zero (exit status \d+)|(died with .+?)\.?$", re.MULTILINE)
+STOPPED = "Stopped"  # how an executor that counts what is left begins
 
 
 class LogHandler(LogHandlerBase):
@@ -67,6 +72,7 @@ class LogHandler(LogHandlerBase):
         hidden = self._verbatim or quiet & {"all", "progress"}
         self._screen = Hidden() if hidden else screen(self._stream)
         self._run = Run()
+        self._stopped = ""  # by the user, in words: what then fails is no failure
         self._told: list[str] = []  # the end of the log that the last failure showed
         self._commands: list[str] = []  # failed commands that no failed job has claimed yet
         self._native: logging.Handler | None = None
@@ -114,6 +120,13 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         if self._verbatim:
             self._pass_on(record)
+        elif self._stopped:
+            # the rest are errors of jobs that were ended, and of Snakemake's own end
+            if record.getMessage().startswith(STOPPED):
+                self._stopped = record.getMessage()
+        elif told := self._stop(record):
+            self._stopped = f"{STOPPED}."
+            self._say(told)
         elif event == LogEvent.JOB_ERROR:
             self._say(self._failure(record))
         elif event == LogEvent.RUN_INFO:
@@ -137,7 +150,15 @@ class LogHandler(LogHandlerBase):
 
     def _farewell(self) -> None:
         run = self._run
-        if not run.started or run.failed or self.common_settings.dryrun or self._silent:
+        if self._stopped:
+            self._say(f"{self._stopped} What is done stays; to go on, run the same command again.")
+        if (
+            not run.started
+            or run.failed
+            or self._stopped
+            or self.common_settings.dryrun
+            or self._silent
+        ):
             return
         if run.began is not None and not self._verbatim:
             self._say(f"Done in {words.span(self.clock() - run.began)}.")
@@ -161,6 +182,11 @@ class LogHandler(LogHandlerBase):
         told = [line for line in body if line.startswith("  | ")]
         again, self._told = bool(told) and told == self._told, told  # cells of one failed pack
         return f"{head}: as above" if again else text
+
+    def _stop(self, record: logging.LogRecord) -> str | None:
+        """What to say if the record tells that the user stops the run."""
+        text = record.getMessage()
+        return next((said for start, said in STOPPING.items() if text.startswith(start)), None)
 
     def _routine(self, record: logging.LogRecord) -> bool:
         if record.levelno > logging.INFO:

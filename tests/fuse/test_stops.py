@@ -27,6 +27,20 @@ def test_a_stopped_run_ends_its_packs_and_can_go_on(toy: Toy, number: signal.Sig
     assert sorted(job for shape in toy.shapes()[2:] for job in shape) == list(range(4, 12))
 
 
+def test_a_stop_ends_jobs_of_local_rules_too(toy: Toy) -> None:
+    """A Ctrl-C while Snakemake itself runs a job: it ends, and Snakemake does not fall over it."""
+    toy.edit(
+        "rule make:",
+        'rule last:\n    input: expand("out/{n}.txt", n=range(12))\n    output: "last"\n'
+        '    localrule: True\n    shell: "echo $$ > pid; exec sleep 60"\n\n\nrule make:',
+    )
+    toy.edit('        expand("out/{n}.txt", n=range(12)),\n\n', '        "last",\n\n')
+    said = toy.stopped(signal.SIGINT, lambda: (toy / "pid").exists() and (toy / "pid").read_text())
+    assert not alive(int((toy / "pid").read_text()))
+    assert "Traceback" not in said
+    assert len(toy.outputs()) == 12
+
+
 def test_packs_end_with_a_snakemake_that_is_killed(toy: Toy) -> None:
     """A kill -9 of Snakemake ends its packs, and what their shells have started."""
     toy.edit('"python pack.py"', '"true && nice python pack.py"')

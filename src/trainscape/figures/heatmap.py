@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from trainscape.figures.values import Shown
 
+Place = tuple[int, int]  # row from the bottom, column
+
 CELL = (0.66, 0.46)  # inches: room for "not reached" and two lines
 MARGIN = {"left": 0.34, "right": 0.72, "bottom": 0.44, "top": 0.52}
 LEVELS = 24  # of colour: a bar of 256 is larger than the rest of the figure
@@ -113,12 +115,12 @@ def share_scale() -> Scale:
 
 
 def heatmap(
-    cells: Mapping[tuple[int, int], Shown],
+    cells: Mapping[Place, Shown],
     columns: Sequence[str],
     rows: Sequence[str],
     labels: tuple[str, str, str],
     colours: Scale,
-    best: tuple[int, int] | None = None,
+    best: Place | None = None,
 ) -> Figure:
     """Draw a heatmap.
 
@@ -140,8 +142,9 @@ def heatmap(
         _mesh(axes, cells, (len(rows), len(columns)), colours)
         _ticks(axes, columns, rows)
         _name(figure, axes, labels)
+        inks = _inks(colours, cells)
         for place, cell in cells.items():
-            _write(axes, place, cell, colours)
+            _write(axes, place, cell, inks[place])
         if best is not None:
             _outline(axes, best)
         if colours.known:
@@ -149,9 +152,7 @@ def heatmap(
     return figure
 
 
-def _mesh(
-    axes: Axes, cells: Mapping[tuple[int, int], Shown], shape: tuple[int, int], colours: Scale
-) -> None:
+def _mesh(axes: Axes, cells: Mapping[Place, Shown], shape: tuple[int, int], colours: Scale) -> None:
     grid = np.full(shape, np.nan)
     for place, cell in cells.items():
         grid[place] = np.nan if cell.value is None else cell.value
@@ -185,14 +186,13 @@ def _ticks(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
     axes.tick_params(length=0, pad=3)
 
 
-def _write(axes: Axes, place: tuple[int, int], cell: Shown, colours: Scale) -> None:
+def _write(axes: Axes, place: Place, cell: Shown, ink: str) -> None:
     row, column = place
     if cell.state == "untrained":  # blank, as the page is
         box = Rectangle((column + 0.015, row + 0.02), 0.97, 0.96, facecolor=PAPER)
         box.set(edgecolor=GRID, linewidth=0.6)
         axes.add_patch(box)
         return
-    ink = INK if cell.value is None else _ink(colours, cell.value)
     if cell.value is None:
         hatch = {"diverged": "////", "oom": "xxxx"}.get(cell.state)
         box = Rectangle((column + 0.015, row + 0.02), 0.97, 0.96, facecolor=STATE, linewidth=0)
@@ -208,13 +208,17 @@ def _write(axes: Axes, place: tuple[int, int], cell: Shown, colours: Scale) -> N
         axes.text(column + 0.5, row + 0.5 - 0.23, cell.note, fontsize=6.6, **centre)
 
 
-def _ink(colours: Scale, value: float) -> str:
-    """Black or white, by the luminance of the cell (WCAG's), so that both read on any colour."""
-    light = relative_luminance(colours.cmap(colours.norm(value))) > 0.408
-    return "#262626" if light else "#ffffff"
+def _inks(colours: Scale, cells: Mapping[Place, Shown]) -> dict[Place, str]:
+    """What is legible on each cell: black or white by its colour's luminance (WCAG's)."""
+    inks = dict.fromkeys(cells, INK)
+    known = {place: cell.value for place, cell in cells.items() if cell.value is not None}
+    grounds = colours.cmap(colours.norm(np.array(list(known.values()))))
+    for place, ground in zip(known, grounds, strict=True):
+        inks[place] = "#262626" if relative_luminance(ground) > 0.408 else "#ffffff"
+    return inks
 
 
-def _outline(axes: Axes, place: tuple[int, int]) -> None:
+def _outline(axes: Axes, place: Place) -> None:
     """Light around dark: one of the two stands out from any colour."""
     row, column = place
     for width, colour in ((4.2, "#ffffff"), (2.0, "#111111")):
