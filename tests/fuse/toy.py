@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import snakemake_executor_plugin_fuse as plugin
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable
 
 SOURCE = Path(plugin.__file__).parent.parent
@@ -134,6 +134,8 @@ class Toy:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # a shell's background job, as a test session may be, has its Ctrl-C ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *words: str, cores: int = 2, **env: str) -> str:
