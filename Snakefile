@@ -7,7 +7,14 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 from snakemake_logger_plugin_trainscape import announce
 from trainscape.errors import UserError
 from trainscape.layout import STAGES, data_stamp
-from trainscape.workflow import command, described, layout_of, proposed, shell_command
+from trainscape.workflow import (
+    after,
+    command,
+    described,
+    layout_of,
+    proposed,
+    shell_command,
+)
 
 try:
     LAYOUT = layout_of(workflow.config_settings)

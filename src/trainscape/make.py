@@ -201,7 +201,6 @@ def timings(layout: Layout) -> None:
     temporary files.
     """
     from trainscape import analysis
-    from trainscape.figures.draw import draw_timings
 
     trials = analysis.trials(entries(layout), grid.targets(layout.study))
     summary = analysis.summary(trials)
@@ -209,6 +208,8 @@ def timings(layout: Layout) -> None:
     analysis.write_csv(table, layout.output / "timings.csv")
     write_json(layout.output / "timings.json", tree)
     if layout.throughput:
+        from trainscape.figures.draw import draw_timings
+
         folder = layout.output / "figures"
         draw_timings(trials, summary, table, folder, _searched(layout))
     articles.write_times(layout, trials, summary, table)

@@ -14,10 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainscape.source_facts import Facts, Known
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PACKAGE = Path(__file__).resolve().parent
+known = Known(Path(".snakemake/trainscape/source.json"), reader=Path(__file__))
 
 # First-party modules that training loads and that are not hashed, each with its reason.
 EXCLUDED = {
@@ -30,6 +33,7 @@ EXCLUDED = {
     "trainscape.locate": "finds an optimizer by the path that stands in the digest itself",
     "trainscape.plugins": "imports files, which are hashed themselves",
     "trainscape.source": "hashes source: what it says stands in the digest itself",
+    "trainscape.source_facts": "remembers what the above has read",
     "trainscape.cell": "names and identity: what it says stands in the digest itself",
     "trainscape.optimizers": "exports names",
     "trainscape.schedules": "exports names",
@@ -58,6 +62,7 @@ def closure(entries: Iterable[Path]) -> dict[str, str]:
     for name, path in {pair for entry in entries for pair in _reached(entry.resolve())}:
         if name not in EXCLUDED:
             found.setdefault(name, set()).add(file_hash(path))
+    known.save()
     return {name: "+".join(sorted(hashes)) for name, hashes in sorted(found.items())}
 
 
@@ -78,8 +83,16 @@ def _reached(entry: Path) -> frozenset[tuple[str, Path]]:
 
 
 @cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+def _facts(path: Path) -> Facts:
+    """What there is to know of a file; it is parsed only where its content was never seen."""
+    content = path.read_bytes()
+
+    def read() -> Facts:
+        tree = ast.parse(content, str(path))
+        meaning = hashlib.sha256("".join(_walk(tree)).encode()).hexdigest()
+        return Facts(meaning, sorted(set(_imported_names(tree))))
+
+    return known.get(content, read)
 
 
 def module_name(path: Path, root: Path) -> str:
@@ -93,10 +106,9 @@ def module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@cache
 def file_hash(path: Path) -> str:
     """The sha256 (hex) of a file's meaning: see :func:`canonical_source`."""
-    return hashlib.sha256("".join(_walk(_parsed(path))).encode()).hexdigest()
+    return _facts(path).meaning
 
 
 @cache
@@ -108,7 +120,7 @@ def imports(path: Path, root: Path) -> tuple[Path, ...]:
         root: the folder that a plugin's absolute imports start from.
     """
     files: set[Path] = set()
-    for level, name in _imported_names(_parsed(path)):
+    for level, name in _facts(path).imports:
         if level:
             files.update(_locate(name, path.parents[level - 1]))
         elif name.split(".")[0] == PACKAGE.name:
@@ -185,12 +197,15 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
         todo += ast.iter_child_nodes(node)
 
 
-def _locate(name: str, folder: Path) -> Iterator[Path]:
+@cache
+def _locate(name: str, folder: Path) -> tuple[Path, ...]:
     """The files below ``folder`` that importing ``name`` runs: its packages', then its own."""
+    found = []
     stem = folder
     for part in name.split("."):
         stem /= part
         for file in (stem / "__init__.py", stem.with_name(f"{part}.py")):
             if file.is_file():
-                yield file.resolve()
+                found.append(file.resolve())
                 break
+    return tuple(found)

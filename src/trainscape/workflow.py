@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snakemake.io import report
+from snakemake.io import ancient, report
 from snakemake.ioflags import update
 
 from trainscape import study
@@ -17,9 +17,10 @@ from trainscape.errors import UserError
 from trainscape.layout import STAGES, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from snakemake.settings.types import ConfigSettings
+    from snakemake.workflow import Workflow
 
     from trainscape.figures.names import Figure
 
@@ -38,6 +39,23 @@ def layout_of(settings: ConfigSettings) -> Layout:
     layout = Layout(study.read(shown, settings.config))
     layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
     return layout
+
+
+def after(layout: Layout, workflow: Workflow, *stages: str) -> Callable[[object], Any]:
+    """The input of a rule that reads trained cells, and what other stages made.
+
+    The stamp of the training stands for a thousand cells. They are named beside it where it does
+    not speak for them: all where jobs are run by force, and those missing though it is there.
+    """
+    stamp = layout.stamp("train")
+
+    def files(_: object) -> Any:
+        cells = layout.products("train")
+        if not workflow.dag_settings.forcerun:
+            cells = [file for file in cells if Path(stamp).exists() and not Path(file).exists()]
+        return ancient([*cells, stamp, *layout.files(*stages)])
+
+    return files
 
 
 def proposed(layout: Layout, checkpoints: Any, files: Iterable[str] | None = None) -> list[str]:

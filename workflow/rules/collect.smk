@@ -3,7 +3,7 @@
 
 rule collect:
     input:
-        ancient(LAYOUT.targets("train", "throughput")),
+        after(LAYOUT, workflow, "throughput"),
     output:
         stamp=LAYOUT.stamp("collect"),
         tables=described(LAYOUT, "collect"),
@@ -16,7 +16,7 @@ rule collect:
 
 rule draw_figures:
     input:
-        ancient(LAYOUT.targets("train", "throughput", "replay")),
+        after(LAYOUT, workflow, "throughput", "replay"),
     output:
         stamp=LAYOUT.stamp("figures"),
         figures=described(LAYOUT, "figures"),
@@ -29,7 +29,7 @@ rule draw_figures:
 
 rule collect_timings:
     input:
-        ancient(LAYOUT.targets("train", "throughput", "collect", "figures")),
+        after(LAYOUT, workflow, "throughput", "collect", "figures"),
     output:
         stamp=LAYOUT.stamp("timings"),
         products=described(LAYOUT, "timings"),

@@ -3,7 +3,7 @@
 
 rule collect_ranges:
     input:
-        ancient(LAYOUT.targets("train", "throughput")),
+        after(LAYOUT, workflow, "throughput"),
     output:
         stamp=LAYOUT.stamp("ranges"),
         tables=described(LAYOUT, "ranges"),

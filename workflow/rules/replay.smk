@@ -4,7 +4,7 @@ if LAYOUT.study.replay.enabled:
 
     rule replay_searches:
         input:
-            ancient(LAYOUT.targets("train", "throughput")),
+            after(LAYOUT, workflow, "throughput"),
         output:
             stamp=LAYOUT.stamp("replay"),
             tables=described(LAYOUT, "replay"),

@@ -3,7 +3,7 @@
 
 rule write_report:
     input:
-        ancient(LAYOUT.targets(*STAGES[:-1])),
+        after(LAYOUT, workflow, *STAGES[2:-1]),
     output:
         stamp=LAYOUT.stamp("report"),
         page=described(LAYOUT, "report"),

@@ -4,7 +4,7 @@ if LAYOUT.throughput:
 
     rule measure_throughput:
         input:
-            ancient(LAYOUT.targets("train")),
+            after(LAYOUT, workflow),
         output:
             LAYOUT.throughput,
         log:

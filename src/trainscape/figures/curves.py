@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from trainscape.analysis import Row, best, frame, grouped, metric
+from trainscape.figures.cells import key
 from trainscape.figures.style import MUTED, RC, canvas, panel
 from trainscape.figures.values import number
 
@@ -73,13 +74,6 @@ def curves_figure(title: str, cells: Sequence[Row], histories: Mapping[str, list
             va="center",
         )
     return figure
-
-
-def key(row: Row) -> str:
-    """What ties a curve to its cell."""
-    return "/".join(
-        str(row[axis]) for axis in ("workload", "optimizer", "batch_size", "lr", "schedule")
-    )
 
 
 def _panel(

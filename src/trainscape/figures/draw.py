@@ -16,7 +16,8 @@ from trainscape.analysis import (
     validated,
     whole,
 )
-from trainscape.figures.curves import curves_figure, key
+from trainscape.figures.cells import key, labels, timed
+from trainscape.figures.curves import curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.names import Figure, expected, result_figures, timing_figures
 from trainscape.figures.replay import replay_figure
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["draw", "draw_results", "draw_timings", "expected"]
 
 FEW = 8  # figures a process: starting one for fewer gains nothing
-Labels = tuple[list[str], list[str], list[str]]
 
 
 def draw(
@@ -152,21 +152,6 @@ def _one(index: int) -> Path:
     figures, picture, folder = _work
     figure = figures[index]
     return save(picture(figure), folder / figure.path)
-
-
-def labels(cells: Sequence[Row]) -> Labels:
-    """The workloads, optimizers and schedules, in the study's order."""
-    workloads, optimizers, schedules = (
-        list(dict.fromkeys(row[axis] for row in cells))
-        for axis in ("workload", "optimizer", "schedule")
-    )
-    return workloads, optimizers, schedules
-
-
-def timed(summary: pd.DataFrame, timings: pd.DataFrame) -> list[Row]:
-    """The summary's rows with their times."""
-    times = {key(row): row for row in records(timings)}
-    return [{**times[key(row)], **row} for row in records(summary)]
 
 
 def facet(figure: Figure, cells: Sequence[Row]) -> Picture:

@@ -9,8 +9,9 @@ import seaborn as sns
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from trainscape.analysis import RangeCurve, Row, records
+from trainscape.figures.cells import labels
 from trainscape.figures.curves import STYLES
-from trainscape.figures.draw import each, labels
+from trainscape.figures.draw import each
 from trainscape.figures.names import range_figures
 from trainscape.figures.style import RC, canvas, panel
 from trainscape.figures.values import number

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, read_csv, records, rules
 from trainscape.figures.articles.names import TABLES, article_figures, table_path
-from trainscape.figures.draw import labels
+from trainscape.figures.cells import labels
 from trainscape.figures.values import deviation, duration, number, score
 from trainscape.report._sections import Image, _image
 from trainscape.report._table import AXES, Column, Table, fields

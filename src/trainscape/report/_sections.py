@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainscape.analysis import Row, grouped, metric, steps, trained, validated, whole
 from trainscape.errors import UserError
-from trainscape.figures.draw import labels
+from trainscape.figures.cells import labels
 from trainscape.figures.names import Figure, range_figures, result_figures, timing_figures
 from trainscape.figures.values import score
 from trainscape.figures.words import alt, caption

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from trainscape.analysis import records, validated
-from trainscape.figures.draw import labels, timed
+from trainscape.figures.cells import labels, timed
 from trainscape.files import write_text
 from trainscape.report._answer import answers
 from trainscape.report._articles import articles
