@@ -153,7 +153,8 @@ def _data(args: argparse.Namespace) -> None:
 
 def _targets(args: argparse.Namespace) -> None:
     layout = _layout(args)
-    print(*layout.targets(*args.stages), sep="\n")
+    for file in layout.targets(*args.stages):
+        print(file)
 
 
 def _train(args: argparse.Namespace) -> None:

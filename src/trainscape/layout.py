@@ -230,21 +230,13 @@ class Layout:
         """The file whose presence says that a stage's products are those of this study."""
         return str(self.output / ".made" / stage / self._stage_digest(stage)[:SHORT])
 
-    def files(self, *stages: str) -> list[str]:
-        """All that stages make: products and stamps, each file once."""
-        made: list[str] = []
-        for stage in stages:
-            made += self.products(stage)
-            made += [self.stamp(stage)] if stage in self.stamped else []
-        return list(dict.fromkeys(made))
-
     def targets(self, *stages: str) -> list[str]:
-        """What to ask Snakemake for, to have stages made.
-
-        Cells stand for a stage that makes nothing: no targets would mean all.
-        """
-        wanted = [self.files(stage) or self.products("train") for stage in stages]
-        return list(dict.fromkeys(file for files in wanted for file in files))
+        """All that stages make: products and stamps, each file once; some studies skip a stage."""
+        files: list[str] = []
+        for stage in stages:
+            files += self.products(stage)
+            files += [self.stamp(stage)] if stage in self.stamped else []
+        return list(dict.fromkeys(files))
 
     @property
     def stamped(self) -> list[str]:

@@ -53,7 +53,7 @@ def after(layout: Layout, workflow: Workflow, *stages: str) -> Callable[[object]
         cells = layout.products("train")
         if not workflow.dag_settings.forcerun:
             cells = [file for file in cells if Path(stamp).exists() and not Path(file).exists()]
-        return ancient([*cells, stamp, *layout.files(*stages)])
+        return ancient([*cells, stamp, *layout.targets(*stages)])
 
     return files
 
