@@ -41,17 +41,27 @@ def layout_of(settings: ConfigSettings) -> Layout:
     return layout
 
 
-def after(layout: Layout, workflow: Workflow, *stages: str) -> Callable[[object], Any]:
-    """The input of a rule that reads trained cells, and what other stages made.
+def after(
+    layout: Layout, workflow: Workflow, *stages: str, once: str | None = None
+) -> Callable[[object], Any]:
+    """The input of a rule that comes after the training and other stages.
 
     The stamp of the training stands for a thousand cells. They are named beside it where it does
     not speak for them: all where jobs are run by force, and those missing though it is there.
+
+    Args:
+        layout: the study.
+        workflow: Snakemake's.
+        stages: what else the rule waits for.
+        once: the rule's output, if new cells are no reason to make it again.
     """
     stamp = layout.stamp("train")
 
     def files(_: object) -> Any:
         cells = layout.products("train")
         if not workflow.dag_settings.forcerun:
+            if once is not None and Path(once).exists():
+                return []
             cells = [file for file in cells if Path(stamp).exists() and not Path(file).exists()]
         return ancient([*cells, stamp, *layout.targets(*stages)])
 

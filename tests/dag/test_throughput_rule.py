@@ -33,6 +33,11 @@ def test_measured_alone(project: Project) -> None:
     assert json.loads((project / "results/timings.json").read_bytes())["hardware"]
     assert project.plan() == {}
 
+    project.change(lr=[0.1, 0.2, 0.3], optimizer=["sgd"])  # a step takes as long at any rate
+    planned = project.plan()
+    assert planned["train"] == 1
+    assert RULE not in planned
+
 
 def _events(project: Project) -> list[tuple[str, str]]:
     """The jobs' beginnings and ends in order, as Snakemake's own log of the last run has them."""

@@ -4,7 +4,7 @@ if LAYOUT.throughput:
 
     rule measure_throughput:
         input:
-            after(LAYOUT, workflow),
+            after(LAYOUT, workflow, once=LAYOUT.throughput),
         output:
             LAYOUT.throughput,
         log:
