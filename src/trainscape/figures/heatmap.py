@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from trainscape.figures.style import Sheet
     from trainscape.figures.values import Shown
 
 Place = tuple[int, int]  # row from the bottom, column
@@ -140,16 +141,39 @@ def heatmap(
         figure = canvas(max(natural, titled), below + high + MARGIN["top"])
         axes = panel(figure, left, below, wide, high)
         _mesh(axes, cells, (len(rows), len(columns)), colours)
-        _ticks(axes, columns, rows)
-        _name(figure, axes, labels)
+        room = Room(figure, 72 * left, 72 * below, 72 * CELL[0], 72 * CELL[1])
+        _name(room, columns, rows, labels)
         inks = _inks(colours, cells)
         for place, cell in cells.items():
-            _write(axes, place, cell, inks[place])
+            _fill(axes, place, cell)
+            _write(room, place, cell, inks[place])
         if best is not None:
             _outline(axes, best)
         if colours.known:
             _bar(panel(figure, left + wide + 0.12, below, 0.1, high), axes, colours)
+            _scale_words(room, len(columns), len(rows), colours)
     return figure
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where words go.
+
+    Args:
+        figure: what they are written on.
+        left, below: where the cells begin, in points.
+        wide, high: one cell, in points.
+    """
+
+    figure: Sheet
+    left: float
+    below: float
+    wide: float
+    high: float
+
+    def at(self, row: float, column: float) -> tuple[float, float]:
+        """The place of a row and column, each with the share of it that is passed."""
+        return self.left + column * self.wide, self.below + row * self.high
 
 
 def _mesh(axes: Axes, cells: Mapping[Place, Shown], shape: tuple[int, int], colours: Scale) -> None:
@@ -172,40 +196,51 @@ def _mesh(axes: Axes, cells: Mapping[Place, Shown], shape: tuple[int, int], colo
     axes.invert_yaxis()
 
 
-def _name(figure: Figure, axes: Axes, labels: tuple[str, str, str]) -> None:
+def _name(
+    room: Room, columns: Sequence[str], rows: Sequence[str], labels: tuple[str, str, str]
+) -> None:
+    """Title, names of the axes, and of every row and column."""
     title, across, up = labels
-    place = (0.12 / figure.get_figwidth(), 1 - 0.16 / figure.get_figheight())
-    figure.text(*place, title, fontsize=9.5, fontweight="bold", va="center")
-    axes.set_xlabel(across, labelpad=3)
-    axes.set_ylabel(up, labelpad=4)
+    middle, centre = room.at(len(rows) / 2, len(columns) / 2)[::-1]
+    write = room.figure.letter
+    top = 72 * room.figure.get_figheight()
+    write((8.64, top - 11.5), title, 9.5, anchor="start", style="bold")
+    write((centre, room.below - 17.9), across, 9, MUTED)
+    write((12, middle), up, 9, MUTED, style="turned")
+    for i, name in enumerate(columns):
+        write((room.at(0, i + 0.5)[0], room.below - 6.2), name, 8.5)
+    for i, name in enumerate(rows):
+        write((room.left - 3, room.at(i + 0.5, 0)[1]), name, 8.5, anchor="end")
 
 
-def _ticks(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
-    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
-    axes.tick_params(length=0, pad=3)
-
-
-def _write(axes: Axes, place: Place, cell: Shown, ink: str) -> None:
+def _fill(axes: Axes, place: Place, cell: Shown) -> None:
+    """The ground of a cell without a value."""
     row, column = place
+    box = Rectangle((column + 0.015, row + 0.02), 0.97, 0.96)
     if cell.state == "untrained":  # blank, as the page is
-        box = Rectangle((column + 0.015, row + 0.02), 0.97, 0.96, facecolor=PAPER)
-        box.set(edgecolor=GRID, linewidth=0.6)
-        axes.add_patch(box)
-        return
-    if cell.value is None:
+        box.set(facecolor=PAPER, edgecolor=GRID, linewidth=0.6)
+    elif cell.value is None:
         hatch = {"diverged": "////", "oom": "xxxx"}.get(cell.state)
-        box = Rectangle((column + 0.015, row + 0.02), 0.97, 0.96, facecolor=STATE, linewidth=0)
-        box.set(hatch=hatch, edgecolor=HATCH)
-        axes.add_patch(box)
+        box.set(facecolor=STATE, linewidth=0, hatch=hatch, edgecolor=HATCH)
+    else:
+        return
+    axes.add_patch(box)
+
+
+def _write(room: Room, place: Place, cell: Shown, ink: str) -> None:
+    """A cell's words."""
+    if cell.state == "untrained":
+        return
+    row, column = place
     size = 9.0 if len(cell.text) < 8 else 6.2 if len(cell.text) < 12 else 5.8
-    ground = {"facecolor": STATE, "edgecolor": "none", "pad": 1.2}  # words on hatching
-    halo: dict[str, Any] = {"bbox": ground} if cell.state in ("diverged", "oom") else {}
     lift = 0.14 if cell.note else 0.0
-    centre: dict[str, Any] = {"ha": "center", "va": "center_baseline", "color": ink}
-    axes.text(column + 0.5, row + 0.5 + lift, cell.text, fontsize=size, **centre, **halo)
-    if cell.note:
-        axes.text(column + 0.5, row + 0.5 - 0.23, cell.note, fontsize=6.6, **centre)
+    lines = [(row + 0.5 + lift, cell.text, size), (row + 0.27, cell.note or "", 6.6)]
+    for height, text, letters in lines:
+        at = room.at(height, column + 0.5)
+        if text and cell.state in ("diverged", "oom") and letters == size:
+            room.figure.ground(at, text, size, STATE)  # words on hatching
+        if text:
+            room.figure.letter(at, text, letters, ink)
 
 
 def _inks(colours: Scale, cells: Mapping[Place, Shown]) -> dict[Place, str]:
@@ -228,11 +263,21 @@ def _outline(axes: Axes, place: Place) -> None:
 
 
 def _bar(axes: Axes, beside: Axes, colours: Scale) -> None:
-    bar = axes.figure.colorbar(beside.collections[0], cax=axes, extend=colours.extend)
-    low, high = colours.norm.vmin or 0.0, colours.norm.vmax or 0.0
-    middle = float(colours.norm.inverse(0.5))
-    bar.set_ticks([low, middle, high], labels=[colours.tick(v) for v in (low, middle, high)])
+    bar = axes.figure.colorbar(beside.collections[0], cax=axes, extend=colours.extend, ticks=[])
     bar.ax.minorticks_off()
-    bar.ax.tick_params(length=0, labelsize=7, pad=2, labelcolor=MUTED)
     bar.outline.set(edgecolor=GRID, linewidth=0.5)
-    axes.set_title(colours.label, fontsize=7, loc="left", pad=7, color=MUTED)
+
+
+def _scale_words(room: Room, columns: int, rows: int, colours: Scale) -> None:
+    """What the bar's ends and its middle stand for, and what it measures."""
+    foot, top = room.at(0, columns)[1], room.at(rows, columns)[1]
+    right = room.at(0, columns)[0]
+    tip = (top - foot) / 21 if colours.extend != "neither" else 0.0  # of the pointed end
+    low, high = colours.norm.vmin or 0.0, colours.norm.vmax or 0.0
+    first = foot + (tip if colours.extend == "min" else 0.0)
+    last = top - (tip if colours.extend == "max" else 0.0)
+    ends = (low, first), (float(colours.norm.inverse(0.5)), (first + last) / 2), (high, last)
+    for value, height in ends:
+        words = colours.tick(value)
+        room.figure.letter((right + 17.8, height), words, 7, MUTED, anchor="start")
+    room.figure.letter((right + 8.6, top + 9.6), colours.label, 7, MUTED, anchor="start")
