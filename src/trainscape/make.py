@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, str], None]
 
+# Folders that dvc.yaml names, and in which not every study has anything.
+VERSIONED = ("range", "search", "throughput", "replay", ".made/replay")
 LIBRARIES = ("torch", "numpy", "pandas", "seaborn", "snakemake", "dvc")
 
 
@@ -105,6 +107,8 @@ def train_jobs(layout: Layout, file: Path) -> None:
 def settle(layout: Layout) -> None:
     """Say that all cells are there; move those that left the study to the attic."""
     prune_cells(layout)
+    for folder in VERSIONED:
+        (layout.output / folder).mkdir(parents=True, exist_ok=True)
     rounds = [Path(file) for files in layout.rounds.values() for file in files]
     sweep(layout.output / "search", "*.json", keep=rounds)
     _stamp(layout, "train")
