@@ -10,6 +10,7 @@ from trainscape.layout import STAGES, data_stamp
 from trainscape.workflow import (
     after,
     command,
+    data_of,
     described,
     layout_of,
     proposed,

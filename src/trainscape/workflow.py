@@ -16,6 +16,8 @@ from trainscape.cell import canonical
 from trainscape.errors import UserError
 from trainscape.layout import STAGES, Layout
 
+CELL = ("kind", "workload", "optimizer", "cell")  # wildcards in a cell's file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -59,13 +61,34 @@ def after(
 
     def files(_: object) -> Any:
         cells = layout.products("train")
-        if not workflow.dag_settings.forcerun:
+        if not _forced(workflow):
             if once is not None and Path(once).exists():
                 return []
             cells = [file for file in cells if Path(stamp).exists() and not Path(file).exists()]
         return ancient([*cells, stamp, *layout.targets(*stages)])
 
     return files
+
+
+def data_of(layout: Layout, workflow: Workflow) -> Callable[[Any], Any]:
+    """The input of the rule that trains a cell: its workload's data, where it is to be trained.
+
+    A cell that is there needs none, so that it stays when its data is gone, or made again.
+    """
+
+    def files(wildcards: Any) -> Any:
+        kind, workload, optimizer, cell = (wildcards[name] for name in CELL)
+        file = layout.output / kind / workload / optimizer / f"{cell}.json"
+        there = file.exists() and not _forced(workflow)
+        return [] if there else ancient(layout.dataset(workload))
+
+    return files
+
+
+def _forced(workflow: Workflow) -> bool:
+    """Whether jobs are run by force, whatever is there."""
+    settings = workflow.dag_settings
+    return bool(settings.forcerun or settings.forceall)
 
 
 def proposed(layout: Layout, checkpoints: Any, files: Iterable[str] | None = None) -> list[str]:

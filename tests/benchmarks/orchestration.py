@@ -83,6 +83,7 @@ def _finished(folder: Path, sizes: Sizes, repeats: int) -> list[dict[str, Any]]:
     """A study that is made to its report, in which there is nothing to do."""
     project = projects.fresh(folder, _study(sizes.finished))
     count = len(project.trainscape("cells"))
+    projects.snakemake(project, *projects.targets(project, "data"))
     code = Path(stub.__file__).read_text(encoding="utf-8")
     source = ("env", "PYTHONPATH=src", "python")
     projects.run(project, *source, "-c", code, "params.yaml")
@@ -111,7 +112,8 @@ def _study(rates: int) -> dict[str, Any]:
     axes: dict[str, Sequence[Any]] = {**AXES, "lr": [round(0.001 * 2**i, 6) for i in range(rates)]}
     if not rates:
         axes = {"optimizer": ["sgd", "adam"], "batch_size": [64, 256], "lr": [0.01]}
-    changes = {"budget": {"epochs": 10}, "seeds": 3, "throughput": {"enabled": False}}
+    off = {name: {"enabled": False} for name in ("throughput", "range_test")}
+    changes = {"budget": {"epochs": 10}, "seeds": 3, **off}
     return {**projects.default_study(), **changes, "grid": axes}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,17 @@ def test_range_tests_that_come_and_go(project: Project) -> None:
     project.change(range_test={"enabled": True, "steps": 30})
     assert _work(project, ["snakemake"]) == {f"restore {test}" for test in ours} | AGGREGATES
     assert project.results() == wider
+
+
+def test_deleted_data(project: Project) -> None:
+    """Data that is gone is made again, and no cell for it: a cell knows what it was trained on."""
+    before = project.results()
+    shutil.rmtree(project / "data")
+    assert project.plan() == {"make_dataset_digits": 1}
+    project.snakemake()
+    assert project.work() == set()
+    assert project.results() == before
+    assert (project / "data/digits.npz").exists()
 
 
 def test_comment_in_the_engine(project: Project) -> None:

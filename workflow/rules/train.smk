@@ -7,7 +7,7 @@ PACK_COMMAND = command(LAYOUT, "train", "--jobs")
 
 rule train:
     input:
-        lambda wildcards: ancient(LAYOUT.dataset(wildcards.workload)),
+        data_of(LAYOUT, workflow),
     output:
         f"{LAYOUT.output}/{{kind}}/{{workload}}/{{optimizer}}/{{cell}}.json",
     log:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
@@ -92,5 +91,7 @@ def _tied(own: dict[int, float | None], other: dict[int, float | None]) -> bool:
     n = len(differences)
     if n < len(own):
         return False
-    margin = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * statistics.stdev(differences)
-    return abs(statistics.fmean(differences)) <= margin / math.sqrt(n)
+    mean = math.fsum(differences) / n
+    spread = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (n - 1))
+    margin = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * spread
+    return abs(mean) <= margin / math.sqrt(n)

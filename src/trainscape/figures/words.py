@@ -68,10 +68,14 @@ def alt(figure: Figure, cells: Sequence[Row]) -> str:
 
 
 def _own(figure: Figure, cells: Sequence[Row]) -> list[Row]:
-    wanted = {"workload": figure.workload}
-    wanted |= {"optimizer": figure.optimizer} if figure.optimizer else {}
-    wanted |= {"schedule": figure.schedule} if figure.schedule else {}
-    own = [row for row in cells if all(row[key] == value for key, value in wanted.items())]
+    optimizer, schedule = figure.optimizer, figure.schedule
+    own = [
+        row
+        for row in cells
+        if row["workload"] == figure.workload
+        and row["optimizer"] == (optimizer or row["optimizer"])
+        and row["schedule"] == (schedule or row["schedule"])
+    ]
     return trained(own)
 
 
