@@ -101,7 +101,7 @@ def test_deleted_data(project: Project) -> None:
     shutil.rmtree(project / "data")
     assert project.plan() == {"make_dataset_digits": 1}
     project.snakemake()
-    assert project.work() == set()
+    assert project.work() == {"digits"}
     assert project.results() == before
     assert (project / "data/digits.npz").exists()
 
