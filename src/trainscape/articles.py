@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, grid, workloads
-from trainscape.attic import sweep
 from trainscape.figures.articles.names import article_figures, table_path
 from trainscape.layout import DATA, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pandas as pd
 
@@ -46,13 +45,11 @@ def draw(layout: Layout, found: list[Entry]) -> None:
 def write_times(
     layout: Layout, trials: pd.DataFrame, summary: pd.DataFrame, timings: pd.DataFrame
 ) -> None:
-    """Write the tables that hold seconds; remove tables that left the study."""
+    """Write the tables that hold seconds."""
     from trainscape import analysis
 
     if "batch-table" in layout.study.figures:
         _write(layout, "batch-table", analysis.batches(trials, summary, timings), times=True)
-    kept = layout.article_tables(times=False) + layout.article_tables(times=True)
-    sweep(_folder(layout), "*.csv", keep=map(Path, kept))
 
 
 def _write(layout: Layout, kind: str, table: pd.DataFrame, *, times: bool) -> None:

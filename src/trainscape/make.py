@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +18,7 @@ from trainscape import __version__, articles, datasets, grid
 from trainscape.attic import prune_cells, restore, sweep
 from trainscape.cell import SHORT, canonical, sha256
 from trainscape.errors import Failures, UserError
+from trainscape.figures.names import TIMED
 from trainscape.files import bytes_hash, write_json, write_text
 from trainscape.hardware import torch_version
 from trainscape.identity import digest, identity
@@ -179,7 +181,19 @@ def figures(layout: Layout) -> None:
     tested = {test.record.digest[:SHORT]: analysis.range_curve(test) for test in tests}
     draw_ranges(analysis.range_tests(tests, summary), tested, folder)
     articles.draw(layout, found)
+    _tidy(layout, "figures")
     _stamp(layout, "figures")
+
+
+def _tidy(layout: Layout, stage: str) -> None:
+    """Remove figures and tables that left the study, of a stage's kinds: another may be drawing."""
+    keep = set(map(Path, layout.products(stage)))
+    for folder in (layout.output / "figures").glob("*/*"):
+        if (folder.name in TIMED) == (stage == "timings"):
+            sweep(folder, "*.*", keep)
+            for empty in (folder, folder.parent):
+                with suppress(OSError):  # it is not
+                    empty.rmdir()
 
 
 def throughput(layout: Layout) -> None:
@@ -199,11 +213,7 @@ def throughput(layout: Layout) -> None:
 
 
 def timings(layout: Layout) -> None:
-    """Write the tables and figures that hold seconds; remove figures that left the study.
-
-    Comes after the other figures: to sweep their folder while they are drawn would hit their
-    temporary files.
-    """
+    """Write the tables and figures that hold seconds."""
     from trainscape import analysis
 
     trials = analysis.trials(entries(layout), grid.targets(layout.study))
@@ -217,8 +227,7 @@ def timings(layout: Layout) -> None:
         folder = layout.output / "figures"
         draw_timings(trials, summary, table, folder, _searched(layout))
     articles.write_times(layout, trials, summary, table)
-    products = layout.products("figures") + layout.products("timings")
-    sweep(layout.output / "figures", "*.svg", keep=map(Path, products))
+    _tidy(layout, "timings")
     _stamp(layout, "timings")
 
 

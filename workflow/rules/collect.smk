@@ -29,7 +29,7 @@ rule draw_figures:
 
 rule collect_timings:
     input:
-        after(LAYOUT, workflow, "throughput", "collect", "figures"),
+        after(LAYOUT, workflow, "throughput"),
     output:
         stamp=LAYOUT.stamp("timings"),
         products=described(LAYOUT, "timings"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 RESULT_HEATMAPS = ("test-metric", "steps-to-target", "diverged-share")
 TIME_HEATMAP = "time-to-target"
+TIMED = (TIME_HEATMAP, "throughput", "batch-table")  # kinds of figures and tables with seconds
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from trainscape import workloads
 from trainscape.errors import UserError
-from trainscape.figures.names import Figure, _distinct, facets
+from trainscape.figures.names import TIMED, Figure, _distinct, facets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainscape.study import Study
 
-TIMED = ("batch-table",)  # holds seconds
 TABLES = ("lr-scaling", "decay", "batch-table")  # a CSV, beside the picture or instead of it
 
 
