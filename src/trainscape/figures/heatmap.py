@@ -233,14 +233,12 @@ def _write(room: Room, place: Place, cell: Shown, ink: str) -> None:
         return
     row, column = place
     size = 9.0 if len(cell.text) < 8 else 6.2 if len(cell.text) < 12 else 5.8
-    lift = 0.14 if cell.note else 0.0
-    lines = [(row + 0.5 + lift, cell.text, size), (row + 0.27, cell.note or "", 6.6)]
-    for height, text, letters in lines:
-        at = room.at(height, column + 0.5)
-        if text and cell.state in ("diverged", "oom") and letters == size:
-            room.figure.ground(at, text, size, STATE)  # words on hatching
-        if text:
-            room.figure.letter(at, text, letters, ink)
+    middle = room.at(row + (0.64 if cell.note else 0.5), column + 0.5)
+    if cell.state in ("diverged", "oom"):
+        room.figure.ground(middle, cell.text, size, STATE)  # words on hatching
+    room.figure.letter(middle, cell.text, size, ink)
+    if cell.note:
+        room.figure.letter(room.at(row + 0.27, column + 0.5), cell.note, 6.6, ink)
 
 
 def _inks(colours: Scale, cells: Mapping[Place, Shown]) -> dict[Place, str]:
