@@ -24,7 +24,8 @@ QUEUE = [("exp", "run", "--queue"), ("exp", "run", "--run-all")]
     [
         pytest.param(WORKSPACE, id="workspace"),
         pytest.param(TEMPORARY, id="temporary folder", marks=pytest.mark.slow),
-        pytest.param(QUEUE, id="queue"),  # runs in a temporary folder, too
+        # runs in a temporary folder, too
+        pytest.param(QUEUE, id="queue", marks=pytest.mark.slow),
     ],
 )
 def test_experiment(project: Project, commands: list[tuple[str, ...]]) -> None:
