@@ -148,7 +148,7 @@ ROWS: dict[str, set[str]] = {
     "imported": {"cell", "locate", "optimizers"},
     "tryout": {"engine", "errors", "imported", *KINDS},  # a model's shapes, where torch is there
     "parts": {"values", "complaints", "cell", "errors", "imported", "locate", "tryout", *KINDS},
-    "grid": {"axes", "parts", "tryout", "cell", "budget", "errors", "plugins", *KINDS},
+    "grid": {"axes", "parts", "tryout", "cell", "budget", "errors", "hardware", "plugins", *KINDS},
     "hardware": {"cell"},
     "identity": {"cell", "hardware", "locate", "source", *KINDS},
     "engine": {"cell", "budget", "errors", "imported", "lines", *KINDS},

@@ -314,6 +314,25 @@ def test_a_stopped_run_says_so_and_nothing_of_what_was_ended(start: Start, page:
     assert seen.end().endswith(f"Stopped: 2 of 3 jobs are not done. {on}")
 
 
+def test_an_early_interrupt_is_a_word(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ctrl-C while the Snakefile is read stops nothing yet; other errors are told as ever."""
+    told: list[type] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: told.append(kind))
+    seen = start()
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    sys.excepthook(ValueError, ValueError(), None)
+    assert seen.end() == "Stopped.\n"
+    assert told == [ValueError]
+
+
+def test_what_stays_as_it_was_is_no_warning(start: Start) -> None:
+    """A failed job's outputs are restored, a warning each: nobody needs a hundred of them."""
+    seen = start()
+    text = "Restored previous version of a.svg (updating job failed)."
+    seen.see(record(None, text, levelno=logging.WARNING))
+    assert seen.end() == ""
+
+
 def test_a_run_that_goes_well_after_an_error_names_the_report(start: Start, page: Path) -> None:
     """A job that fails and then succeeds (``--retries``) leaves the run a success."""
     seen = start()

@@ -210,6 +210,13 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_inside_anothers_results_is_refused(tmp_path: Path) -> None:
+    """What the outer study sweeps away would be the inner one's."""
+    claim(tmp_path / "outer", "first")
+    with pytest.raises(UserError, match="lies in the results of another study"):
+        check_claim(tmp_path / "outer" / "inner", "second")
+
+
 def test_a_folder_belongs_to_one_study(tmp_path: Path) -> None:
     """The first study claims the folder, may come back, and a second is refused by name."""
     output = tmp_path / "results"

@@ -12,7 +12,8 @@ import re
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -48,6 +49,7 @@ ROUTINE = (
     "host:",
 )
 LOGFILE = "Complete log(s):"
+RESTORED = "Restored previous version of"  # a warning a file, of what is as it should be
 STOPPING = {  # by a signal, and in what way
     "Terminating processes on user request": "Stopping.",
     "Will exit after finishing currently running jobs": "Stopping when what is running is done.",
@@ -56,12 +58,21 @@ OUTCOME = re.compile(r"non-zero (exit status \d+)|(died with .+?)\.?$", re.MULTI
 STOPPED = "Stopped"  # how an executor that counts what is left begins
 
 
+def _uncaught(usual: Callable[..., object], kind: type[BaseException], *rest: Any) -> None:
+    """A Ctrl-C before there is anything to stop, such as while the Snakefile is read, in a word."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write(f"{STOPPED}.\n")
+    else:
+        usual(kind, *rest)
+
+
 class LogHandler(LogHandlerBase):
     """Shows progress, errors and, last of all, where the report is."""
 
     def __post_init__(self) -> None:
         settings = self.common_settings
         quiet = {str(getattr(q, "name", q)).lower() for q in settings.quiet or ()}
+        sys.excepthook = partial(_uncaught, sys.excepthook)
         self.clock: Callable[[], float] = time.monotonic
         self._stream = sys.stdout if settings.stdout else sys.stderr
         self._silent = "all" in quiet
@@ -189,9 +200,9 @@ class LogHandler(LogHandlerBase):
         return next((said for start, said in STOPPING.items() if text.startswith(start)), None)
 
     def _routine(self, record: logging.LogRecord) -> bool:
-        if record.levelno > logging.INFO:
-            return False
         text = record.getMessage()
+        if record.levelno > logging.INFO:
+            return text.startswith(RESTORED)
         return text.startswith(ROUTINE) or (text.startswith(LOGFILE) and not self._run.failed)
 
     def _pass_on(self, record: logging.LogRecord) -> None:

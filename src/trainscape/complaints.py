@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel
 
-from trainscape.errors import UserError, unknown
+from trainscape.errors import UserError, near, unknown
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 SHOWN = 80  # characters of a value that a message repeats
 
@@ -68,23 +69,41 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
         where: the file's name.
         model: what the file is to hold.
     """
-    first = error.errors()[0]
+    first = _misspelt(error) or error.errors()[0]
     kind, value = first["type"], first["input"]
     location = [p for p in first["loc"] if not str(p).startswith("<") and p != "[key]"]
     if kind in ("extra_forbidden", "invalid_key"):
         section = location[:-1]
         name = value if kind == "invalid_key" else location[-1]
         known = _fields(model, section)
-        inside = [key for key in known if not section and name in _fields(model, [key])]
-        if inside:
-            return UserError(f"{where}: unknown {name!r}; did you mean {inside[0]}.{name}?")
+        inner = {f"{key}.{n}": n for key in known if not section for n in _fields(model, [key])}
+        meant = None if near(name, known) else near(name, inner.values())
+        if meant:
+            key = next(key for key, n in inner.items() if n == meant)
+            return UserError(f"{where}: unknown {name!r}; did you mean {key}?")
         return unknown(_key(where, section), name, known)
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", first["ctx"]["expected"])
         return unknown(_key(where, location), value, choices)
     if kind == "missing":
         location.pop()
+    if isinstance(value, bool) and "enabled" in _fields(model, location):
+        said = f"{value} is no mapping; write {{enabled: {str(value).lower()}}}"
+        return UserError(f"{_key(where, location)}: {said}")
     return UserError(f"{_key(where, location)}: {complaint(error)}")
+
+
+def _misspelt(error: ValidationError) -> ErrorDetails | None:
+    """The key that is not known, where the first complaint is that one like it is missing."""
+    first, *others = error.errors()
+    if first["type"] != "missing":
+        return None
+    *place, wanted = first["loc"]
+    for other in others:
+        *there, name = other["loc"]
+        if other["type"] == "extra_forbidden" and there == place and near(name, [str(wanted)]):
+            return other
+    return None
 
 
 def _key(where: str, location: list[int | str]) -> str:

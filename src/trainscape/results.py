@@ -134,6 +134,12 @@ def check_claim(output: Path, study: str) -> None:
         raise UserError(
             f"output: {str(output)!r} holds the study {owner!r}; give {study!r} a folder of its own"
         )
+    for folder in output.parents:
+        if (folder / ".study").exists():
+            raise UserError(
+                f"output: {str(output)!r} lies in the results of another study, {str(folder)!r}; "
+                "choose a folder beside it"
+            )
     if strangers and not marker.exists():  # asked again: another job may have claimed it meanwhile
         raise UserError(
             f"output: {str(output)!r} holds files of no study; choose a new folder, or write "

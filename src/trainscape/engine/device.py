@@ -14,6 +14,7 @@ from trainscape.errors import UserError
 # again page by page: a third of a small model's step went into that.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 KEPT = 1 << 30
+CHECK = getattr(torch, "_check_with", None)  # not in every torch
 LARGEST = 32 << 20  # bytes: glibc takes no more for the second
 
 
@@ -35,6 +36,8 @@ def choose(device: str, precision: str = "fp32") -> torch.device:
     if on_cpu and precision == "tf32":
         raise UserError("precision: 'tf32' needs a CUDA device; choose 'fp32' or 'bf16'")
     arithmetic.pin(precision == "tf32")
+    if CHECK is not None:
+        torch._check_with = _check  # type: ignore[assignment]
     if on_cpu:
         _keep_memory()
         return torch.device("cpu")
@@ -49,6 +52,15 @@ def _keep_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, LARGEST)
         mallopt(M_TRIM_THRESHOLD, KEPT)
         mallopt(M_TOP_PAD, 64 << 20)
+
+
+def _check(kind: type[Exception], condition: object, message: object) -> None:
+    """What torch's checks come to for a plain condition.
+
+    Its own import symbolic shapes, a second a process, to ask whether even True is symbolic.
+    """
+    if condition is not True and CHECK is not None:
+        CHECK(kind, condition, message)
 
 
 def backend(device: torch.device) -> str:

@@ -155,11 +155,12 @@ def _lost(own: Sequence[Row]) -> str:
 def _budget(study: Mapping[str, Any], trials: Sequence[Row]) -> str:
     """What every trial was given, and what that means at the ends of the batch-size axis."""
     (unit, amount), *_ = study["budget"].items()
+    words = f"{amount} {unit.removesuffix('s') if amount == 1 else unit}"
     sizes = {row["batch_size"]: row["steps"] for row in trials if row["steps"] is not None}
     if not sizes:
-        return f"Every trial has a budget of {amount} {unit}."
+        return f"Every trial has a budget of {words}."
     small, large = min(sizes), max(sizes)
-    given = f"Every trial trains for {amount} {unit}"
+    given = f"Every trial trains for {words}"
     if small == large:
         return f"{given}." if unit == "steps" else f"{given}, {sizes[small]} updates."
     if unit == "steps":
