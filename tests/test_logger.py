@@ -2,130 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import re
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-import snakemake_logger_plugin_trainscape as plugin
-from snakemake_logger_plugin_trainscape import report
+from logger_kit import Start, Terminal, done, job, plan, record
+from logger_kit import page as page  # fixtures, once they are here
+from logger_kit import start as start
 from snakemake_logger_plugin_trainscape.failure import failure
-from snakemake_logger_plugin_trainscape.handler import LogHandler
 
 CONTROL = re.compile(r"[\r\x1b]")
-
-
-@dataclass
-class Settings:
-    """Snakemake's output settings."""
-
-    quiet: set[str] = field(default_factory=set)
-    dryrun: bool = False
-    verbose: bool = False
-    debug_dag: bool = False
-    printshellcmds: bool = False
-    show_failed_logs: bool = False
-    nocolor: bool = True
-    stdout: bool = False
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def record(event: LogEvent | str | None, text: str = "", **found: Any) -> logging.LogRecord:
-    """A log record as Snakemake makes them; errors have their level."""
-    wrong = event in (LogEvent.ERROR, LogEvent.JOB_ERROR)
-    level = logging.ERROR if wrong else logging.INFO
-    return logging.makeLogRecord({"msg": text, "levelno": level, "event": event, **found})
-
-
-def job(number: int, rule: str = "train", lr: float = 0.1) -> logging.LogRecord:
-    """A job begins."""
-    cell = f"results/cells/digits-mlp/adam/bs64-lr{lr}-cosine-0123456789ab.json"
-    output = [cell] if rule == "train" else [f"results/{rule}"]
-    return record(LogEvent.JOB_INFO, jobid=number, rule_name=rule, output=output)
-
-
-def done(number: int) -> list[logging.LogRecord]:
-    """A job has ended well."""
-    progress = record(LogEvent.PROGRESS, "None", done=1, total=9)
-    return [record(LogEvent.JOB_FINISHED, "Finished jobid", job_id=number), progress]
-
-
-def plan(cells: int, cores: int = 2) -> list[logging.LogRecord]:
-    """A run begins."""
-    stats = {"train": cells, "write_report": 1, "all": 1, "total": cells + 2}
-    return [
-        record(LogEvent.WORKFLOW_STARTED, "Workflow has started!"),
-        record(LogEvent.RESOURCES_INFO, "Provided cores: 2", cores=cores),
-        record(LogEvent.RUN_INFO, "Job stats: …", stats=stats),
-    ]
-
-
-class Watched:
-    """A handler, its stream and its clock.
-
-    Args:
-        stream: where it writes.
-        settings: Snakemake's.
-    """
-
-    def __init__(self, stream: io.StringIO, settings: Settings) -> None:
-        self.handler = LogHandler(settings, None)  # type: ignore[arg-type]
-        self.handler._over.set()  # its own ticks would come at any time
-        self.stream = stream
-        self.now = 0.0
-        self.handler.clock = lambda: self.now
-
-    def see(self, *records: logging.LogRecord, at: float | None = None) -> None:
-        """Hand over records, at a time."""
-        self.now = self.now if at is None else at
-        for one in records:
-            self.handler.handle(one)
-
-    def end(self) -> str:
-        """Close the handler; all that was written."""
-        self.handler._over.clear()
-        self.handler.close()
-        return self.stream.getvalue()
-
-
-Start = Callable[..., Watched]
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
-    """Makes handlers that write to a stream of the test's, plain by default."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "_files", [])
-    monkeypatch.delenv("TERM", raising=False)
-
-    def make(stream: io.StringIO | None = None, **settings: Any) -> Watched:
-        stream = stream or io.StringIO()
-        monkeypatch.setattr(sys, "stderr", stream)
-        return Watched(stream, Settings(**settings))
-
-    return make
-
-
-@pytest.fixture
-def page() -> Path:
-    """An announced report that is there, with its stamp."""
-    for name in ("report.html", "stamp"):
-        Path(name).touch()
-    plugin.announce(["report.html", "stamp"])
-    return Path("report.html")
 
 
 def test_plain_output_says_cells_done_running_and_time_left(start: Start, page: Path) -> None:
@@ -291,38 +180,6 @@ def test_nothing_to_be_done_is_said_and_then_the_report(start: Start, page: Path
     seen = start()
     seen.see(record(LogEvent.WORKFLOW_STARTED), record(None, "Nothing to be done (…)."))
     assert seen.end() == "Nothing to be done (…).\nReport: report.html\n"
-
-
-def test_a_stopped_run_says_so_and_nothing_of_what_was_ended(start: Start, page: Path) -> None:
-    """What jobs and Snakemake itself complain of after a Ctrl-C is no failure of anything."""
-    ended = record(LogEvent.ERROR, "CalledProcessError: died with <Signals.SIGINT: 2>.")
-    on = "What is done stays; to go on, run the same command again.\n"
-    for signalled, said in (
-        ("Terminating processes on user request, this might take some time.", "Stopping."),
-        (
-            "Will exit after finishing currently running jobs (scheduler).",
-            "Stopping when what is running is done.",
-        ),
-    ):
-        seen = start()
-        seen.see(*plan(3), record(None, signalled), ended, record(None, signalled))
-        seen.see(record(LogEvent.JOB_ERROR, rule_name="collect"))
-        assert seen.end().endswith(f"report\n{said}\nStopped. {on}")
-    seen = start()
-    left = record(None, "Stopped: 2 of 3 jobs are not done.", levelno=logging.WARNING)
-    seen.see(*plan(3), record(None, signalled), left)
-    assert seen.end().endswith(f"Stopped: 2 of 3 jobs are not done. {on}")
-
-
-def test_an_early_interrupt_is_a_word(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Ctrl-C while the Snakefile is read stops nothing yet; other errors are told as ever."""
-    told: list[type] = []
-    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: told.append(kind))
-    seen = start()
-    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
-    sys.excepthook(ValueError, ValueError(), None)
-    assert seen.end() == "Stopped.\n"
-    assert told == [ValueError]
 
 
 def test_what_stays_as_it_was_is_no_warning(start: Start) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from trainscape import grid
+from trainscape import grid, hardware
 from trainscape.errors import UserError
 from trainscape.study import parse
 
@@ -162,6 +162,15 @@ def test_what_cannot_update_a_workloads_parameters_is_refused(
         grid.cells(parse(raw, "test"))
     assert str(error.value).startswith(f"grid.optimizer[1]: {message}")
     assert grid.cells(parse({**raw, "device": "cuda"}, "test"))
+
+
+def test_tf32_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused beforehand, unless CUDA is asked for by name: a launcher may find it."""
+    monkeypatch.setattr(hardware, "gpus", lambda: None)
+    for device, why in {"cpu": "device is 'cpu'", "auto": "no GPU is seen here"}.items():
+        with pytest.raises(UserError, match=f"'tf32' needs CUDA, and {why}; choose 'fp32'"):
+            grid.cells(parse({"device": device, "precision": "tf32"}, "test"))
+    assert grid.cells(parse({"device": "cuda", "precision": "tf32"}, "test"))
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

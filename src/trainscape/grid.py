@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from trainscape import datasets, plugins, schedules, tryout, workloads
+from trainscape import datasets, hardware, plugins, schedules, tryout, workloads
 from trainscape.axes import Log
 from trainscape.budget import Plan, validation_size
 from trainscape.cell import Cell
@@ -28,10 +28,7 @@ def cells(study: Study) -> list[Cell]:
     Raises:
         UserError: a name, hyperparameter or combination is not valid.
     """
-    if study.device == "cpu" and study.precision == "tf32":
-        raise UserError(
-            "precision: 'tf32' needs CUDA, and device is 'cpu'; choose 'fp32' or 'bf16'"
-        )
+    _check_precision(study)
     plugins.load(study.plugins)
     opts = optimizer_parts(study)
     shapes = schedule_parts(study)
@@ -92,6 +89,15 @@ def targets(study: Study) -> dict[str, float]:
     """The validation metric that each workload is to reach."""
     own = {name: workloads.registry.get(name, "workloads").target for name in study.workloads}
     return {**own, **study.target}
+
+
+def _check_precision(study: Study) -> None:
+    """Refuse tf32 where no GPU can be meant; ``device: cuda`` may be found by a launcher."""
+    if study.precision != "tf32" or study.device == "cuda":
+        return
+    if study.device == "cpu" or hardware.gpus() is None:
+        without = "device is 'cpu'" if study.device == "cpu" else "no GPU is seen here"
+        raise UserError(f"precision: 'tf32' needs CUDA, and {without}; choose 'fp32' or 'bf16'")
 
 
 def _size(batch_size: int | str, workload: str, study: Study) -> int:

@@ -54,6 +54,8 @@ def step(study: Study, optimizers: Sequence[Part]) -> None:
         for i, part in imported:
             optimizer = Imported.of(part.spec())
             params = _parameters(name)
+            if not params:
+                continue
             try:
                 _step(optimizer.reference(params, RATE), params)
             except Exception as error:
