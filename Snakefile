@@ -6,8 +6,8 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 
 from snakemake_logger_plugin_trainscape import announce
 from trainscape.errors import UserError
-from trainscape.layout import STAGES, data_stamp
-from trainscape.workflow import (
+from trainscape.pipeline.layout import STAGES, data_stamp
+from trainscape.pipeline.workflow import (
     after,
     command,
     data_of,

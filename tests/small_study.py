@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainscape import source, study
+from trainscape import study
+from trainscape.cells import source
 
 if TYPE_CHECKING:
     from trainscape.study import Study

@@ -16,7 +16,7 @@ from local_server import serve as serve
 from small_arrays import bare_environment as bare_environment  # autouse, once it is here
 from small_arrays import own_registry as own_registry  # and this
 from small_arrays import refusal, same
-from trainscape import source
+from trainscape.cells import source
 from trainscape.datasets import Arrays, Raw, cifar10, load, prepare, registry
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 import synthetic
 from trainscape import analysis
-from trainscape.cell import Part
+from trainscape.cells.cell import Part
 
 SEEDS = 4
 RATES = [2.0**k for k in range(-8, 3)]

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainscape import make, study, surface, workloads
+from trainscape import study, workloads
 from trainscape.datasets import Raw, registry
+from trainscape.engine import landscape as surface
 from trainscape.errors import UserError
-from trainscape.layout import Layout
-from trainscape.verify import verify
+from trainscape.pipeline import make
+from trainscape.pipeline.layout import Layout
+from trainscape.results.verify import verify
 
 VALLEY: dict[str, Any] = {
     "workloads": ["valley"],

@@ -10,14 +10,15 @@ import pytest
 import torch
 from scipy import stats
 
-from trainscape import analysis, datasets, grid, study, workloads
+from trainscape import analysis, datasets, study, workloads
 from trainscape.analysis import Entry
-from trainscape.budget import Plan
+from trainscape.cells import grid
+from trainscape.cells.budget import Plan
 from trainscape.datasets import Raw
 from trainscape.engine import device, run
-from trainscape.layout import Layout
 from trainscape.optimizers import registry
-from trainscape.results import CellRecord
+from trainscape.pipeline.layout import Layout
+from trainscape.results.cell_files import CellRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 # dvc.yaml is no study but the stages that run them.

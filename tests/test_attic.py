@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from trainscape import attic, study
-from trainscape.cell import TrialRecord
-from trainscape.identity import digest, identity
-from trainscape.layout import Layout
-from trainscape.results import CellRecord, claim, write_cell
+from trainscape import study
+from trainscape.cells.cell import TrialRecord
+from trainscape.cells.identity import digest, identity
+from trainscape.pipeline.layout import Layout
+from trainscape.results import attic
+from trainscape.results.cell_files import CellRecord, claim, write_cell
 
 
 @pytest.fixture(autouse=True)

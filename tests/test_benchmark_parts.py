@@ -14,8 +14,8 @@ from benchmarks.ceilings import Ceilings
 from benchmarks.floors import Work, work
 from benchmarks.output import Result, Table, shown
 from trainscape import optimizers, workloads
-from trainscape.budget import Plan
-from trainscape.engine.train import train
+from trainscape.cells.budget import Plan
+from trainscape.engine.pack import train
 from trainscape.engine.trial import Trial
 from trainscape.schedules import registry
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainscape.budget import Plan, validation_size
+from trainscape.cells.budget import Plan, validation_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

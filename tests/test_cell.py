@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainscape.cell import Cell, Part, canonical, parse_path, sha256
+from trainscape.cells.cell import Cell, Part, parse_path
+from trainscape.hashing import canonical, sha256
 
 IDENTITY = {"data": "d" * 64, "torch": "2.11.0", "source": "5" * 64}
 CELL = Cell(

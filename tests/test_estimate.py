@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from trainscape import estimate as module
 from trainscape import hardware, study
-from trainscape.calibrate import calibrate
 from trainscape.engine import run
-from trainscape.estimate import Speed, estimate, fit, roughly
-from trainscape.layout import Layout
+from trainscape.pipeline import estimate as module
+from trainscape.pipeline.calibrate import calibrate
+from trainscape.pipeline.estimate import Speed, estimate, fit, roughly
+from trainscape.pipeline.layout import Layout
 
 STUDY = {
     "budget": {"epochs": 2},

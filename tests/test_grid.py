@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainscape import grid, schedules
+from trainscape import schedules
+from trainscape.cells import grid
 from trainscape.errors import UserError
 from trainscape.study import parse
 
 if TYPE_CHECKING:
-    from trainscape.cell import Cell
+    from trainscape.cells.cell import Cell
 
 ONE: dict[str, Any] = {
     "optimizer": ["sgd"],

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from trainscape import datasets, grid, hardware, identity, locate, source
+from trainscape import datasets, hardware
+from trainscape.cells import grid, identity, locate, source
 from trainscape.study import parse
 
 STUDY: dict[str, Any] = {
@@ -42,7 +43,7 @@ def test_identity_is_data_torch_and_source(monkeypatch: pytest.MonkeyPatch) -> N
 # A copy of the package that tests may edit, asked for digests in a process of its own.
 DIGESTS = """
 import json, sys
-from trainscape import grid, identity
+from trainscape.cells import grid, identity
 from trainscape.study import parse
 raw = json.loads(sys.argv[1])
 print(json.dumps({str(c): c.digest(identity.identity(c)) for c in grid.cells(parse(raw, 'test'))}))
@@ -108,7 +109,7 @@ def test_a_comment_changes_no_digest(copy: Path) -> None:
     before = digests(copy)
     for file in (copy / "src" / "trainscape").rglob("*.py"):
         file.write_text(file.read_text() + "\n# an afterthought\n")
-    train = copy / "src" / "trainscape" / "engine" / "train.py"
+    train = copy / "src" / "trainscape" / "engine" / "pack.py"
     edit(train, '"""Train every trial on its next batch;', '"""Train each trial on one batch;')
     assert digests(copy) == before
 
@@ -206,7 +207,7 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
         )
     }
     assert fused - alone == own | rules
-    assert alone - fused == {f"{engine}unfused", "trainscape.imported"}
+    assert alone - fused == {f"{engine}unfused", "trainscape.cells.imported"}
     both = {
         f"{engine}{name}" for name in ("arithmetic", "data", "model", "streams", "task", "trial")
     }
@@ -250,8 +251,8 @@ def test_an_optimizer_of_ones_own_counts_by_its_source(
 
 LIST = """
 import json, sys
-from trainscape import grid, identity
-from trainscape.cell import import_path
+from trainscape.cells import grid, identity
+from trainscape.cells.cell import import_path
 from trainscape.study import parse
 cells = grid.cells(parse(json.loads(sys.argv[1]), 'test'))
 closure = set()
@@ -265,7 +266,7 @@ TRAIN = """
 import json, sys
 from importlib import metadata
 from pathlib import Path
-from trainscape import plugins
+from trainscape.cells import plugins
 from trainscape.datasets import Raw, registry
 plugins.load(json.loads(sys.argv[2]))
 from trainscape.engine import device

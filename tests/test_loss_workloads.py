@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from trainscape import datasets, grid, study, workloads
+from trainscape import datasets, study, workloads
+from trainscape.cells import grid
 from trainscape.datasets import Arrays, Raw
 from trainscape.engine import device, run
 
 if TYPE_CHECKING:
-    from trainscape.cell import TrialRecord
+    from trainscape.cells.cell import TrialRecord
 
 DECAY = {"name": "exponential", "rate": 0.99, "every": "1 steps", "staircase": True}
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from trainscape import make, study
-from trainscape.layout import SOURCES, Layout
-from trainscape.verify import verify
+from trainscape import study
+from trainscape.pipeline import make
+from trainscape.pipeline.layout import SOURCES, Layout
+from trainscape.results.verify import verify
 
 STUDY = {
     "budget": {"steps": 40},

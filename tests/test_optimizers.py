@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d, cross_entropy
 
 from oracles import oracle
+from trainscape.cells.imported import switch
 from trainscape.errors import UserError
-from trainscape.imported import switch
 from trainscape.optimizers import Optimizer, registry
 
 if TYPE_CHECKING:

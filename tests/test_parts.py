@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from trainscape import grid, hardware
+from trainscape import hardware
+from trainscape.cells import grid
 from trainscape.errors import UserError
 from trainscape.study import parse
 
 if TYPE_CHECKING:
-    from trainscape.cell import Part
+    from trainscape.cells.cell import Part
 
 SGD = "dampening, differentiable, foreach, fused, label, maximize, momentum, nesterov, weight_decay"
 ADAM = "torch.optim.Adam"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from own_folder import folder as folder  # autouse, once it is here
-from trainscape import datasets, grid, optimizers, plugins, schedules
+from trainscape import datasets, optimizers, schedules
+from trainscape.cells import grid, plugins
 from trainscape.datasets import Raw
 from trainscape.engine import device, run
 from trainscape.errors import UserError

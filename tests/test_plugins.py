@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from own_folder import folder as folder  # autouse, once it is here
-from trainscape import grid, optimizers, plugins
+from trainscape import optimizers
+from trainscape.cells import grid, plugins
 from trainscape.errors import UserError
 from trainscape.study import parse
 

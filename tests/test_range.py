@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import synthetic
-from trainscape import analysis, grid
+from trainscape import analysis
 from trainscape.analysis import Entry, RangeCurve, range_curve, range_tests
 from trainscape.analysis._range_curve import SMOOTHING, smooth
-from trainscape.cell import TrialRecord
-from trainscape.range_test import cells
+from trainscape.cells import grid
+from trainscape.cells.cell import TrialRecord
+from trainscape.cells.range_tests import cells
 from trainscape.study import RangeTest, parse
 
 if TYPE_CHECKING:

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 import small_study
-from trainscape import attic, grid, make, range_test, schedules
-from trainscape.cell import parse_path
-from trainscape.layout import Layout
+from trainscape import schedules
+from trainscape.cells import grid, range_tests
+from trainscape.cells.cell import parse_path
+from trainscape.pipeline import make
+from trainscape.pipeline.layout import Layout
+from trainscape.results import attic
 from trainscape.schedules import Clock
 
 TEST = {"enabled": True, "steps": 30, "low": 1e-3, "high": 1e3}
@@ -21,7 +24,7 @@ TEST = {"enabled": True, "steps": 30, "low": 1e-3, "high": 1e3}
 def made(**changes: Any) -> list[Any]:
     """The range tests of a small study: two optimizers, two batch sizes."""
     study = small_study.make(**{"range_test": TEST, "lr": [0.1, 0.2], "seeds": [3, 5], **changes})
-    return range_test.cells(grid.cells(study), study.range_test)
+    return range_tests.cells(grid.cells(study), study.range_test)
 
 
 def test_there_is_one_for_each_workload_optimizer_and_batch_size() -> None:

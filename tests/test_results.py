@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainscape.cell import Cell, Part, TrialRecord, sha256
+from trainscape.cells.cell import Cell, Part, TrialRecord
 from trainscape.errors import UserError
-from trainscape.results import (
+from trainscape.hashing import sha256
+from trainscape.results.cell_files import (
     CellRecord,
     check_claim,
     claim,

@@ -14,15 +14,15 @@ import synthetic
 from trainscape import analysis, report
 from trainscape.analysis import Searched, steps, whole
 from trainscape.errors import UserError
-from trainscape.estimate import estimate
 from trainscape.figures.draw import draw_results
-from trainscape.layout import Layout
-from trainscape.propose import propose
-from trainscape.results import CellRecord, write_cell
-from trainscape.rounds import read_round, write_round
+from trainscape.pipeline.estimate import estimate
+from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.propose import propose
+from trainscape.results.cell_files import CellRecord, write_cell
+from trainscape.search.rounds import read_round, write_round
 
 if TYPE_CHECKING:
-    from trainscape.cell import Cell
+    from trainscape.cells.cell import Cell
 
 DESIGN = {"method": "evolution", "trials": 6, "rounds": 3, "seed": 0}
 
@@ -47,7 +47,7 @@ def files(of: Layout) -> list[str]:
 
 def train(of: Layout, path: str) -> None:
     """What training would leave, made up: better with the rate."""
-    from trainscape.identity import digest, identity
+    from trainscape.cells.identity import digest, identity
 
     cell: Cell = of.cells[path]
     trials = [synthetic.trial(seed, [0.5 + cell.lr]) for seed in cell.seeds]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from trainscape.design import Design
 from trainscape.search import METHODS, Combination, Search, Space, proposals
 from trainscape.search.replay import COST, Finished, simulate, simulate_all
+from trainscape.study.design import Design
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from trainscape import optimizers, source
-from trainscape.identity import ENGINE
+from trainscape import optimizers
+from trainscape.cells import source
+from trainscape.cells.identity import ENGINE
 
 SNIPPET = '''
 """A module."""

@@ -13,10 +13,10 @@ from torch import nn
 from oracles import oracle
 from trainscape import optimizers
 from trainscape.engine.data import Split
-from trainscape.steptime import loop as steps
-from trainscape.steptime.memory import peak
-from trainscape.steptime.rows import rows
-from trainscape.throughput._request import Measurement
+from trainscape.throughput import loop as steps
+from trainscape.throughput.memory import peak
+from trainscape.throughput.request import Measurement
+from trainscape.throughput.rows import rows
 
 CPU = torch.device("cpu")
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from trainscape import grid, study
-from trainscape.axes import Grid, Log
+from trainscape import study
+from trainscape.cells import grid
 from trainscape.errors import UserError
 from trainscape.study import Study, parse, read
+from trainscape.study.axes import Grid, Log
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from trainscape import complaints, study
+from trainscape import study
 from trainscape.errors import UserError
-from trainscape.study import read
+from trainscape.study import complaints, read
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from small_study import RAW, ROOT, make
-from trainscape import datasets, grid, hardware, source, throughput
+from trainscape import datasets, hardware, throughput
+from trainscape.cells import grid, source
 from trainscape.errors import UserError
-from trainscape.throughput import _identity
-from trainscape.throughput._request import read, request, wanted
+from trainscape.throughput import identity as _identity
+from trainscape.throughput.request import read, request, wanted
 
 
 def digest(**changes: Any) -> str:
@@ -103,16 +104,16 @@ def test_digest_of_versions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 EDITS = {  # by name: a file, a text in it, and what takes its place
-    "comment": ("steptime/loop.py", "LR = 1e-6", "LR = 1e-6  # low"),
-    "docstring": ("steptime/memory.py", '"""The most memory', '"""The very most memory'),
+    "comment": ("throughput/loop.py", "LR = 1e-6", "LR = 1e-6  # low"),
+    "docstring": ("throughput/memory.py", '"""The most memory', '"""The very most memory'),
     "message": ("throughput/_suite.py", "its last lines stand above", "see above"),
     "lock": ("throughput/_measure.py", "timeout=0)", "timeout=0.0)"),
     "load": ("throughput/_load.py", "GLANCE = 0.5", "GLANCE = 0.6"),
     "study": ("study.py", '="default"', '="standard"'),
     "optimizer not used": ("optimizers/rmsprop.py", "alpha: float = 0.99", "alpha: float = 0.9"),
-    "loop": ("steptime/loop.py", "LR = 1e-6", "LR = 1e-5"),
-    "memory": ("steptime/memory.py", "max(held) - before", "max(held)"),
-    "conversion": ("steptime/rows.py", 'stats["median"]', 'stats["mean"]'),
+    "loop": ("throughput/loop.py", "LR = 1e-6", "LR = 1e-5"),
+    "memory": ("throughput/memory.py", "max(held) - before", "max(held)"),
+    "conversion": ("throughput/rows.py", 'stats["median"]', 'stats["mean"]'),
     "suite": ("suite", "WARM_UP = 5", "WARM_UP = 6"),
     "optimizer": ("optimizers/sgd.py", "optim.SGD(params, lr", "optim.SGD(params, 2 * lr"),
     "workload": ("workloads/digits_mlp.py", "mlp(64, 64, 10)", "mlp(64, 65, 10)"),
@@ -121,8 +122,9 @@ EDITS = {  # by name: a file, a text in it, and what takes its place
 HARMLESS = list(EDITS)[:7]
 SCRIPT = """
 import json, pathlib, sys
-from trainscape import grid, source, study, throughput
-from trainscape.throughput import _identity
+from trainscape.cells import grid, source
+from trainscape import study, throughput
+from trainscape.throughput import identity as _identity
 assert str(source.PACKAGE).startswith(sys.argv[1]), source.PACKAGE
 made = study.parse(json.loads(sys.argv[2]), "test")
 def digest():

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from small_study import ROOT, make
-from trainscape import datasets, grid, hardware, throughput
+from trainscape import datasets, hardware, throughput
+from trainscape.cells import grid
 from trainscape.errors import UserError
-from trainscape.throughput import _identity, _load, _suite
-from trainscape.throughput._request import MODES
+from trainscape.throughput import identity as _identity
+from trainscape.throughput import load as _load
+from trainscape.throughput import suite as _suite
+from trainscape.throughput.request import MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +80,7 @@ def test_glance() -> None:
 
 
 HOLD = """
-from trainscape.throughput._measure import alone
+from trainscape.throughput.measure import alone
 with alone():
     print("in", flush=True)
     input()

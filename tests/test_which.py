@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trainscape.errors import UserError
-from trainscape.which import which
+from trainscape.pipeline.which import which
 
 STAGE = """
 stages:

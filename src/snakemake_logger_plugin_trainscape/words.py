@@ -37,7 +37,7 @@ def task(rule: str, output: Sequence[str]) -> str:
     """What a job does: a training job is named by its cell, any other by its stage."""
     if rule == TRAIN and output:
         # late: by now the Snakefile has put the source beside it first, whatever is installed
-        from trainscape.cell import parse_path
+        from trainscape.cells.cell import parse_path
 
         try:
             cell = parse_path(output[0])

@@ -13,7 +13,7 @@ from trainscape import __version__
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:
-    from trainscape.layout import Layout
+    from trainscape.pipeline.layout import Layout
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _layout(args: argparse.Namespace) -> Layout:
     from trainscape import study
-    from trainscape.layout import Layout
+    from trainscape.pipeline.layout import Layout
 
     if args.study.startswith("{"):
         return Layout(study.parse(json.loads(args.study), "study"))
@@ -116,13 +116,13 @@ def _cells(args: argparse.Namespace) -> None:
 
 
 def _estimate(args: argparse.Namespace) -> None:
-    from trainscape.estimate import estimate
+    from trainscape.pipeline.estimate import estimate
 
     print(estimate(_layout(args)))
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from trainscape.verify import verify
+    from trainscape.results.verify import verify
 
     layout = _layout(args)
     complaints = verify(layout)
@@ -140,13 +140,13 @@ def _schema(_: argparse.Namespace) -> None:
 
 
 def _which(args: argparse.Namespace) -> None:
-    from trainscape.which import which
+    from trainscape.pipeline.which import which
 
     print(which(Path(args.file)))
 
 
 def _data(args: argparse.Namespace) -> None:
-    from trainscape import make
+    from trainscape.pipeline import make
 
     make.data(_layout(args), args.names, args.source, args.mirror)
 
@@ -158,7 +158,7 @@ def _targets(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from trainscape import make
+    from trainscape.pipeline import make
 
     if bool(args.paths) == bool(args.jobs):
         raise UserError("train: name cells, or a list of them by --jobs")
@@ -169,14 +169,14 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _propose(args: argparse.Namespace) -> None:
-    from trainscape.propose import propose
+    from trainscape.pipeline.propose import propose
 
     propose(_layout(args), args.file)
 
 
 def _make(args: argparse.Namespace) -> None:
-    from trainscape import make
     from trainscape.errors import unknown
+    from trainscape.pipeline import make
 
     stages = {
         f.__name__: f

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from benchmarks.eager import Outcome, drawn, made
 from trainscape import optimizers, schedules, workloads
-from trainscape.budget import Plan, validation_size
+from trainscape.cells.budget import Plan, validation_size
 from trainscape.engine import streams
 from trainscape.schedules import Clock
 

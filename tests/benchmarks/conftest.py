@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from trainscape import datasets, grid, hardware, plugins, study, workloads
-from trainscape.throughput import _request
+from trainscape import datasets, hardware, study, workloads
+from trainscape.cells import grid, plugins
+from trainscape.throughput import request as _request
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

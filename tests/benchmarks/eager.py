@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainscape import optimizers, schedules, workloads
-from trainscape.budget import Plan
+from trainscape.cells.budget import Plan
 from trainscape.engine import streams
 from trainscape.schedules import Clock
 
@@ -122,7 +122,7 @@ def train(spec: Mapping[str, Any], seed: int, splits: Splits, variant: str = "de
     """Train one seed of a cell to its end, with all its evaluations.
 
     Args:
-        spec: the cell (:meth:`trainscape.cell.Cell.spec`).
+        spec: the cell (:meth:`trainscape.cells.cell.Cell.spec`).
         seed: the seed.
         splits: its data.
         variant: which of ``torch.optim``'s implementations.

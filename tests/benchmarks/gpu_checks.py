@@ -15,15 +15,15 @@ import torch
 
 from benchmarks import synthetic
 from trainscape import optimizers, schedules, workloads
-from trainscape.budget import Plan
+from trainscape.cells.budget import Plan
 from trainscape.engine.graph import EAGER
-from trainscape.engine.train import Pack
+from trainscape.engine.pack import Pack
 from trainscape.engine.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trainscape.cell import TrialRecord
+    from trainscape.cells.cell import TrialRecord
 
 # rates at which each rule learns and none is near divergence
 RATES = {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.02}

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks.gpu_checks import Bench, Shape, crowd
-from trainscape.engine.packs import Packs
+from trainscape.engine.fused import Packs
 from trainscape.engine.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trainscape.cell import TrialRecord
+    from trainscape.cells.cell import TrialRecord
     from trainscape.engine.trial import Trial
 
 SHAPE = Shape("mnist-mlp", 64, 192, 1)

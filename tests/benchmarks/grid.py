@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import projects, workers
 from benchmarks.output import Result, Table
 from benchmarks.sample import by_steps, stratified
-from trainscape import grid, hardware, study
-from trainscape.identity import digest
-from trainscape.results import read_cell
+from trainscape import hardware, study
+from trainscape.cells import grid
+from trainscape.cells.identity import digest
+from trainscape.results.cell_files import read_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

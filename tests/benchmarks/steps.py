@@ -14,8 +14,8 @@ from benchmarks import ceilings, clock, synthetic
 from benchmarks.eager import Loop, fastest
 from benchmarks.floors import work
 from trainscape import optimizers, schedules, workloads
-from trainscape.budget import Plan
-from trainscape.engine.train import Pack
+from trainscape.cells.budget import Plan
+from trainscape.engine.pack import Pack
 from trainscape.engine.trial import Trial
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ import math
 import sys
 from pathlib import Path
 
-from trainscape import grid, study
-from trainscape.cell import Cell, TrialRecord
-from trainscape.identity import digest, identity
-from trainscape.layout import Layout
-from trainscape.results import CellRecord, claim, write_cell
+from trainscape import study
+from trainscape.cells import grid
+from trainscape.cells.cell import Cell, TrialRecord
+from trainscape.cells.identity import digest, identity
+from trainscape.pipeline.layout import Layout
+from trainscape.results.cell_files import CellRecord, claim, write_cell
 
 BACKEND = "stub"
 

@@ -18,11 +18,11 @@ import torch
 
 from trainscape import datasets, workloads
 from trainscape.engine.data import Split, prepare
-from trainscape.steptime.loop import Loop
-from trainscape.steptime.memory import peak
+from trainscape.throughput.loop import Loop
+from trainscape.throughput.memory import peak
 
 if TYPE_CHECKING:
-    from trainscape.throughput._request import Measurement, Request
+    from trainscape.throughput.request import Measurement, Request
 
 WARM_UP = 5  # steps: state is made, kernels are chosen, caches fill
 SHORTEST = 0.25  # of a block, in the trial run that the length of a block is reckoned from

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.clock import timed
-from trainscape import source
+from trainscape.cells import source
 
 if TYPE_CHECKING:
     from pathlib import Path

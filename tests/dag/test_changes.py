@@ -108,8 +108,8 @@ def test_deleted_data(project: Project) -> None:
 
 def test_comment_in_the_engine(project: Project) -> None:
     """A comment, a docstring or a blank line in the engine makes nothing again."""
-    project.edit("src/trainscape/engine/train.py", "import torch\n", "import torch  # really\n\n\n")
-    project.edit("src/trainscape/engine/train.py", '"""Train a pack', '"""Let a pack train')
+    project.edit("src/trainscape/engine/pack.py", "import torch\n", "import torch  # really\n\n\n")
+    project.edit("src/trainscape/engine/pack.py", '"""Train a pack', '"""Let a pack train')
     assert project.plan() == {}
     project.dvc("repro")
     assert project.work() == set()
@@ -118,14 +118,14 @@ def test_comment_in_the_engine(project: Project) -> None:
 def test_arithmetic_of_the_engine(project: Project) -> None:
     """Other arithmetic in the engine plans every cell again, under another digest."""
     before = set(project.cells())
-    project.edit("src/trainscape/engine/train.py", *ARITHMETIC)
+    project.edit("src/trainscape/engine/pack.py", *ARITHMETIC)
     assert project.plan()["train"] == 4
     assert before.isdisjoint(project.trainscape("cells", "--paths"))
 
 
 def test_installed_copy(project: Project) -> None:
     """The source beside the Snakefile counts, whatever copy is installed and shows progress."""
-    project.edit("src/trainscape/engine/train.py", *ARITHMETIC)
+    project.edit("src/trainscape/engine/pack.py", *ARITHMETIC)
     said = project.run("env", f"PYTHONPATH={ROOT / 'src'}", "snakemake", "--dry-run")
     assert re.search(r"^train +4$", said, flags=re.MULTILINE)
 

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainscape import optimizers, plugins, schedules, workloads
-from trainscape.budget import Plan
+from trainscape import optimizers, schedules, workloads
+from trainscape.cells import plugins
+from trainscape.cells.budget import Plan
 from trainscape.datasets import Arrays
 from trainscape.engine import device
 from trainscape.engine.data import prepare
-from trainscape.engine.train import fit
+from trainscape.engine.pack import fit
 from trainscape.engine.trial import Trial
 from trainscape.workloads import Metric, Workload
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from trainscape.cell import TrialRecord
+    from trainscape.cells.cell import TrialRecord
     from trainscape.engine.data import Splits
     from trainscape.engine.model import Stack
 

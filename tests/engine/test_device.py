@@ -14,10 +14,10 @@ import torch
 from engine import examples
 from engine.examples import OPTIMIZERS, trial
 from trainscape import workloads
-from trainscape.budget import Plan
+from trainscape.cells.budget import Plan
 from trainscape.engine import device
 from trainscape.engine.data import prepare
-from trainscape.engine.train import train
+from trainscape.engine.pack import train
 from trainscape.errors import UserError
 
 no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")

@@ -11,8 +11,8 @@ import torch
 from engine import examples
 from engine.examples import Task, task, trained
 from engine.test_bits import SIZES
+from trainscape.engine.pack import train
 from trainscape.engine.task import Task as EngineTask
-from trainscape.engine.train import train
 from trainscape.engine.trial import Trial
 from trainscape.engine.unfused import Single
 from trainscape.optimizers import Optimizer, registry

@@ -14,7 +14,7 @@ from engine import examples
 from engine.examples import task, trial
 from engine.tasks import batches, digits, line
 from trainscape.engine.model import build
-from trainscape.engine.train import train
+from trainscape.engine.pack import train
 from trainscape.errors import UserError
 from trainscape.optimizers import Optimizer
 

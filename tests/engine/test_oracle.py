@@ -18,18 +18,18 @@ from engine import examples
 from engine.examples import OPTIMIZERS, Task, task, trial
 from oracles import oracle
 from trainscape import datasets, workloads
+from trainscape.cells.imported import switch
 from trainscape.datasets import Raw
 from trainscape.engine import streams
 from trainscape.engine.data import Split, Splits
 from trainscape.engine.model import MaskedDropout, build
-from trainscape.engine.train import train
-from trainscape.imported import switch
+from trainscape.engine.pack import train
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from trainscape.cell import TrialRecord
+    from trainscape.cells.cell import TrialRecord
     from trainscape.datasets import Arrays
     from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload

@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from engine.examples import CPU
-from trainscape import datasets, grid, study
-from trainscape.cell import TrialRecord
-from trainscape.engine import packs, run, width
-from trainscape.engine.train import Pack
+from trainscape import datasets, study
+from trainscape.cells import grid
+from trainscape.cells.cell import TrialRecord
+from trainscape.engine import fused as packs
+from trainscape.engine import run, width
+from trainscape.engine.pack import Pack
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from trainscape.engine.run import train_cells
 from trainscape.workloads import Metric, Workload
 
 if TYPE_CHECKING:
-    from trainscape.cell import TrialRecord
+    from trainscape.cells.cell import TrialRecord
 
 RULES: dict[str, dict[str, Any]] = {
     "fused": {"name": "sgd", "weight_decay": 0.0},

@@ -17,8 +17,8 @@ from engine.examples import CPU, OPTIMIZERS, Task, task, trained, trial
 from engine.tasks import batches, digits, line
 from trainscape import workloads
 from trainscape.engine.model import build
+from trainscape.engine.pack import fit, train
 from trainscape.engine.run import train_cells
-from trainscape.engine.train import fit, train
 from trainscape.engine.trial import METRICS
 
 if TYPE_CHECKING:

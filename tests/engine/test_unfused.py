@@ -15,15 +15,16 @@ from engine import examples
 from engine.examples import CPU, Task, task, trial
 from engine.tasks import digits, line
 from engine.test_oracle import in_double
-from trainscape import grid, schedules, study
-from trainscape.cell import TrialRecord
+from trainscape import schedules, study
+from trainscape.cells import grid
+from trainscape.cells.cell import TrialRecord
+from trainscape.cells.imported import Imported
 from trainscape.engine import run
 from trainscape.engine import task as shared
-from trainscape.engine.train import train
+from trainscape.engine.pack import train
 from trainscape.engine.trial import METRICS, Trial
 from trainscape.engine.unfused import Single, Unfused
 from trainscape.errors import UserError
-from trainscape.imported import Imported
 
 if TYPE_CHECKING:
     from collections.abc import Callable

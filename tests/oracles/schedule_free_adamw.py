@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import schedulefree
 
-from trainscape.imported import switch
+from trainscape.cells.imported import switch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,10 @@ from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, repl
 from trainscape.analysis._scaling import ALL, RULES, rules, scaling
 from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
-from trainscape.analysis._tables import AXES, Row, frame, read_csv, records, write_csv
 from trainscape.analysis._timings import timings
 from trainscape.analysis._trajectories import decay, paths, traces
 from trainscape.analysis._trials import Entry, axes, steps_to_target, trials
+from trainscape.results.tables import AXES, Row, frame, read_csv, records, write_csv
 
 __all__ = [
     "ALL",

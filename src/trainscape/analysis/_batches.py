@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.analysis._tables import AXES, Row, frame, records
+from trainscape.results.tables import AXES, Row, frame, records
 
 if TYPE_CHECKING:
     import pandas as pd

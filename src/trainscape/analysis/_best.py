@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from trainscape.analysis._tables import AXES, Row, records
+from trainscape.results.tables import AXES, Row, records
 from trainscape.workloads import Metric, registry
 
 if TYPE_CHECKING:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
-from trainscape.analysis._tables import AXES, Row, frame
 from trainscape.analysis._trials import VALUES, Entry, axes
-from trainscape.budget import Plan, validation_size
+from trainscape.cells.budget import Plan, validation_size
+from trainscape.results.tables import AXES, Row, frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
-    from trainscape.results import TrialRecord
+    from trainscape.results.cell_files import TrialRecord
 
 HISTORIES = [name for name in VALUES if not name.startswith("fit_")]  # scored once, at the end
 COLUMNS = (*AXES, "seed", "step", "epoch", *HISTORIES)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis._best import best, edge
 from trainscape.analysis._summary import grouped
-from trainscape.analysis._tables import Row, records
+from trainscape.results.tables import Row, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from trainscape.analysis._best import best
 from trainscape.analysis._range_curve import range_curve
 from trainscape.analysis._summary import grouped
-from trainscape.analysis._tables import Row, frame, records
 from trainscape.analysis._trials import axes
-from trainscape.cell import SHORT
+from trainscape.hashing import SHORT
+from trainscape.results.tables import Row, frame, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

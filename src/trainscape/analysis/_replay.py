@@ -10,7 +10,7 @@ from scipy.special import bdtr
 
 from trainscape.analysis._best import best, metric
 from trainscape.analysis._summary import grouped
-from trainscape.analysis._tables import Row, frame, records
+from trainscape.results.tables import Row, frame, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ import numpy as np
 
 from trainscape.analysis._best import metric, validated
 from trainscape.analysis._summary import grouped
-from trainscape.analysis._tables import Row, frame, records
+from trainscape.results.tables import Row, frame, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.analysis._best import best
-from trainscape.analysis._tables import AXES, Row
+from trainscape.results.tables import AXES, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from trainscape.analysis._tables import AXES, Row, frame, records
+from trainscape.results.tables import AXES, Row, frame, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

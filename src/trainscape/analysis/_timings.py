@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis._metrics import choose, nested
-from trainscape.analysis._tables import AXES, Row, frame, records
+from trainscape.results.tables import AXES, Row, frame, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape import grid, schedules
-from trainscape.analysis._tables import AXES, Row, frame
+from trainscape import schedules
 from trainscape.analysis._trials import Entry, axes
+from trainscape.cells import grid
+from trainscape.results.tables import AXES, Row, frame
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from trainscape.results import TrialRecord
+    from trainscape.results.cell_files import TrialRecord
 
 
 def traces(entries: Iterable[Entry]) -> pd.DataFrame:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainscape.analysis._tables import AXES, Row, frame
-from trainscape.cell import SHORT, Cell
+from trainscape.hashing import SHORT
+from trainscape.results.tables import AXES, Row, frame
 from trainscape.workloads import Metric, registry
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from trainscape.results import CellRecord, TrialRecord
+    from trainscape.cells.cell import Cell
+    from trainscape.results.cell_files import CellRecord, TrialRecord
 
 VALUES = (
     "val_loss",

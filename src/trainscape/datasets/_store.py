@@ -15,7 +15,7 @@ from trainscape.datasets._base import Arrays, Dataset, Raw, registry
 from trainscape.datasets._fit import NAMES
 from trainscape.errors import UserError
 from trainscape.files import replacing
-from trainscape.lines import telling
+from trainscape.user_lines import telling
 
 STATED = ("made_from", "content")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from trainscape.errors import UserError
-from trainscape.lines import line_of, line_where, told
+from trainscape.user_lines import line_of, line_where, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trainscape.budget import Plan
+    from trainscape.cells.budget import Plan
     from trainscape.optimizers import Optimizer
     from trainscape.workloads import Workload
 

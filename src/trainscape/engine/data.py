@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from trainscape.budget import validation_size
+from trainscape.cells.budget import validation_size
 from trainscape.engine import streams
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from trainscape.engine.tape import record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from trainscape.engine.pack import Pack
     from trainscape.engine.tape import Work
-    from trainscape.engine.train import Pack
 
 
 class Feed:

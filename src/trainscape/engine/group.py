@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainscape.engine.blame import blamed_rule, idle
-from trainscape.lines import telling
+from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainscape.cell import import_path
+from trainscape.cells.cell import import_path
 from trainscape.engine.task import Task
 from trainscape.errors import Failures
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from trainscape.cell import TrialRecord
+    from trainscape.cells.cell import TrialRecord
     from trainscape.datasets import Arrays
     from trainscape.engine.trial import Trial
 
@@ -55,7 +55,7 @@ def train_cells(
     """Train cells of one workload, batch size, budget and validation share.
 
     Args:
-        specs: the cells (:meth:`trainscape.cell.Cell.spec`).
+        specs: the cells (:meth:`trainscape.cells.cell.Cell.spec`).
         arrays: the workload's dataset.
         on: where to train.
         progress: called after every evaluation with the steps done and in all, of all trials.
@@ -96,7 +96,7 @@ def train_cells(
 
 def _engine(task: Task, fused: bool, width: int | None) -> Engine:
     if fused:
-        from trainscape.engine.packs import Packs
+        from trainscape.engine.fused import Packs
 
         return Packs(task, width)
     from trainscape.engine.unfused import Unfused

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainscape import schedules, workloads
-from trainscape.budget import Plan
+from trainscape.cells.budget import Plan
 from trainscape.engine.data import prepare
 from trainscape.engine.trial import Trial
 
@@ -44,7 +44,7 @@ class Task:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], arrays: Arrays, on: torch.device) -> Task:
-        """The task of a cell (:meth:`trainscape.cell.Cell.spec`) and of all that train with it."""
+        """The task of a cell (``Cell.spec``) and of all that train with it."""
         workload = workloads.registry.get(spec["workload"])
         splits = prepare(arrays, workload, spec["validation"], on)
         size = len(splits.train.y)

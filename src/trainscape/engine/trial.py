@@ -11,7 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from trainscape.budget import Plan
+    from trainscape.cells.budget import Plan
     from trainscape.engine.data import Split
     from trainscape.optimizers import Optimizer
     from trainscape.schedules import Schedule

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainscape.cell import TrialRecord
+from trainscape.cells.cell import TrialRecord
+from trainscape.cells.imported import Imported, needs_closure, switch
 from trainscape.engine import device, streams
 from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
 from trainscape.engine.model import build, draw, dropouts_of
 from trainscape.engine.task import trials
 from trainscape.engine.trial import METRICS, averages, outputs, scored
-from trainscape.imported import Imported, needs_closure, switch
-from trainscape.lines import telling
 from trainscape.schedules import Clock
+from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from trainscape.engine.model import build
+from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
-from trainscape.engine.train import Pack
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trainscape.budget import Plan
+    from trainscape.cells.budget import Plan
     from trainscape.engine.data import Splits
     from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload

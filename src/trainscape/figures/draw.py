@@ -5,17 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import (
-    AXES,
-    Row,
-    best,
-    grouped,
-    metric,
-    records,
-    trained,
-    validated,
-    whole,
-)
+from trainscape.analysis import AXES, Row, best, grouped, metric, records, trained, validated, whole
 from trainscape.figures.cells import key, labels, timed
 from trainscape.figures.curves import curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale

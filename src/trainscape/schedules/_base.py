@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from trainscape.checks import refusal
 from trainscape.errors import UserError
-from trainscape.lines import telling
 from trainscape.schedules._duration import durations, parse
+from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

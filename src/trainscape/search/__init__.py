@@ -4,8 +4,8 @@ Pure: results go in, proposals come out, and nothing is read or written here. Op
 when a search begins, since listing a grid must stay cheap.
 """
 
-from trainscape.search._propose import Search, proposals
-from trainscape.search._samplers import METHODS
-from trainscape.search._space import Combination, Space
+from trainscape.search.proposals import Search, proposals
+from trainscape.search.samplers import METHODS
+from trainscape.search.space import Combination, Space
 
 __all__ = ["METHODS", "Combination", "Search", "Space", "proposals"]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from trainscape.search._propose import Search
-from trainscape.search._samplers import METHODS
+from trainscape.search.proposals import Search
+from trainscape.search.samplers import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from trainscape.search._space import Space
+    from trainscape.search.space import Space
 
 # How many runs stand for one: a proposal by TPE takes 10 ms, by a Gaussian process 150 ms, by the
 # others 2 to 4 ms (measured on a grid of 840 cells, among the first 100).

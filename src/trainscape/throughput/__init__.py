@@ -5,7 +5,7 @@ plain PyTorch loop for every (workload, optimizer, batch size) of a study, and t
 named after the hardware and after all that decides the numbers.
 """
 
-from trainscape.throughput._identity import digest, path
-from trainscape.throughput._measure import measure
+from trainscape.throughput.identity import digest, path
+from trainscape.throughput.measure import measure
 
 __all__ = ["digest", "measure", "path"]

@@ -1,0 +1,1 @@
+"""A study -> its cells, and what each is known by."""

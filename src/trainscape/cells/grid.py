@@ -1,0 +1,192 @@
+"""From a study to its cells: names are resolved and every combination is checked beforehand."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from trainscape import datasets, hardware, schedules, workloads
+from trainscape.cells import plugins, tryout
+from trainscape.cells.budget import Plan, validation_size
+from trainscape.cells.cell import Cell
+from trainscape.cells.parts import optimizer_parts, schedule_parts
+from trainscape.errors import UserError, unknown
+from trainscape.schedules import Clock
+from trainscape.study.axes import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from trainscape.cells.cell import Part
+    from trainscape.registry import Registry
+    from trainscape.schedules import Schedule
+    from trainscape.study import Study
+
+
+def cells(study: Study) -> list[Cell]:
+    """Every cell of the study, workload by workload, in the order of its axes.
+
+    Raises:
+        UserError: a name, hyperparameter or combination is not valid.
+    """
+    _check_precision(study)
+    plugins.load(study.plugins)
+    opts = optimizer_parts(study)
+    shapes = schedule_parts(study)
+    rates = _rates(study, opts)
+    _check_targets(study)
+    grid = [
+        Cell(
+            workload=workload,
+            optimizer=optimizer,
+            batch_size=_size(batch_size, workload, study),
+            lr=lr,
+            schedule=schedule,
+            seeds=study.seed_list(),
+            budget=study.budget.spec(),
+            validation=study.validation,
+            evaluate_every=study.evaluate_every,
+            precision=study.precision,
+            trace_every=study.trace_every,
+        )
+        for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
+        for lr, schedule in product(rates[optimizer.label], shapes)
+    ]
+    _check_plans(grid)
+    tryout.step(study, opts)
+    _check_searches(study, len(grid) // len(study.workloads))
+    return grid
+
+
+def plan(cell: Cell) -> Plan:
+    """The steps of each of the cell's trials.
+
+    Raises:
+        UserError: the validation share leaves a split without examples, or a batch is too large.
+    """
+    size = datasets.registry.get(workloads.registry.get(cell.workload).dataset).train
+    held = validation_size(size, cell.validation)
+    if cell.validation and not 0 < held < size:
+        least = float(f"{1 / size:.1g}")
+        share = f", or a share from {least} to {1 - least}" if size > 1 else ""
+        raise UserError(
+            f"validation: {cell.validation} of the examples of {cell.workload!r} ({size}) leaves a "
+            f"split without any; choose 0{share}"
+        )
+    if cell.batch_size > size - held:
+        raise UserError(
+            f"grid.batch_size: {cell.batch_size} is more than {cell.workload!r} has training "
+            f"examples; choose at most {size - held}"
+        )
+    return Plan(size - held, cell.batch_size, cell.budget, cell.evaluate_every)
+
+
+def make(part: Part, registry: Registry[Any]) -> Any:
+    """The optimizer or schedule that a part names."""
+    return registry.get(part.name)(**part.params)
+
+
+def targets(study: Study) -> dict[str, float]:
+    """The validation metric that each workload is to reach."""
+    own = {name: workloads.registry.get(name, "workloads").target for name in study.workloads}
+    return {**own, **study.target}
+
+
+def _check_precision(study: Study) -> None:
+    """Refuse tf32 where no GPU can be meant; ``device: cuda`` may be found by a launcher."""
+    if study.precision != "tf32" or study.device == "cuda":
+        return
+    if study.device == "cpu" or hardware.gpus() is None:
+        without = "device is 'cpu'" if study.device == "cpu" else "no GPU is seen here"
+        raise UserError(f"precision: 'tf32' needs CUDA, and {without}; choose 'fp32' or 'bf16'")
+
+
+def _size(batch_size: int | str, workload: str, study: Study) -> int:
+    """Examples a step; ``full`` is the whole training split, and refused beside its number."""
+    if batch_size != "full":
+        return int(batch_size)
+    size = datasets.registry.get(workloads.registry.get(workload).dataset).train
+    full = size - validation_size(size, study.validation)
+    if full in study.grid.batch_size:
+        raise UserError(f"grid.batch_size: 'full' is {full} for {workload!r}; remove one of them")
+    return full
+
+
+def _rates(study: Study, opts: list[Part]) -> dict[str, list[float]]:
+    """The peak rates of every optimizer, by label."""
+    lr = study.grid.lr
+    labels = [part.label for part in opts]
+    if not isinstance(lr, dict):
+        return dict.fromkeys(labels, _values(lr))
+    for label in lr:
+        if label not in labels:
+            raise unknown("grid.lr", label, [*labels, "log"])
+    for label in labels:
+        if label not in lr:
+            raise UserError(f"grid.lr: has no rates for optimizer {label!r}; add '{label}: [...]'")
+    return {label: _values(lr[label]) for label in labels}
+
+
+def _values(rates: list[float] | Log) -> list[float]:
+    return rates.values() if isinstance(rates, Log) else list(rates)
+
+
+def _check_targets(study: Study) -> None:
+    for name in study.workloads:
+        workloads.registry.get(name, "workloads")
+    for name, value in study.target.items():
+        if name not in study.workloads:
+            raise unknown("target", name, study.workloads)
+        metric = workloads.registry.get(name).metric
+        if metric.unit == "fraction" and not 0 <= value <= 1:
+            near = f"did you mean {value / 100}?" if 1 < value <= 100 else "choose one from 0 to 1"
+            raise UserError(f"target.{name}: {value} is no {metric.name}; {near}")
+    if study.target and not study.validation:
+        raise UserError(
+            f"target: {study.target} needs a validation split; "
+            "set validation above 0 or remove target"
+        )
+
+
+def _check_searches(study: Study, cells: int) -> None:
+    """A search, or its replay, has something to go by, and a grid larger than itself."""
+    searched = study.design != "grid"
+    for key, used in (("design", searched), ("replay.enabled", study.replay.enabled)):
+        if used and not study.validation:
+            raise UserError(f"{key}: a search needs a validation split; set validation above 0")
+    if searched and study.replay.enabled:
+        raise UserError("replay.enabled: needs every cell of the grid; set design: grid")
+    if searched and study.figures:
+        named = ", ".join(study.figures)
+        raise UserError(f"figures: {named} need every cell of the grid; set design: grid")
+    if study.design != "grid" and study.design.trials > cells:
+        raise UserError(
+            f"design.trials: {study.design.trials} is more than the {cells} cells of the grid; "
+            f"choose at most {cells}, or design: grid"
+        )
+
+
+def _check_plans(grid: list[Cell]) -> None:
+    """Every batch size fits its data and every schedule its run."""
+    for cell in _distinct_runs(grid):
+        steps = plan(cell)
+        schedule: Schedule = make(cell.schedule, schedules.registry)
+        if schedule.reacts and not cell.validation:
+            raise UserError(
+                f"validation: {cell.validation:g} leaves schedule {cell.schedule.label!r} no loss "
+                "to follow; choose a share such as 0.2, or remove it from grid.schedule"
+            )
+        try:
+            schedule.check(Clock(steps.epoch, steps.total))
+        except UserError as error:
+            at = f"batch_size {cell.batch_size} of {cell.workload!r}"
+            raise UserError(f"grid.schedule: {error} (with {at})") from None
+
+
+def _distinct_runs(grid: list[Cell]) -> Iterator[Cell]:
+    seen = set()
+    for cell in grid:
+        key = (cell.workload, cell.batch_size, cell.schedule.label)
+        if key not in seen:
+            seen.add(key)
+            yield cell

@@ -1,0 +1,82 @@
+"""Optimizers that a study names by import path: any ``torch.optim.Optimizer``.
+
+They are no part of a registry and have no update rule of ours; a part of that kind is called
+``torch``. Nothing here imports torch before a study names such an optimizer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from trainscape.cells.cell import TORCH
+from trainscape.cells.locate import locate
+from trainscape.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Imported(Optimizer):
+    """A ``torch.optim.Optimizer`` by its import path.
+
+    Args:
+        path: ``package.module.Class``.
+        arguments: the hyperparameters that the study gives, as plain data.
+    """
+
+    name: ClassVar[str] = TORCH
+
+    path: str
+    arguments: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Imported:
+        """The optimizer that a part's spec states."""
+        given = {key: value for key, value in spec.items() if key not in ("name", "torch")}
+        return cls(spec["torch"], given)
+
+    def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+        """The optimizer itself, at the learning rate ``lr``."""
+        _without_compiler()
+        arguments = {key: _tuples(value) for key, value in self.arguments.items()}
+        made: torch.optim.Optimizer = locate(self.path)(params, lr=lr, **arguments)
+        return made
+
+    def __str__(self) -> str:
+        return self.path
+
+
+def _without_compiler() -> None:
+    """Keep torch from importing its compiler, 2 s a process, where an optimizer is only tried out.
+
+    The method that guards itself against it looks here for the guard; nothing of ours is compiled.
+    """
+    from torch.optim import Optimizer as Base
+
+    own = getattr(Base.add_param_group, "__wrapped__", Base.add_param_group)
+    if not hasattr(own, "__dynamo_disable"):
+        setattr(own, "__dynamo_disable", own)
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, which is what optimizers take for βs and the like."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step evaluates the model by itself, as L-BFGS's does."""
+    taken = inspect.signature(optimizer.step).parameters.get("closure")
+    return taken is not None and taken.default is inspect.Parameter.empty
+
+
+def switch(optimizer: torch.optim.Optimizer, training: bool) -> None:
+    """Bring an optimizer that holds two sets of weights (Schedule-Free) to the one that is due."""
+    change = getattr(optimizer, "train" if training else "eval", None)
+    if callable(change):
+        change()

@@ -1,0 +1,213 @@
+"""The source that decides a result, as a hash: comments, docstrings and layout don't count.
+
+A file's hash is taken over our own walk of its syntax tree (``ast.dump`` changed its output between
+Python versions). A module's closure is every first-party module that it imports, in turn, found
+by reading import statements: nothing is imported to find out. A plugin's own modules are those that
+lie beside it or below.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape.cells.source_facts import Facts, Known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PACKAGE = Path(__file__).resolve().parents[1]
+known = Known(Path(".snakemake/trainscape/source.json"), reader=Path(__file__))
+
+# First-party modules that training loads and that are not hashed, each with its reason.
+EXCLUDED = {
+    "trainscape": "holds the version only",
+    "trainscape.errors": "words for messages",
+    "trainscape.files": "writes files",
+    "trainscape.hashing": "hashes: what it says stands in the digest itself",
+    "trainscape.user_lines": "words for messages",
+    "trainscape.checks": "refuses bad hyperparameters",
+    "trainscape.registry": "looks names up",
+    "trainscape.cells": "holds no code",
+    "trainscape.cells.locate": "finds an optimizer by the path that stands in the digest itself",
+    "trainscape.cells.plugins": "imports files, which are hashed themselves",
+    "trainscape.cells.source": "hashes source: what it says stands in the digest itself",
+    "trainscape.cells.source_facts": "remembers what the above has read",
+    "trainscape.cells.cell": "names and identity: what it says stands in the digest itself",
+    "trainscape.optimizers": "exports names",
+    "trainscape.schedules": "exports names",
+    "trainscape.workloads": "exports names",
+    "trainscape.engine": "holds no code",
+    "trainscape.engine.blame": "words for messages",
+    "trainscape.engine.device": "chooses where to run; the backend stands in every cell",
+    "trainscape.engine.run": "hands every cell to the engine of its kind",
+    "trainscape.engine.graph": "replays what a GPU ran, kernel by kernel",
+    "trainscape.engine.width": "how many trials train together: no number depends on it",
+}
+DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them
+
+
+def closure(entries: Iterable[Path]) -> dict[str, str]:
+    """The hash of every first-party module that the files ``entries`` need, by name.
+
+    Args:
+        entries: source files, of this package or plugins. Imports are looked up in this package
+            and, for a plugin and what it imports, in the plugin's folder.
+
+    Raises:
+        SyntaxError: a file is not Python.
+    """
+    found: dict[str, set[str]] = {}
+    for name, path in {pair for entry in entries for pair in _reached(entry.resolve())}:
+        if name not in EXCLUDED:
+            found.setdefault(name, set()).add(file_hash(path))
+    known.save()
+    return {name: "+".join(sorted(hashes)) for name, hashes in sorted(found.items())}
+
+
+@cache
+def _reached(entry: Path) -> frozenset[tuple[str, Path]]:
+    """The names and files of all modules that a file needs, itself among them."""
+    root = entry.parent
+    seen: dict[Path, str] = {}
+    todo = [entry]
+    while todo:
+        path = todo.pop()
+        name = module_name(path, root)
+        if path in seen or name.startswith(DATASETS):
+            continue
+        seen[path] = name
+        todo += imports(path, root)
+    return frozenset((name, path) for path, name in seen.items())
+
+
+@cache
+def _facts(path: Path) -> Facts:
+    """What there is to know of a file; it is parsed only where its content was never seen."""
+    content = path.read_bytes()
+
+    def read() -> Facts:
+        tree = ast.parse(content, str(path))
+        meaning = hashlib.sha256("".join(_walk(tree)).encode()).hexdigest()
+        return Facts(meaning, sorted(set(_imported_names(tree))))
+
+    return known.get(content, read)
+
+
+def module_name(path: Path, root: Path) -> str:
+    """The dotted name of a file of this package; a plugin's file below its folder ``root``.
+
+    A plugin keeps its name, and so its cells their digests, wherever the folder lies.
+    """
+    if not path.is_relative_to(PACKAGE):
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def file_hash(path: Path) -> str:
+    """The sha256 (hex) of a file's meaning: see :func:`canonical_source`."""
+    return _facts(path).meaning
+
+
+@cache
+def imports(path: Path, root: Path) -> tuple[Path, ...]:
+    """The first-party files that ``path`` imports, whether at its top or inside a function.
+
+    Args:
+        path: a source file.
+        root: the folder that a plugin's absolute imports start from.
+    """
+    files: set[Path] = set()
+    for level, name in _facts(path).imports:
+        if level:
+            files.update(_locate(name, path.parents[level - 1]))
+        elif name.split(".")[0] == PACKAGE.name:
+            files.update(_locate(name, PACKAGE.parent))
+        elif not path.is_relative_to(PACKAGE):  # this package imports its own by full name only
+            files.update(_locate(name, root))
+    return tuple(sorted(files))
+
+
+def canonical_source(text: str, name: str = "<source>") -> str:
+    """Python source as a text that only a change of meaning changes.
+
+    Left out: comments, docstrings, layout, and what only type checkers read (``if TYPE_CHECKING``).
+    ``name`` is what a syntax error calls it.
+    """
+    return "".join(_walk(ast.parse(text, name)))
+
+
+def _walk(node: object) -> Iterator[str]:
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for name in sorted(node._fields):
+            value = getattr(node, name, None)
+            if name == "body" and isinstance(value, list):
+                value = [
+                    child for child in _without_docstring(node, value) if not _for_types(child)
+                ]
+            if isinstance(node, ast.JoinedStr):  # Python 3.12.1 adds an empty one to some
+                value = [child for child in node.values if getattr(child, "value", None) != ""]
+            # Empty fields are left out, so that one added by a later Python changes nothing.
+            if (value is None or value == []) and not isinstance(node, ast.Constant):
+                continue
+            yield f" {name}="
+            yield from _walk(value)
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for child in node:
+            yield from _walk(child)
+        yield "]"
+    else:
+        yield f"{type(node).__name__}:{node!r}"
+
+
+def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
+    documented = isinstance(
+        node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    )
+    return body[1:] if documented and ast.get_docstring(node, clean=False) is not None else body  # type: ignore[arg-type]
+
+
+def _for_types(node: ast.AST) -> bool:
+    if not isinstance(node, ast.If) or node.orelse:
+        return False
+    name = node.test.attr if isinstance(node.test, ast.Attribute) else node.test
+    return name == "TYPE_CHECKING" or (isinstance(name, ast.Name) and name.id == "TYPE_CHECKING")
+
+
+def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Level (leading dots) and dotted name of all that may be modules.
+
+    Of ``from a import b`` that is ``a.b``: whoever locates it meets ``a`` on the way.
+    """
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if _for_types(node):
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = [node.module] if node.module else []
+            yield from ((node.level, ".".join([*base, alias.name])) for alias in node.names)
+        todo += ast.iter_child_nodes(node)
+
+
+@cache
+def _locate(name: str, folder: Path) -> tuple[Path, ...]:
+    """The files below ``folder`` that importing ``name`` runs: its packages', then its own."""
+    found = []
+    stem = folder
+    for part in name.split("."):
+        stem /= part
+        for file in (stem / "__init__.py", stem.with_name(f"{part}.py")):
+            if file.is_file():
+                found.append(file.resolve())
+                break
+    return tuple(found)

@@ -1,0 +1,342 @@
+"""Train a pack: all trials of one workload and batch size, step by step as one tensor program.
+
+A trial's numbers do not depend on what it is trained with. Three rules keep that true on the CPU:
+one thread and MKL's strict mode (:mod:`trainscape.engine.device`); every operation acts on each
+trial by itself (batched products over the leading axis) or on each element; and where the last
+elements of a tensor round otherwise, they are nobody's (:mod:`trainscape.engine.spares`).
+
+Whatever a step needs lies in tensors that stay where they are, the number of the step among them.
+So the model's part is recorded once (:mod:`trainscape.engine.tape`), and on a GPU the whole step.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from trainscape.cells.cell import TrialRecord
+from trainscape.engine import streams
+from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
+from trainscape.engine.feed import Chunk, Feed
+from trainscape.engine.graph import Replay
+from trainscape.engine.group import Group
+from trainscape.engine.model import Stack
+from trainscape.engine.spares import spares
+from trainscape.engine.trial import METRICS, averages, outputs, scored
+from trainscape.engine.writer import Arena
+from trainscape.schedules import Clock
+from trainscape.user_lines import telling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from trainscape.cells.budget import Plan
+    from trainscape.engine.data import Split, Splits
+    from trainscape.engine.trial import Trial
+    from trainscape.workloads import Workload
+
+
+class Pack:
+    """Trials in training; :meth:`load` them, then :meth:`train`, as often as there are more.
+
+    Args:
+        workload: the model, loss and metric.
+        splits: the data, scaled, on the device to train on.
+        plan: steps and evaluations.
+        width: how many trials.
+        precision: ``fp32``, ``tf32`` or ``bf16``.
+        trace: the loss of every so many steps is kept, from the first on; 0 for none.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        splits: Splits,
+        plan: Plan,
+        width: int,
+        precision: str = "fp32",
+        trace: int = 0,
+    ) -> None:
+        self.workload, self.splits, self.plan = workload, splits, plan
+        self.device = device = splits.train.x.device
+        self.precision, self.trace = precision, trace
+        with blaming(workload, plan):
+            self.stack = Stack(workload.build, width, splits.train.x[:2])
+        self.arena = Arena()
+        self.feeds: dict[int, Feed] = {}
+        self.chunks: dict[int, Chunk] = {}
+        self.trials: Sequence[Trial] = ()
+        self.seed_of = torch.zeros(width, dtype=torch.int64, device=device)
+        self.lr = torch.zeros(width, 1, dtype=self.stack.blocks[0].dtype, device=device)
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)  # the step within its epoch
+        self.first = torch.zeros(1, dtype=torch.int64, device=device)  # the step its epoch began at
+        self.loss_sum = torch.zeros(width, dtype=torch.float64, device=device)
+        self.finite = torch.zeros(width, dtype=torch.int64, device=device)  # steps with such a sum
+        self.losses_of = self.lr.new_zeros(plan.epoch if trace else 0, width)  # an epoch's steps
+
+    def load(self, trials: Sequence[Trial]) -> None:
+        """Start with these trials, as many as the pack is wide.
+
+        Args:
+            trials: any; neighbours with equal optimizers are updated together.
+        """
+        self.trials = trials
+        self.seeds = sorted({t.seed for t in trials})
+        self.seed_of.copy_(torch.tensor([self.seeds.index(t.seed) for t in trials]))
+        with blaming(self.workload, self.plan):
+            self.stack.load([t.seed for t in trials])
+        self.groups = self._groups()
+        self.factors = self._factors()
+        self.keys = {
+            layer: torch.tensor(
+                [streams.derive(s, "dropout", layer) for s in self.seeds], device=self.device
+            )
+            for layer in self.stack.dropouts
+        }
+        self.order = torch.zeros(
+            len(self.seeds), self.plan.examples, dtype=torch.int64, device=self.device
+        )
+        self.rates = self.lr.new_zeros(self.plan.epoch, len(trials))
+        self.replays: dict[object, Replay] = {}
+        self.loss_sum.zero_()
+        self.finite.zero_()
+        self.loss_count = 0
+        self.diverged_at = torch.zeros_like(self.finite)
+        self.history: list[dict[str, list[float]]] = []
+        self.scale = torch.ones(len(trials), dtype=torch.float64)
+        self.epoch, self.done = range(0), 0
+        self.traces: list[list[float]] = []
+        self.paths = [self._weights()]
+
+    def train(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[TrialRecord]:
+        """Train to the end of the plan, or until all have diverged; every trial's record.
+
+        Args:
+            progress: called after every evaluation with the steps done and in all.
+        """
+        evaluations = set(self.plan.evaluations)
+        with out_of_memory():
+            for k in range(self.plan.total):
+                self.step(k)
+                if k + 1 in evaluations:
+                    self.evaluate(k + 1)
+                    progress(k + 1, self.plan.total)
+                    if bool((self.diverged_at > 0).all()):
+                        break
+        self._close()
+        return self.records()
+
+    def step(self, k: int) -> None:
+        """Train every trial on its next batch; ``k`` counts from 0."""
+        epoch, i = divmod(k, self.plan.epoch)
+        if i == 0:
+            self._open(epoch)
+        rest = self.plan.examples - i * self.plan.batch_size
+        size = min(self.plan.batch_size, rest)
+        if size not in self.feeds:
+            self.feeds[size] = Feed(self, size)
+        self._replay(size, partial(self._advance, self.feeds[size]))
+        self.loss_count += 1
+        self.done = k + 1
+
+    @torch.no_grad()
+    def _advance(self, feed: Feed) -> None:
+        """A step, on the device alone: nothing here depends on the step but through tensors."""
+        losses, *grads = feed.next()
+        torch.index_select(self.rates, 0, self.at, out=self.lr.view(1, -1))
+        for group in self.groups:
+            group.update(grads, self.lr, self.at)
+        if self.trace:
+            self.losses_of.index_copy_(0, self.at, losses[None])
+        self.loss_sum.add_(losses)
+        self.finite.add_(self.loss_sum.isfinite())  # once not finite, a sum stays so
+        self.at.add_(1)
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> None:
+        """Add one entry to every trial's history, after ``step`` steps."""
+        splits = scored(step, self.plan)
+        values, finite = self._replay(splits, partial(self._scores, splits))
+        entry = {"train_loss": self.loss_sum / self.loss_count, **values}
+        running = self.diverged_at == 0
+        lost = running & ~self.loss_sum.isfinite()
+        self.diverged_at[lost] = self.finite[lost] + 1
+        self.diverged_at[running & ~lost & ~finite] = step
+        self.history.append({name: found.tolist() for name, found in entry.items()})
+        self.paths.append(self._weights())
+        self.loss_sum.mul_(0)  # keeps what is not finite
+        self.loss_count = 0
+        self._react()
+
+    def records(self) -> list[TrialRecord]:
+        """Every trial's record; a diverged trial's history ends at the last finite evaluation."""
+        records = []
+        for i, (trial, at) in enumerate(zip(self.trials, self.diverged_at.tolist(), strict=True)):
+            length = sum(1 for s in self.plan.evaluations if s < at) if at else len(self.history)
+            history = {
+                name: [entry[name][i] for entry in self.history[:length] if name in entry]
+                for name in METRICS
+            }
+            status = "diverged" if at else "ok"
+            trace = list(takewhile(math.isfinite, (losses[i] for losses in self.traces)))
+            path = [weights[i] for weights in self.paths[: length + 1] if weights]
+            records.append(
+                TrialRecord(trial.seed, status, at or None, **history, trace=trace, path=path)
+            )
+        return records
+
+    def losses(self, x: Tensor, y: Tensor, masks: dict[str, Tensor]) -> Tensor:
+        """The training losses (T,) of the trials' own batches (T, B, …)."""
+        return vmap(self.workload.loss)(self._outputs(x, masks, training=True), y)
+
+    @torch.no_grad()
+    def values(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        """The loss and metric (T,) of examples (B, …), the same for every trial."""
+        # expanded, never shared: one product over all trials would round by the pack's width
+        width = self.stack.width
+        xs, ys = x.expand(width, *x.shape), y.expand(width, *y.shape)
+        output = self._outputs(xs, {}, training=False)
+        return [vmap(of)(output, ys) for of in (self.workload.loss, self.workload.metric.compute)]
+
+    def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
+        forward = partial(self.stack.forward, x, masks, training)
+        return outputs(forward, self.precision, self.device)
+
+    def _open(self, epoch: int) -> None:
+        """Lay out what an epoch needs: each seed's order, and the rates of every step."""
+        self._close()
+        self.epoch = steps = range(epoch * self.plan.epoch, (epoch + 1) * self.plan.epoch)
+        orders = [streams.permutation(self.plan.examples, s, "order", epoch) for s in self.seeds]
+        self.order.copy_(torch.stack(orders))
+        self.first.fill_(steps.start)
+        self.at.zero_()
+        self._set_rates()
+        for group in self.groups:
+            group.open(steps)
+
+    def _close(self) -> None:
+        """Keep what the epoch before has left to trace."""
+        if self.trace:
+            rows = slice(-self.epoch.start % self.trace, self.done - self.epoch.start, self.trace)
+            self.traces += self.losses_of[rows].tolist()
+
+    def _set_rates(self) -> None:
+        """Lay out the rates of the epoch's steps."""
+        rates = self._rates(self.epoch)
+        self.rates[: len(rates)].copy_(rates)
+
+    def _react(self) -> None:
+        """Let the schedules that follow the validation loss set the rates of what is left."""
+        before = self.scale.clone()
+        for i, trial in enumerate(self.trials):
+            if trial.schedule.reacts:
+                losses = [entry["val_loss"][i] for entry in self.history]
+                with telling(f"schedule {trial.schedule.name!r}"):
+                    self.scale[i] = trial.schedule.feedback(losses)
+        if not torch.equal(before, self.scale):
+            self._set_rates()
+
+    def _weights(self) -> list[list[float]]:
+        """Every trial's parameters, if the workload's path is to be kept."""
+        return self.stack.flat.tolist() if self.workload.path else []
+
+    def _factors(self) -> Tensor:
+        """What every schedule of the pack makes of its peak rate, (schedules, steps) float64."""
+        clock = Clock(self.plan.epoch, self.plan.total)
+        self.shapes = list(dict.fromkeys(t.schedule for t in self.trials))
+        return torch.tensor([shape.table(clock) for shape in self.shapes], dtype=torch.float64)
+
+    def _rates(self, steps: range) -> Tensor:
+        """The learning rate of every step and trial (steps, T)."""
+        factors = self.factors[:, steps.start : steps.stop]
+        rates = factors[[self.shapes.index(t.schedule) for t in self.trials]]
+        peaks = torch.tensor([t.lr for t in self.trials], dtype=torch.float64) * self.scale
+        return (rates * peaks[:, None]).T
+
+    def _groups(self) -> list[Group]:
+        """Runs of equal optimizers."""
+        optimizers = [t.optimizer for t in self.trials]
+        ends = [i for i in range(1, len(optimizers)) if optimizers[i] != optimizers[i - 1]]
+        parts = map(slice, [0, *ends], [*ends, len(optimizers)])
+        groups = []
+        for part in parts:
+            optimizer = optimizers[part.start]
+            try:
+                groups.append(Group(optimizer, part, self.stack))
+            except Exception as error:
+                raise blamed_rule(optimizer, error) from error
+        return groups
+
+    @torch.no_grad()
+    def _scores(self, splits: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
+        """Each split's mean loss and metric (T,) float64, and which trials are finite in all."""
+        found: dict[str, Tensor] = {}
+        replaced = [pair for group in self.groups for pair in group.swap()]
+        for name in splits:
+            split: Split = getattr(self.splits, name)
+            if len(split.y):
+                found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
+        for param, weights in replaced:
+            param.copy_(weights)
+        numbers = (*(block.isfinite().all(1) for block in self.stack.blocks), *found.values())
+        return found, torch.stack(
+            [n if n.dtype == torch.bool else n.isfinite() for n in numbers]
+        ).all(0)
+
+    def _score(self, split: Split) -> tuple[Tensor, Tensor]:
+        """The mean loss and metric (T,) float64 over a split, by chunks."""
+        return averages(split, self._chunk, torch.zeros_like(self.loss_sum))
+
+    def _chunk(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
+        """The losses and metrics (T,) of at most CHUNK examples."""
+        if len(y) not in self.chunks:
+            self.chunks[len(y)] = Chunk(self, x, y)
+        return self.chunks[len(y)].values(x, y)
+
+    def _replay(self, key: object, work: Callable[[], Any]) -> Any:
+        return self.replays.setdefault(key, Replay(self.device))(work)
+
+
+def train(
+    trials: Sequence[Trial],
+    workload: Workload,
+    splits: Splits,
+    plan: Plan,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> list[TrialRecord]:
+    """Train the trials as one pack and return their records, in order.
+
+    Args:
+        trials: at least one; any mix of optimizers, rates, schedules and seeds.
+        workload: what they train on.
+        splits: its data on the device to train on (:func:`trainscape.engine.data.prepare`).
+        plan: steps and evaluations.
+        progress: called after every evaluation with the steps done and in all.
+    """
+    pack, places = fit(trials, workload, splits, plan, progress)
+    records = pack.records()
+    return [records[place] for place in places]
+
+
+def fit(
+    trials: Sequence[Trial],
+    workload: Workload,
+    splits: Splits,
+    plan: Plan,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> tuple[Pack, list[int]]:
+    """Train as :func:`train` does; the pack, trained, and each trial's place in it."""
+    together = sorted(range(len(trials)), key=lambda i: repr(trials[i].optimizer))
+    ordered = [trials[i] for i in together]
+    with blaming(workload, plan):
+        ordered += ordered[-1:] * spares(len(trials), workload)
+    pack = Pack(workload, splits, plan, len(ordered))
+    pack.load(ordered)
+    pack.train(progress)
+    return pack, [together.index(i) for i in range(len(trials))]

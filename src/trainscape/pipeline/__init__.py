@@ -1,0 +1,1 @@
+"""The stages, their files, and what the Snakefile needs of them."""

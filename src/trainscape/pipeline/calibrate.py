@@ -1,0 +1,159 @@
+"""Train for a moment with the real engine, to see what a step and an evaluation take here."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import partial
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from trainscape import datasets, workloads
+from trainscape.cells.cell import import_path
+from trainscape.errors import UserError
+from trainscape.pipeline.layout import DATA, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from trainscape.cells.cell import Cell
+    from trainscape.datasets import Arrays
+
+    Points = Mapping[int, float]
+
+CHUNK = 256  # examples that an evaluation takes at once, as the engine does
+BATCHES = 4  # batches in an epoch of the measurement
+SPREAD = 8  # steps between evaluations in the measurement that tells steps from evaluations
+PACK = 64  # trials that count as a full pack
+SLOT = 0.2  # seconds a measurement lasts, and one interval more
+
+
+def pace(cell: Cell) -> str:
+    """What decides a cell's speed, batch size apart: cells that train fused go alike."""
+    path = import_path(cell.optimizer.spec())
+    return f"{cell.workload} with {path}" if path else cell.workload
+
+
+def calibrate(
+    layout: Layout, train: Sequence[Cell]
+) -> tuple[float, dict[str, tuple[Points, float]]]:
+    """What is known after training the smallest and largest batches of every pace for a moment.
+
+    Returns:
+        Seconds until a job's first step is done, the command line apart; and by pace, as far as
+        the data is there, a cell's step times by batch size and its time to evaluate one chunk, all
+        its seeds together, as a part of a full pack.
+    """
+    began = time.process_time()
+    from trainscape.engine import device, run
+
+    chosen = device.choose(layout.study.device, layout.study.precision)
+    imports = time.process_time() - began
+    # on the CPU a pack has one thread, whose own time does not count what else the machine does
+    clock = time.process_time if chosen.type == "cpu" else time.perf_counter
+    warm: list[float] = []  # a process's first step loads and compiles
+    measured: dict[str, tuple[Points, float]] = {}
+    for name in dict.fromkeys(map(pace, train)):
+        cells = sorted((c for c in train if pace(c) == name), key=lambda c: c.batch_size)
+        arrays = _arrays(cells[0].workload)
+        if arrays is None:
+            continue
+
+        def gap(
+            cell: Cell, steps: int, arrays: Arrays = arrays, cells: list[Cell] = cells
+        ) -> float:
+            work = partial(run.train_cells, arrays=_part(arrays, cell), on=chosen)
+            copies = _together(cell, cells)
+            first, later = _intervals(work, cell, copies, steps, clock)
+            warm.append(first)
+            if import_path(cell.optimizer.spec()):  # its seeds train in turn
+                return later * len(cell.seeds)
+            return later / copies
+
+        low, high = cells[0], cells[-1]
+        one, more = gap(low, 1), gap(low, SPREAD)
+        step = max((more - one) / (SPREAD - 1), one / 10)
+        chunk = max(one - step, 0.0)
+        points = {low.batch_size: step}
+        if high.batch_size != low.batch_size:
+            points[high.batch_size] = max(gap(high, 1) - chunk, step)
+        measured[name] = points, chunk
+    return imports + sum(warm[:1]), measured
+
+
+class _EnoughError(Exception):
+    """Ends a training run that has been measured."""
+
+
+def _intervals(
+    train: Callable[..., object], cell: Cell, copies: int, steps: int, clock: Callable[[], float]
+) -> tuple[float, float]:
+    """Seconds until the first evaluation is done, and between later ones (their median).
+
+    Args:
+        train: :func:`trainscape.engine.run.train_cells` with data and device; it tells of
+            evaluations alone.
+        cell: what to train.
+        copies: how many of it, together.
+        steps: steps between evaluations.
+        clock: tells seconds.
+    """
+    stamps = [clock()]
+
+    def tell(*_: int) -> None:
+        stamps.append(clock())
+        if len(stamps) > 3 and stamps[-1] - stamps[1] > SLOT:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        train([_endless(cell, steps)] * copies, progress=tell, width=PACK)
+    first, *later = (b - a for a, b in pairwise(stamps))
+    return first, median(later[1:] or later or [first])  # the second still warms up
+
+
+def _together(cell: Cell, cells: Sequence[Cell]) -> int:
+    """How many such cells train together: what fills a pack, or all that there are.
+
+    A full pack of large batches that no run ever trains would take memory that none ever needs.
+    """
+    if import_path(cell.optimizer.spec()):
+        return 1
+    there = sum(other.batch_size == cell.batch_size for other in cells)
+    return min(max(PACK // len(cell.seeds), 1), there)
+
+
+def _endless(cell: Cell, steps: int) -> dict[str, object]:
+    """The cell's spec, to be evaluated every so many steps and to go on until it is stopped."""
+    return {
+        **cell.spec(),
+        "lr": 1e-9,  # one that diverges would stop
+        "schedule": {"name": "constant"},
+        "budget": {"steps": 10_000},
+        "validation": 0.0,
+        "evaluate_every": steps / BATCHES,
+    }
+
+
+def _part(arrays: Arrays, cell: Cell) -> Arrays:
+    """BATCHES batches to train on, repeated where the data has fewer, and a chunk to evaluate."""
+    import numpy as np
+
+    from trainscape.datasets import Arrays
+
+    train = np.arange(BATCHES * cell.batch_size) % len(arrays.y_train)
+    test = slice(CHUNK)
+    return Arrays(
+        arrays.x_train[train], arrays.y_train[train], arrays.x_test[test], arrays.y_test[test]
+    )
+
+
+def _arrays(workload: str) -> Arrays | None:
+    """The workload's data, or None where it would have to be downloaded."""
+    entry = datasets.registry.get(workloads.registry.get(workload).dataset)
+    try:
+        if (DATA / f"{entry.name}.npz").exists():
+            return datasets.load(entry, DATA)
+        return entry.make(datasets.Raw(DATA / "raw", mirror="(none)"))
+    except UserError:
+        return None

@@ -1,0 +1,262 @@
+"""How much a study is, and roughly how long it takes here, before anything runs.
+
+The counts are exact. The time is a model: a training process costs its start-up, its cells' steps
+and their evaluations in full packs; as many run side by side as there are cores. A step's time is
+taken from the throughput records of this machine if they cover the study, else measured on the spot
+with the engine itself, and the answer says which.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape import datasets, hardware, workloads
+from trainscape.cells import grid
+from trainscape.cells.budget import validation_size
+from trainscape.cells.cell import import_path
+from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
+from trainscape.results.attic import place
+
+if TYPE_CHECKING:
+    from trainscape.cells.cell import Cell
+    from trainscape.pipeline.layout import Layout
+
+FORWARD = 1 / 3  # of a step: an evaluation's pass has no way back and no update
+LAUNCH = 0.75  # seconds until the command line starts to import
+START = 3.0  # seconds until a process's first step is done, where it was not measured
+BUSY = 1.3  # from this slowdown on, other work on the machine is mentioned
+AFTER = 10.0  # seconds for the tables and the report, whatever the study
+FIGURE = 0.3  # seconds for a figure, on one core
+# A trial's step against a plain loop's: in a full pack (0.05 to 0.2, digits-mlp, batch 16 to 256),
+PACKED = 0.1
+UNFUSED = 1.2  # and of an optimizer named by its import path
+
+Points = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The time of one step of one cell, all its seeds together: ``fixed + example · batch size``.
+
+    Args:
+        fixed: seconds a step, whatever the batch.
+        example: further seconds for each example of the batch.
+        chunk: seconds to evaluate CHUNK examples.
+    """
+
+    fixed: float
+    example: float
+    chunk: float
+
+    def step(self, batch_size: int) -> float:
+        """Seconds of a step."""
+        return self.fixed + self.example * batch_size
+
+    def cell(self, cell: Cell) -> float:
+        """Seconds that a cell trains, start-up apart."""
+        plan = grid.plan(cell)
+        data = datasets.registry.get(workloads.registry.get(cell.workload).dataset)
+        held = validation_size(data.train, cell.validation)
+        chunks = sum(-(-size // CHUNK) for size in (held, data.test))
+        return plan.total * self.step(cell.batch_size) + len(plan.evaluations) * chunks * self.chunk
+
+
+def fit(points: Points, chunk: float | None = None) -> Speed:
+    """The straight line through the step times of a workload's batch sizes, of least squares.
+
+    Never falls and never starts below zero: of a single batch size half the time is taken as fixed.
+
+    Args:
+        points: seconds by batch size, at least one.
+        chunk: seconds to evaluate CHUNK examples; by default FORWARD of a step on as many.
+    """
+    n = len(points)
+    mean_b, mean_t = sum(points) / n, sum(points.values()) / n
+    spread = sum((b - mean_b) ** 2 for b in points)
+    if not spread:
+        slope = mean_t / mean_b / 2
+    else:
+        slope = sum((b - mean_b) * (t - mean_t) for b, t in points.items()) / spread
+        slope = min(max(slope, 0.0), mean_t / mean_b)
+    fixed = mean_t - slope * mean_b
+    return Speed(fixed, slope, FORWARD * (fixed + slope * CHUNK) if chunk is None else chunk)
+
+
+def estimate(layout: Layout) -> str:
+    """The study's size by workload, and about how long it will take on this machine.
+
+    Args:
+        layout: the study's files.
+
+    Returns:
+        A few lines to print.
+    """
+    cells = layout.expected
+    todo = {path: cell for path, cell in cells.items() if not Path(path).exists()}
+    waiting = {path for path in todo if place(layout, Path(path)).exists()}
+    train = [cell for path, cell in todo.items() if path not in waiting]
+    table: list[tuple[str, ...]] = [
+        ("workload", "cells", "there", "attic", "to train", "trials", "steps to train")
+    ]
+    for name in layout.study.workloads:
+        own = {path: cell for path, cell in cells.items() if cell.workload == name}
+        table.append(_row(name, own, todo, waiting))
+    if len(layout.study.workloads) > 1:
+        table.append(_row("all", cells, todo, waiting))
+    seeds = len(layout.study.seed_list())
+    tests = len(layout.range_tests)
+    head = (
+        f"study {layout.study.name}: {_count(len(cells) - tests, 'cell')}"
+        + (f" and {_count(tests, 'range test')}" if tests else "")
+        + f" × {_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
+    )
+    found = [head, layout.standing(), *_aligned(table), _duration(layout, train, len(waiting))]
+    return "\n".join(line for line in found if line)
+
+
+def _row(
+    name: str, own: Mapping[str, Cell], todo: Mapping[str, Cell], waiting: set[str]
+) -> tuple[str, ...]:
+    missing = [path for path in own if path in todo]
+    train = [own[path] for path in missing if path not in waiting]
+    numbers = (
+        len(own),
+        len(own) - len(missing),
+        len(missing) - len(train),
+        len(train),
+        sum(len(cell.seeds) for cell in train),
+        sum(grid.plan(cell).total * len(cell.seeds) for cell in train),
+    )
+    return name, *(f"{number:,}" for number in numbers)
+
+
+def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
+    """The line on time, and what it rests on."""
+    if not train and not restored:
+        return "nothing to train: every cell is there"
+    if not train:
+        return "nothing to train: every missing cell comes back from the attic, within a minute"
+    cores = len(hardware.usable_cores())
+    speeds, start, basis = _speeds(layout, train)
+    known = [cell for cell in train if pace(cell) in speeds]
+    unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
+    lines = []
+    if known:
+        training = start + sum(speeds[pace(cell)].cell(cell) for cell in known) / cores
+        figures = len(layout.figures(times=False)) + len(layout.figures(times=True))
+        rest = AFTER + FIGURE * figures / cores + _measuring(layout)
+        crowd = 1 + os.getloadavg()[0] / cores  # others' work and ours share the cores
+        lines.append(
+            f"about {roughly(crowd * (training + rest))} on {_count(cores, 'core')}, give or take "
+            f"half ({roughly(crowd * rest)} of it after the training)"
+        )
+        if crowd > BUSY:
+            lines.append(f"the machine is busy; without that, {roughly(training + rest)}")
+        lines.append(f"rests on {basis}, and {start:.1f} s to start a process")
+    for name in unknown:
+        data = workloads.registry.get(name).dataset
+        lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
+    return "\n".join(lines)
+
+
+def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], float, str]:
+    """The speed by pace, where it can be known, a job's start-up, and what both rest on."""
+    wanted = {pace(cell) for cell in train}
+    recorded = _recorded(layout, train)
+    if wanted <= recorded.keys():
+        speeds = {name: fit(recorded[name]) for name in wanted}
+        return speeds, START, "step times measured earlier on this machine"
+    imports, measured = calibrate(layout, train)
+    start = LAUNCH + imports
+    told = ", ".join(
+        f"{name} {_digits(1e3 * seconds)} ms a step at batch {batch}"
+        for name, (points, _) in measured.items()
+        for batch, seconds in points.items()
+    )
+    fitted = {name: fit(*times) for name, times in measured.items()}
+    return fitted, start, f"a measurement just now ({told}, all seeds of a cell)"
+
+
+def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, float]]:
+    """Step times of this machine by pace and batch size, from plain loops to all seeds' steps."""
+    machine = hardware.fingerprint(layout.study.device)
+    unfused = {c.optimizer.label: c for c in train if import_path(c.optimizer.spec())}
+    seeds = len(train[0].seeds)
+    times: dict[str, dict[int, list[float]]] = {}
+    for file in sorted((layout.output / "throughput").glob(f"{machine}-*.json")):
+        for row in _rows(file):
+            seconds = row.get("step_time_s")
+            if row.get("mode") != "step" or not isinstance(seconds, float):
+                continue
+            cell = unfused.get(str(row.get("optimizer")))
+            name = (
+                pace(replace(cell, workload=str(row["workload"]))) if cell else str(row["workload"])
+            )
+            of = times.setdefault(name, {}).setdefault(int(str(row["batch_size"])), [])
+            of.append((UNFUSED if cell else PACKED) * seeds * seconds)
+    return {
+        name: {batch: sum(found) / len(found) for batch, found in by_batch.items()}
+        for name, by_batch in times.items()
+    }
+
+
+def _rows(file: Path) -> list[dict[str, object]]:
+    """A throughput record's rows; none if it cannot be read, as a guess needs no record."""
+    try:
+        rows: list[dict[str, object]] = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return rows
+
+
+def _measuring(layout: Layout) -> float:
+    """Seconds that the measurement of step times takes, if it is still to be made."""
+    if layout.throughput is None or Path(layout.throughput).exists():
+        return 0.0
+    setting = layout.study.throughput
+    combinations = {(c.workload, c.optimizer.label, c.batch_size) for c in layout.grid}
+    return 10 + 2 * len(combinations) * (setting.rounds * setting.block + 0.5)
+
+
+def roughly(seconds: float) -> str:
+    """A span of time as a guess is told: one unit, one or two digits.
+
+    >>> roughly(42), roughly(170), roughly(9000)
+    ('40 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(round(seconds, -1 if seconds >= 15 else 0), 1):.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _digits(number: float) -> str:
+    """Two digits, never as a power of ten.
+
+    >>> _digits(512.3), _digits(0.0421)
+    ('510', '0.042')
+    """
+    return f"{float(f'{number:.2g}'):g}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" + "s" * (number != 1)
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table as lines: the first column to the left, numbers to the right."""
+    table = [list(row) for row in rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    return [
+        "  ".join(
+            text.rjust(width) if i else text.ljust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in table
+    ]

@@ -1,0 +1,1 @@
+"""Cell files and tables on disk."""

@@ -1,0 +1,8 @@
+"""params.yaml -> a checked :class:`Study`; names are resolved later, when its cells are made.
+
+``read`` a file or ``parse`` plain data; ``schema`` prints what a parameter file may hold.
+"""
+
+from trainscape.study.model import Budget, RangeTest, Study, Throughput, parse, read, schema
+
+__all__ = ["Budget", "RangeTest", "Study", "Throughput", "parse", "read", "schema"]
