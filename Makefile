@@ -25,7 +25,7 @@ lint: setup  ## formatting, lint, types, workflow lint
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile workflow/rules
-	python tests/lint_workflow.py
+	python workflow/lint.py
 
 format: setup  ## rewrite files in the project's format
 	ruff check --fix .

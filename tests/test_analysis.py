@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-import synthetic
+from kit import synthetic
 from trainscape import analysis
 from trainscape.analysis import Entry, steps_to_target
 from trainscape.workloads import Metric

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from local_server import CLOSED, Serve
-from local_server import serve as serve
-from small_arrays import bare_environment as bare_environment  # autouse, once it is here
-from small_arrays import own_registry as own_registry  # and this
-from small_arrays import refusal, same
+from kit.local_server import CLOSED, Serve
+from kit.local_server import serve as serve
+from kit.small_arrays import bare_environment as bare_environment  # autouse, once it is here
+from kit.small_arrays import own_registry as own_registry  # and this
+from kit.small_arrays import refusal, same
 from trainscape.cells import source
 from trainscape.datasets import Arrays, Raw, cifar10, load, prepare, registry
 

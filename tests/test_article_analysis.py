@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import synthetic
+from kit import synthetic
 from trainscape import analysis
 from trainscape.cells.cell import Part
 

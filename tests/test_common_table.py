@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import examples
-from engine.examples import Task, Trained, task, trained, trial
-from engine.tasks import line
 from engine.test_oracle import LR, made, plain, small
-from small_arrays import same
+from kit import examples
+from kit.examples import Task, Trained, task, trained, trial
+from kit.small_arrays import same
+from kit.tasks import line
 from test_schedules import ORACLES, WRITTEN_OUT
 from trainscape import datasets, optimizers, schedules, workloads
 from trainscape.datasets import Raw

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import synthetic
+from kit import synthetic
 from trainscape import analysis
 from trainscape.errors import UserError
 from trainscape.figures import draw as figures

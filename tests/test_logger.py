@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from logger_kit import Start, Terminal, done, job, plan, record
-from logger_kit import page as page  # fixtures, once they are here
-from logger_kit import start as start
+from kit.logger import Start, Terminal, done, job, plan, record
+from kit.logger import page as page  # fixtures, once they are here
+from kit.logger import start as start
 from snakemake_logger_plugin_trainscape.failure import failure
 
 CONTROL = re.compile(r"[\r\x1b]")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from logger_kit import Start, plan, record
-from logger_kit import page as page  # fixtures, once they are here
-from logger_kit import start as start
+from kit.logger import Start, plan, record
+from kit.logger import page as page  # fixtures, once they are here
+from kit.logger import start as start
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from small_arrays import bare_environment as bare_environment  # autouse, once it is here
-from small_arrays import own_registry as own_registry  # and this
-from small_arrays import refusal, same
+from kit.small_arrays import bare_environment as bare_environment  # autouse, once it is here
+from kit.small_arrays import own_registry as own_registry  # and this
+from kit.small_arrays import refusal, same
 from trainscape.datasets import Arrays, digest, load, npz_dataset, prepare, registry
 
 if TYPE_CHECKING:

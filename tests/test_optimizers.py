@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, cross_entropy
 
-from oracles import oracle
+from kit.oracles import oracle
 from trainscape.cells.imported import switch
 from trainscape.errors import UserError
 from trainscape.optimizers import Optimizer, registry

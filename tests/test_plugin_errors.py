@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from own_folder import folder as folder  # autouse, once it is here
+from kit.own_folder import folder as folder  # autouse, once it is here
 from trainscape import datasets, optimizers, schedules
 from trainscape.cells import grid, plugins
 from trainscape.datasets import Raw

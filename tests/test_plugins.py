@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from own_folder import folder as folder  # autouse, once it is here
+from kit.own_folder import folder as folder  # autouse, once it is here
 from trainscape import optimizers
 from trainscape.cells import grid, plugins
 from trainscape.errors import UserError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import synthetic
+from kit import synthetic
 from trainscape import analysis
 from trainscape.analysis import Entry, RangeCurve, range_curve, range_tests
 from trainscape.analysis._range_curve import SMOOTHING, smooth

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import small_study
+from kit import small_study
 from trainscape import schedules
 from trainscape.cells import grid, range_tests
 from trainscape.cells.cell import parse_path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import synthetic
 import test_report
+from kit import synthetic
 from test_range import summary, traced, valley
 from trainscape import analysis
 from trainscape.figures.ranges import draw_ranges

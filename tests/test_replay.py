@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import synthetic
+from kit import synthetic
 from trainscape import analysis, report
 from trainscape.analysis import Replayed, goal, needed, replay
 from trainscape.analysis import _replay as replays

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import synthetic
+from kit import synthetic
 from trainscape import analysis, report
 from trainscape.errors import UserError
 from trainscape.figures.draw import draw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import synthetic
+from kit import synthetic
 from test_report import build
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import small_study
-import synthetic
+from kit import small_study, synthetic
 from trainscape import analysis, report
 from trainscape.analysis import Searched, steps, whole
 from trainscape.errors import UserError

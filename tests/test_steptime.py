@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from oracles import oracle
+from kit.oracles import oracle
 from trainscape import optimizers
 from trainscape.engine.data import Split
 from trainscape.throughput import loop as steps

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from small_study import RAW, ROOT, make
+from kit.small_study import RAW, ROOT, make
 from trainscape import datasets, hardware, throughput
 from trainscape.cells import grid, source
 from trainscape.errors import UserError

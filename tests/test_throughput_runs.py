@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from small_study import ROOT, make
+from kit.small_study import ROOT, make
 from trainscape import datasets, hardware, throughput
 from trainscape.cells import grid
 from trainscape.errors import UserError

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.eager import Outcome
     from benchmarks.sizes import Sizes
     from benchmarks.workers import Job
-    from dag.project import Project
+    from kit.project import Project
 
 NAMED = 8  # trials that a page names; the JSON has them all
 TOLERANCE = 1e-2  # of the final validation loss, and of losses above 1 in relation to them

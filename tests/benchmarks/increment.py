@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.sizes import Sizes
-    from dag.project import Project
+    from kit.project import Project
 
 NEW = 0.02  # the rate that is added
 COLUMNS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.clock import timed
-from dag.project import ROOT, Project, scratch
+from kit.project import ROOT, Project, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dag.project import Project, made_once, scratch
+from kit.project import Project, made_once, scratch
 
 HERE = Path(__file__).parent
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dag.project import AGGREGATES, ROOT, STAMPS
+from kit.project import AGGREGATES, ROOT, STAMPS
 
 if TYPE_CHECKING:
-    from dag.project import Project
+    from kit.project import Project
 
 # The commands for a value that is added, removed and put back; in turn, each meets what the other
 # has made.

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from dag.project import TABLES
+from kit.project import TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dag.project import Project
+    from kit.project import Project
 
 TEMPLATE = "{% broken"
 

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dag.project import Project
+    from kit.project import Project
 
 # One cell of its own, so that little is trained.
 CHANGE = ("-S", "grid.batch_size=[128]", "-S", "grid.lr=[0.1]", "-S", "grid.optimizer=[adam]")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from dag.project import ROOT, STUDY
+from kit.project import ROOT, STUDY
 
 if TYPE_CHECKING:
-    from dag.project import Project
+    from kit.project import Project
 
 BAD = {
     "unknown key": ("gird: {lr: [0.1]}", "did you mean 'grid'?"),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-import lint_workflow
-from dag.project import Project, made_once, scratch
+from kit.project import ROOT, Project, made_once, scratch
 
 # What a run leaves that is killed in the very moment of writing.
 LEFT = (
@@ -142,13 +143,22 @@ def test_environment_of_the_user(finished: Project, project: Project) -> None:
     assert (project / path).read_bytes() == (finished / path).read_bytes()
 
 
+def _lint() -> Any:
+    spec = importlib.util.spec_from_file_location("lint", ROOT / "workflow" / "lint.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_lint(clean: Project) -> None:
     """`snakemake --lint` misses nothing but a container for each rule, and the check can fail."""
-    check = (sys.executable, "tests/lint_workflow.py")
+    check = (sys.executable, "workflow/lint.py")
     assert clean.run(*check) == ""
     clean.edit("workflow/rules/report.smk", '    log:\n        f"{LOGS}/report.log",\n', "")
     assert "No log directive" in clean.fail(*check)
-    assert not lint_workflow.acceptable("NameError in file Snakefile")
+    assert not _lint().acceptable("NameError in file Snakefile")
 
 
 def test_snakemake_report(project: Project) -> None:

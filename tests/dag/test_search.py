@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from dag.project import AGGREGATES, Project, scratch
+from kit.project import AGGREGATES, Project, scratch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 if TYPE_CHECKING:
-    from dag.project import Project
+    from kit.project import Project
 
 
 def test_dvc_makes_a_study(clean: Project) -> None:
@@ -23,7 +23,7 @@ def test_dvc_makes_a_study(clean: Project) -> None:
 
 def test_dvc_lists_every_article() -> None:
     """Each of the five articles' studies, or its small variant, is a stage of studies/dvc.yaml."""
-    from dag.project import ROOT
+    from kit.project import ROOT
 
     stages = yaml.safe_load((ROOT / "studies/dvc.yaml").read_text(encoding="utf-8"))["stages"]
     listed = set(stages["study"]["foreach"])

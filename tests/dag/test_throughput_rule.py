@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dag.project import Project
+    from kit.project import Project
 
 RULE = "measure_throughput"
 EVENT = re.compile(r"^(?:local)?rule (\w+):$|^Finished jobid: \d+ \(Rule: (\w+)\)$", re.MULTILINE)

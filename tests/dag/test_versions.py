@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from dag.project import ROOT, STAMPS, TABLES, Project
+from kit.project import ROOT, STAMPS, TABLES, Project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import examples
-from engine.examples import OPTIMIZERS, Task, Trained, task, trained, trial
+from kit import examples
+from kit.examples import OPTIMIZERS, Task, Trained, task, trained, trial
 from trainscape import datasets, workloads
 from trainscape.datasets import Raw
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine import examples
-from engine.examples import CPU
+from kit import examples
+from kit.examples import CPU
 from trainscape import workloads
 from trainscape.datasets import Arrays
 from trainscape.engine.data import prepare

@@ -11,8 +11,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from engine import examples
-from engine.examples import OPTIMIZERS, trial
+from kit import examples
+from kit.examples import OPTIMIZERS, trial
 from trainscape import workloads
 from trainscape.cells.budget import Plan
 from trainscape.engine import device

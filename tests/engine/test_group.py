@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 import torch
 
-from engine import examples
-from engine.examples import Task, task, trained
 from engine.test_bits import SIZES
+from kit import examples
+from kit.examples import Task, task, trained
 from trainscape.engine.pack import train
 from trainscape.engine.task import Task as EngineTask
 from trainscape.engine.trial import Trial

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine import examples
+from kit import examples
 from trainscape import workloads
 from trainscape.engine import streams
 from trainscape.engine.model import MaskedDropout, Stack, build

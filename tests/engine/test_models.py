@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine import examples
-from engine.examples import task, trial
-from engine.tasks import batches, digits, line
+from kit import examples
+from kit.examples import task, trial
+from kit.tasks import batches, digits, line
 from trainscape.engine.model import build
 from trainscape.engine.pack import train
 from trainscape.errors import UserError

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from engine import examples
-from engine.examples import OPTIMIZERS, Task, task, trial
-from oracles import oracle
+from kit import examples
+from kit.examples import OPTIMIZERS, Task, task, trial
+from kit.oracles import oracle
 from trainscape import datasets, workloads
 from trainscape.cells.imported import switch
 from trainscape.datasets import Raw

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from engine.examples import CPU
+from kit.examples import CPU
 from trainscape import datasets, study
 from trainscape.cells import grid
 from trainscape.cells.cell import TrialRecord

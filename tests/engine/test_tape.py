@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from engine import examples
+from kit import examples
 from trainscape.engine.tape import record
 from trainscape.engine.writer import Arena
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine import examples
-from engine.examples import CPU
+from kit import examples
+from kit.examples import CPU
 from trainscape import workloads
 from trainscape.engine.run import train_cells
 from trainscape.workloads import Metric, Workload

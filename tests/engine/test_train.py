@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine import examples
-from engine.examples import CPU, OPTIMIZERS, Task, task, trained, trial
-from engine.tasks import batches, digits, line
+from kit import examples
+from kit.examples import CPU, OPTIMIZERS, Task, task, trained, trial
+from kit.tasks import batches, digits, line
 from trainscape import workloads
 from trainscape.engine.model import build
 from trainscape.engine.pack import fit, train

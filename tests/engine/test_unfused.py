@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from engine import examples
-from engine.examples import CPU, Task, task, trial
-from engine.tasks import digits, line
 from engine.test_oracle import in_double
+from kit import examples
+from kit.examples import CPU, Task, task, trial
+from kit.tasks import digits, line
 from trainscape import schedules, study
 from trainscape.cells import grid
 from trainscape.cells.cell import TrialRecord

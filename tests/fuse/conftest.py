@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fuse.toy import Toy
+from kit.toy import Toy
 
 HERE = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from snakemake_executor_plugin_fuse import ExecutorSettings
 
 if TYPE_CHECKING:
-    from fuse.toy import Toy
+    from kit.toy import Toy
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/fuse.md").read_text()
 BLOCK = re.compile(r"```(?:python|yaml)\n# (?P<path>\S+)\n(?P<text>.*?)```", re.DOTALL)

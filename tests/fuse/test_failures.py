@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fuse.toy import Toy
+    from kit.toy import Toy
 
 KEYS = 'pack=lambda w: "abcd"[int(w.n) // 3],'
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fuse.toy import Toy
+    from kit.toy import Toy
 
 ALONE = """
 rule alone:

@@ -10,7 +10,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_executor_plugin_fuse import ExecutorSettings
 
 if TYPE_CHECKING:
-    from fuse.toy import Toy
+    from kit.toy import Toy
 
 
 @pytest.mark.parametrize(

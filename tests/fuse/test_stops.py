@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from fuse.toy import Toy, alive, until
+from kit.toy import Toy, alive, until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

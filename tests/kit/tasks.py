@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine import examples
-from engine.examples import Task, task
+from kit import examples
+from kit.examples import Task, task
 from trainscape import workloads
 from trainscape.engine import streams
 

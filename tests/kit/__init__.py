@@ -1,0 +1,1 @@
+"""What tests share: small studies, data, projects and stand-ins. No test is in here."""
