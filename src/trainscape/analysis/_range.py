@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from trainscape.analysis._trials import Entry
+    from trainscape.results.cell_files import Entry
 
 NEAR = 3.0  # a suggestion within this factor of the grid's best is near
 TEST = ("workload", "optimizer", "batch_size")  # what names a range test
