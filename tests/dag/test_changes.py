@@ -76,7 +76,10 @@ def test_range_tests_that_come_and_go(project: Project) -> None:
     project.change(range_test={"enabled": True, "steps": 30})
     assert _work(project, ["snakemake"]) == {f"train {test}" for test in ours} | AGGREGATES
     wider = project.results()
-    tables = {"results/range.csv", "results/range.json", "results/report.html"}
+    tables = {
+        *(f"results/{name}" for name in ("range.csv", "range.json", "range-curves.csv")),
+        "results/report.html",
+    }
     assert {path for path in before if wider[path] != before[path]} == tables
     added = {str(Path(path).parent) for path in wider.keys() - before.keys()}
     folders = ("range/digits-mlp/sgd", "range/digits-mlp/adam", "figures/digits-mlp/range")

@@ -31,6 +31,7 @@ EXCLUDED = {
     "trainscape.user_lines": "words for messages",
     "trainscape.checks": "refuses bad hyperparameters",
     "trainscape.registry": "looks names up",
+    "trainscape.hardware": "says what the machine is, on which no product depends",
     "trainscape.cells": "holds no code",
     "trainscape.cells.locate": "finds an optimizer by the path that stands in the digest itself",
     "trainscape.cells.plugins": "imports files, which are hashed themselves",

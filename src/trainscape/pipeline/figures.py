@@ -68,9 +68,8 @@ def _heights(layout: Layout) -> dict[str, Heights]:
         return {}
     from trainscape.engine.landscape import heights  # loads torch
 
+    sets = {name: workloads.registry.get(name).dataset for name in layout.study.workloads}
     return {
-        name: partial(
-            heights, name, datasets.load(workloads.registry.get(name).dataset, layout.data)
-        )
-        for name in layout.study.workloads
+        name: partial(heights, name, datasets.load(dataset, layout.data))
+        for name, dataset in sets.items()
     }

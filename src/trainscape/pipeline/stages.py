@@ -19,6 +19,8 @@ from trainscape.hashing import sha256
 from trainscape.search.rounds import packages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainscape.pipeline.layout import Layout
 
 STAGES = ("data", "train", "throughput", "replay", "collect", "figures", "timings", "report")
@@ -78,7 +80,7 @@ def digest(layout: Layout, stage: str) -> str:
 def _values(layout: Layout, stage: str) -> dict[str, object]:
     """The values of the study that a stage's products are made by, beside what it reads."""
     study, drawn = layout.study, layout.figures
-    return {
+    values: dict[str, Callable[[], dict[str, object]]] = {
         "train": lambda: {"cells": list(layout.trainable), "rounds": layout.rounds},
         "collect": lambda: {"targets": layout.targets_to_reach},
         "replay": lambda: {"replay": study.replay.model_dump(), "packages": packages()},
@@ -97,7 +99,8 @@ def _values(layout: Layout, stage: str) -> dict[str, object]:
             "trainscape": __version__,
             "python": sys.version_info[:2],
         },
-    }[stage]()
+    }
+    return values[stage]()
 
 
 @cache

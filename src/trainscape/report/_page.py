@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trainscape.analysis import validated
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -48,7 +50,7 @@ class Page:
     @property
     def validated(self) -> bool:
         """Whether there is a validation split, and so any selection and ranking."""
-        return bool(self.trials["target"].notna().any())
+        return validated(self.trials)
 
     @property
     def timed(self) -> bool:
