@@ -20,10 +20,11 @@ quick: setup  ## set up, then a first picture from 12 cells
 test: setup  ## set up, then run every test
 	pytest -n 2 --dist worksteal
 
-lint: setup  ## formatting, lint, types, workflow lint
+lint: setup  ## formatting, lint, types, which room imports which, workflow lint
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo --no-cache
 	snakefmt --check Snakefile workflow/rules
 	python workflow/lint.py
 

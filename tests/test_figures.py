@@ -60,15 +60,6 @@ def test_exactly_the_expected_figures_are_drawn(
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(drawn)
 
 
-def test_expected_imports_nothing_heavy() -> None:
-    """The Snakefile is parsed again and again: no pandas, matplotlib or numpy for it."""
-    code = (
-        "import sys, trainscape.figures.names;"
-        "sys.exit(bool({'pandas', 'matplotlib', 'numpy', 'seaborn', 'torch'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def test_labels_that_would_share_a_file_are_refused() -> None:
     """a-b with c and a with b-c are both a-b-c.svg: one line names all four."""
     with pytest.raises(

@@ -4,8 +4,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -166,20 +164,6 @@ def test_fingerprint_of_device(machine: Path) -> None:
     gpu(machine, "NVIDIA H200")
     assert hardware.fingerprint("cpu") == before
     assert hardware.fingerprint("auto") == hardware.fingerprint("cuda") != before
-
-
-def test_light() -> None:
-    """Import and call load nothing but the standard library and the package's own words."""
-    code = (
-        "import sys\n"
-        "before = {*sys.modules}\n"
-        "from trainscape import hardware\n"
-        "hardware.describe(), hardware.fingerprint('auto')\n"
-        "loaded = {name.split('.')[0] for name in {*sys.modules} - before}\n"
-        "print(sorted(loaded - sys.stdlib_module_names))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout == "['trainscape']\n"
 
 
 def test_quick() -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from kit.logger import Start, Terminal, done, job, plan, record
+from kit.logger import CONTROL, Start, Terminal, done, job, plan, record
 from kit.logger import page as page  # fixtures, once they are here
 from kit.logger import start as start
 from snakemake_logger_plugin_trainscape.failure import failure
-
-CONTROL = re.compile(r"[\r\x1b]")
 
 
 def test_plain_output_says_cells_done_running_and_time_left(start: Start, page: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import snakemake_logger_plugin_trainscape as plugin
+from kit.logger import CONTROL
 from snakemake_logger_plugin_trainscape import words
-from test_logger import CONTROL
 
 if TYPE_CHECKING:
     import pytest

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import test_report
 from kit import synthetic
-from test_range import summary, traced, valley
+from kit.range_traces import summary, traced, valley
+from kit.reports import build
 from trainscape import analysis
 from trainscape.figures.ranges import draw_ranges
 from trainscape.report import _range
@@ -125,11 +125,9 @@ def test_the_same_tests_give_the_same_picture(tmp_path: Path) -> None:
 def test_the_report_has_a_section_of_range_tests(tmp_path: Path) -> None:
     """A study with range tests shows figure, table and entry in the navigation; others none."""
     grid = synthetic.study(optimizers=("sgd", "adam"), batch_sizes=(16, 64))
-    assert "range test" not in test_report.build(grid, tmp_path).lower()
+    assert "range test" not in build(grid, tmp_path).lower()
     drawn([traced(valley)], tmp_path / "figures")
-    page = test_report.build(
-        grid, tmp_path, tests=analysis.range_tests([traced(valley)], summary())
-    )
+    page = build(grid, tmp_path, tests=analysis.range_tests([traced(valley)], summary()))
     (section,) = re.findall(r'<section id="\d+-range".*?</section>', page, re.DOTALL)
     assert section.count("<img") == 1 and section.count("<tbody>") == 1
     assert re.search(r'<a href="#\d+-range">Learning-rate range test</a>', page)

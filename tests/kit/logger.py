@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from snakemake_interface_logger_plugins.common import LogEvent
 import snakemake_logger_plugin_trainscape as plugin
 from snakemake_logger_plugin_trainscape import report
 from snakemake_logger_plugin_trainscape.handler import LogHandler
+
+# what a terminal acts on: plain output has none
+CONTROL = re.compile(r"[\r\x1b]")
 
 
 @dataclass
