@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from trainscape import __version__
@@ -71,8 +71,8 @@ def digest(layout: Layout, stage: str) -> str:
         {
             "from": {s: layout.digest(s) for s in about.reads if s in present},
             "values": _values(layout, stage),
-            "source": _source(stage),
-            "libraries": {name: _version(name) for name in about.libraries},
+            "source": sources(stage),
+            "libraries": {name: _public_version(name) for name in about.libraries},
         }
     )
 
@@ -104,16 +104,19 @@ def _values(layout: Layout, stage: str) -> dict[str, object]:
 
 
 @cache
-def _source(stage: str) -> dict[str, str]:
-    """The hashes of the modules that make a stage's products: none decides the training's stamp."""
+def sources(stage: str) -> dict[str, str]:
+    """The hashes of the modules that make a stage's products, by name.
+
+    Training has none here: what decides a cell stands in the cell's own digest.
+    """
     if stage == "train":
         return {}
     return source.closure([source.PACKAGE / "pipeline" / f"{stage}.py"])
 
 
-@cache
-def _version(distribution: str) -> str:
-    return version(distribution).split("+")[0]  # which CUDA torch was built for does not count
+def _public_version(distribution: str) -> str:
+    """A version without what it was built for, such as torch's ``+cu126``."""
+    return metadata.version(distribution).split("+")[0]
 
 
 @cache
