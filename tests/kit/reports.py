@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from kit import synthetic
 from trainscape import analysis, report
-from trainscape.figures.cells import key, timed
 from trainscape.figures.draw import Content, draw
 from trainscape.figures.names import Labels, Wanted, listed
 
@@ -50,7 +49,7 @@ class MadeUp:
         records = [synthetic.throughput(entries, too_high=busy)] if measured else []
         self.timings, self.tree = analysis.timings(records, self.summary)
         rows = analysis.records(self.summary)
-        self.cells = rows if measured is None else timed(self.summary, self.timings)
+        self.cells = rows if measured is None else analysis.timed(self.summary, self.timings)
         self.tests = analysis.records(analysis.range_tests(tests, self.summary))
         self.test_curves = analysis.read_curves(analysis.range_curves(tests))
         self.curves = analysis.records(analysis.curves(entries))
@@ -79,7 +78,7 @@ class MadeUp:
         """Draw every figure."""
         content = Content(
             cells=analysis.whole(self.cells, self.searched),
-            curves={key(r[0]): r for r in analysis.grouped(self.curves, analysis.AXES)},
+            curves={analysis.key(r[0]): r for r in analysis.grouped(self.curves, analysis.AXES)},
             tests=self.tests,
             test_curves=self.test_curves,
             replayed=self.replayed,

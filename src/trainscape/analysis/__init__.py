@@ -14,11 +14,11 @@ from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, repl
 from trainscape.analysis._scaling import ALL, RULES, rules, scaling
 from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
-from trainscape.analysis._timings import timings
+from trainscape.analysis._timings import timed, timings
 from trainscape.analysis._trajectories import decay, paths, traces
 from trainscape.analysis._trials import axes, steps_to_target, trials
 from trainscape.results.cell_files import Entry
-from trainscape.results.tables import AXES, Row, frame, read_csv, records, write_csv
+from trainscape.results.tables import AXES, Row, frame, key, read_csv, records, write_csv
 
 __all__ = [
     "ALL",
@@ -43,6 +43,7 @@ __all__ = [
     "frame",
     "goal",
     "grouped",
+    "key",
     "metric",
     "metrics",
     "needed",
@@ -61,6 +62,7 @@ __all__ = [
     "steps_to_target",
     "summary",
     "ties",
+    "timed",
     "timings",
     "traces",
     "trained",

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-from trainscape.analysis import RangeCurve, Row, best, grouped, metric, trained
+from trainscape.analysis import RangeCurve, Row, best, grouped, key, metric, trained
 from trainscape.figures.articles.descent import decay, path
 from trainscape.figures.articles.losses import loss_by_batch, trace
 from trainscape.figures.articles.scaling import lr_scaling
-from trainscape.figures.cells import key
 from trainscape.figures.curves import curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.ranges import ranges_figure
@@ -43,7 +42,7 @@ class Content:
 
     Args:
         cells: a row per cell of the grid, with its times where the study has any.
-        curves: the rows of each cell's learning curves, by :func:`trainscape.figures.cells.key`.
+        curves: the rows of each cell's learning curves, by :func:`trainscape.analysis.key`.
         tests: a row per learning-rate range test.
         test_curves: the curves of the range tests, by digest.
         replayed: the simulated searches.
@@ -53,7 +52,7 @@ class Content:
     """
 
     cells: Sequence[Row] = ()
-    curves: Mapping[str, list[Row]] = field(default_factory=dict)
+    curves: Mapping[tuple[object, ...], list[Row]] = field(default_factory=dict)
     tests: Sequence[Row] = ()
     test_curves: Mapping[str, RangeCurve] = field(default_factory=dict)
     replayed: Replayed | None = None

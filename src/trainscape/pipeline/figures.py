@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from trainscape import analysis, datasets, workloads
-from trainscape.figures.cells import key
 from trainscape.figures.draw import Content, draw
 from trainscape.figures.names import table_path
 from trainscape.pipeline.tables import replayed, searched, table
@@ -27,7 +26,7 @@ def make(layout: Layout) -> None:
     articles = _article_tables(layout)
     content = Content(
         cells=analysis.whole(analysis.records(table(layout, "summary")), search),
-        curves={key(rows[0]): rows for rows in analysis.grouped(curves, analysis.AXES)},
+        curves={analysis.key(rows[0]): rows for rows in analysis.grouped(curves, analysis.AXES)},
         tests=analysis.records(table(layout, "range")),
         test_curves=analysis.read_curves(table(layout, "range-curves")),
         replayed=replayed(layout),

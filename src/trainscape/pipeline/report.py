@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from trainscape import __version__, analysis, datasets, workloads
-from trainscape.figures.cells import timed
 from trainscape.hashing import SHORT, sha256
 from trainscape.pipeline.tables import replayed, searched, table
 from trainscape.report import Page, write
@@ -30,7 +29,7 @@ def make(layout: Layout) -> None:
         labels=layout.labels,
         figures=layout.figures,
         folder=layout.output / "figures",
-        cells=timed(summary, table(layout, "timings")) if layout.throughput else rows,
+        cells=analysis.timed(summary, table(layout, "timings")) if layout.throughput else rows,
         trials=trials,
         tests=analysis.records(table(layout, "range")),
         replayed=replayed(layout),

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainscape import analysis
-from trainscape.figures.cells import timed
 from trainscape.figures.draw import Content, draw
 from trainscape.files import write_json
 from trainscape.pipeline.figures import write_article_table
@@ -23,7 +22,7 @@ def make(layout: Layout) -> None:
     times, tree = analysis.timings(_records(layout), summary)
     analysis.write_csv(times, layout.output / "timings.csv")
     write_json(layout.output / "timings.json", tree)
-    content = Content(cells=analysis.whole(timed(summary, times), search), searched=search)
+    content = Content(cells=analysis.whole(analysis.timed(summary, times), search), searched=search)
     figures = [figure for figure in layout.figures if figure.timed]
     draw(figures, content, layout.output / "figures")
     if "batch-table" in layout.study.figures:
