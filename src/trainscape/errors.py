@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LISTED = 25  # choices that a message lists
+SHOWN = 80  # characters of a value that a message repeats
 
 
 class UserError(Exception):
@@ -54,3 +56,9 @@ def near(value: object, choices: Iterable[str]) -> str | None:
     spelt = {choice.casefold(): choice for choice in choices}
     found = get_close_matches(str(value).casefold(), spelt, n=1, cutoff=0.62)
     return spelt[found[0]] if found else None
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: on one line, and cut where it is long."""
+    text = str(value) if isinstance(value, datetime.date) else repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

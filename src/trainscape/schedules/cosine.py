@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import numbers
 from trainscape.schedules import Clock, Schedule, register
 
 
@@ -24,11 +24,7 @@ class Cosine(Schedule):
     0.5
     """
 
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self, "[0, 1]", "final")
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * step / clock.total)) / 2

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import numbers
 from trainscape.schedules import Clock, Schedule, register
 
 
@@ -27,13 +27,8 @@ class Polynomial(Schedule):
     0.25
     """
 
-    power: float = 2.0
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self, "(0, inf)", "power")
-        numbers(self, "[0, 1]", "final")
+    power: Annotated[float, "(0, inf)"] = 2.0
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         left = (clock.total - step) / clock.total

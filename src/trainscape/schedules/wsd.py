@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from trainscape.checks import numbers, options, refusal
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.checks import refusal
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,15 +43,9 @@ class WarmupStableDecay(Schedule):
     0.5
     """
 
-    decay: str = "20%"
+    decay: Duration = "20%"
     form: Form = "1-sqrt"
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations(self, "decay")
-        options(self, tuple(FALLS), "form")
-        numbers(self, "[0, 1]", "final")
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         length = clock.steps(self.decay)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel
 
-from trainscape.errors import UserError, near, unknown
+from trainscape.errors import UserError, near, shown, unknown
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
-
-SHOWN = 80  # characters of a value that a message repeats
 
 # What pydantic finds wrong, by its name for it, in words that follow the value.
 COMPLAINTS = {
@@ -53,12 +50,6 @@ def complaint(error: ValidationError) -> str:
         words = words.partition("; write" if kind == "list_type" else "; put")[0]  # for one value
     context = {**first.get("ctx", {}), "value": shown(value)}
     return f"{shown(value)} {words.format(**context)}"
-
-
-def shown(value: object) -> str:
-    """A value as a message repeats it: on one line, and cut where it is long."""
-    text = str(value) if isinstance(value, datetime.date) else repr(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from trainscape.errors import UserError
+from trainscape.errors import UserError, shown
 from trainscape.study.axes import Grid
-from trainscape.study.complaints import explain, shown
+from trainscape.study.complaints import explain
 from trainscape.study.design import GridOrDesign, Replay
 from trainscape.study.values import (
     Count,
