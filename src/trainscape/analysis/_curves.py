@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
 from trainscape.analysis._trials import VALUES, Entry, axes
-from trainscape.cells.budget import Plan, validation_size
+from trainscape.cells.budget import Plan
 from trainscape.results.tables import AXES, Row, frame
 
 if TYPE_CHECKING:
@@ -52,5 +52,4 @@ def _plan(entry: Entry) -> Plan:
     """The steps that the cell's trials took."""
     cell = entry.cell
     size = datasets.registry.get(workloads.registry.get(cell.workload).dataset).train
-    held = validation_size(size, cell.validation)
-    return Plan(size - held, cell.batch_size, cell.budget, cell.evaluate_every)
+    return Plan.of(cell.spec(), size)

@@ -65,7 +65,8 @@ def decay(entries: Iterable[Entry]) -> pd.DataFrame:
 
 def _decay(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
     cell, plan = entry.cell, grid.plan(entry.cell)
-    schedule, clock = grid.make(cell.schedule, schedules.registry), Clock(plan.epoch, plan.total)
+    schedule = schedules.registry.make(cell.schedule.spec())
+    clock = Clock(plan.epoch, plan.total)
     for done, loss, point in zip(entry.record.steps, trial.test_loss, trial.path[1:], strict=False):
         rate = cell.lr * schedule.factor(done, clock)
         yield {**axes(cell), "step": done - 1, "rate": rate, "loss": loss, **_named(point)}

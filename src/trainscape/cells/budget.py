@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,17 @@ class Plan:
     batch_size: int
     budget: Mapping[str, int]
     evaluate_every: float
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any], examples: int) -> Plan:
+        """The plan of a cell.
+
+        Args:
+            spec: the cell as plain data (``Cell.spec``).
+            examples: size of the dataset's training split, before validation is taken out.
+        """
+        trained = examples - validation_size(examples, spec["validation"])
+        return cls(trained, spec["batch_size"], spec["budget"], spec["evaluate_every"])
 
     @property
     def epoch(self) -> int:

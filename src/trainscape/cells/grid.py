@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, schedules, workloads
 from trainscape.cells import plugins, tryout
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trainscape.cells.cell import Part
-    from trainscape.registry import Registry
-    from trainscape.schedules import Schedule
     from trainscape.study import Study
 
 
@@ -78,12 +76,7 @@ def plan(cell: Cell) -> Plan:
             f"grid.batch_size: {cell.batch_size} is more than {cell.workload!r} has training "
             f"examples; choose at most {size - held}"
         )
-    return Plan(size - held, cell.batch_size, cell.budget, cell.evaluate_every)
-
-
-def make(part: Part, registry: Registry[Any]) -> Any:
-    """The optimizer or schedule that a part names."""
-    return registry.get(part.name)(**part.params)
+    return Plan.of(cell.spec(), size)
 
 
 def targets(study: Study) -> dict[str, float]:
@@ -170,7 +163,7 @@ def _check_plans(grid: list[Cell]) -> None:
     """Every batch size fits its data and every schedule its run."""
     for cell in _distinct_runs(grid):
         steps = plan(cell)
-        schedule: Schedule = make(cell.schedule, schedules.registry)
+        schedule = schedules.registry.make(cell.schedule.spec())
         if schedule.reacts and not cell.validation:
             raise UserError(
                 f"validation: {cell.validation:g} leaves schedule {cell.schedule.label!r} no loss "
