@@ -36,7 +36,7 @@ def construct(key: str, optimizer: Imported) -> None:
         _construct(optimizer)
     except Exception as error:
         at = next((f".{name}" for name in optimizer.arguments if _fits(optimizer, name)), "")
-        raise UserError(f"{key}{at}: {optimizer}: {_said(error)}") from None
+        raise UserError(f"{key}{at}: {optimizer}: {_in_one_line(error)}") from None
 
 
 def step(study: Study, optimizers: Sequence[Part]) -> None:
@@ -59,9 +59,8 @@ def step(study: Study, optimizers: Sequence[Part]) -> None:
             try:
                 _step(optimizer.reference(params, RATE), params)
             except Exception as error:
-                raise UserError(
-                    f"grid.optimizer[{i}]: {optimizer}: cannot train {name!r}: {_said(error)}"
-                ) from None
+                why = f"{optimizer}: cannot train {name!r}: {_in_one_line(error)}"
+                raise UserError(f"grid.optimizer[{i}]: {why}") from None
 
 
 def _construct(optimizer: Imported) -> None:
@@ -88,10 +87,11 @@ def _on_cpu(device: str) -> bool:
 
 def _parameters(workload: str) -> list[torch.nn.Parameter]:
     """What a workload trains; nothing of one that cannot be built, which training tells of."""
-    from trainscape.engine.model import build
+    import torch
 
     try:
-        model = build(workloads.registry.get(workload).build, seed=0)
+        with torch.random.fork_rng(devices=[]):
+            model = workloads.registry.get(workload).build()
     except Exception:
         return []
     return [param for param in model.parameters() if param.requires_grad]
@@ -115,6 +115,7 @@ def _step(optimizer: torch.optim.Optimizer, params: Sequence[torch.nn.Parameter]
         optimizer.step()
 
 
-def _said(error: Exception) -> str:
+def _in_one_line(error: Exception) -> str:
+    """What an optimizer says; a ValueError is meant for users and goes without its kind."""
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
     return " ".join(f"{kind}{error}".split())
