@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from trainscape.cells.source_facts import Facts, Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 PACKAGE = Path(__file__).resolve().parents[1]
 known = Known(Path(".snakemake/trainscape/source.json"), reader=Path(__file__))
@@ -30,6 +30,7 @@ EXCLUDED = {
     "trainscape.hashing": "hashes: what it says stands in the digest itself",
     "trainscape.user_lines": "words for messages",
     "trainscape.checks": "refuses bad hyperparameters",
+    "trainscape.numeric": "reads numbers, which stand in the digest itself",
     "trainscape.registry": "looks names up",
     "trainscape.cells": "holds no code",
     "trainscape.cells.locate": "finds an optimizer by the path that stands in the digest itself",
@@ -50,18 +51,20 @@ EXCLUDED = {
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them
 
 
-def closure(entries: Iterable[Path]) -> dict[str, str]:
+def closure(entries: Iterable[Path], roots: Sequence[Path] = ()) -> dict[str, str]:
     """The hash of every first-party module that the files ``entries`` need, by name.
 
     Args:
-        entries: source files, of this package or plugins. Imports are looked up in this package
-            and, for a plugin and what it imports, in the plugin's folder.
+        entries: source files, of this package or a user's.
+        roots: the folders that a user's absolute imports start from; by default each entry's own.
 
     Raises:
         SyntaxError: a file is not Python.
     """
+    starts = tuple(root.resolve() for root in roots)
+    files = [entry.resolve() for entry in entries]
     found: dict[str, set[str]] = {}
-    for name, path in {pair for entry in entries for pair in _reached(entry.resolve())}:
+    for name, path in {pair for file in files for pair in _reached(file, starts or (file.parent,))}:
         if name not in EXCLUDED:
             found.setdefault(name, set()).add(file_hash(path))
     known.save()
@@ -69,18 +72,17 @@ def closure(entries: Iterable[Path]) -> dict[str, str]:
 
 
 @cache
-def _reached(entry: Path) -> frozenset[tuple[str, Path]]:
+def _reached(entry: Path, roots: tuple[Path, ...]) -> frozenset[tuple[str, Path]]:
     """The names and files of all modules that a file needs, itself among them."""
-    root = entry.parent
     seen: dict[Path, str] = {}
     todo = [entry]
     while todo:
         path = todo.pop()
-        name = module_name(path, root)
+        name = module_name(path, roots)
         if path in seen or name.startswith(DATASETS):
             continue
         seen[path] = name
-        todo += imports(path, root)
+        todo += imports(path, roots)
     return frozenset((name, path) for path, name in seen.items())
 
 
@@ -97,13 +99,14 @@ def _facts(path: Path) -> Facts:
     return known.get(content, read)
 
 
-def module_name(path: Path, root: Path) -> str:
-    """The dotted name of a file of this package; a plugin's file below its folder ``root``.
+def module_name(path: Path, roots: Sequence[Path]) -> str:
+    """The dotted name of a file of this package; a user's file by its path below one of ``roots``.
 
-    A plugin keeps its name, and so its cells their digests, wherever the folder lies.
+    A user's file keeps its name, and so its cells their digests, wherever the folder lies.
     """
     if not path.is_relative_to(PACKAGE):
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        above = (root for root in roots if path.is_relative_to(root))
+        return path.relative_to(next(above, path.parent)).as_posix()
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -114,21 +117,21 @@ def file_hash(path: Path) -> str:
 
 
 @cache
-def imports(path: Path, root: Path) -> tuple[Path, ...]:
+def imports(path: Path, roots: tuple[Path, ...]) -> tuple[Path, ...]:
     """The first-party files that ``path`` imports, whether at its top or inside a function.
 
     Args:
         path: a source file.
-        root: the folder that a plugin's absolute imports start from.
+        roots: the folders that a user's absolute imports start from.
     """
     files: set[Path] = set()
     for level, name in _facts(path).imports:
         if level:
-            files.update(_locate(name, path.parents[level - 1]))
+            files.update(located(name, path.parents[level - 1]))
         elif name.split(".")[0] == PACKAGE.name:
-            files.update(_locate(name, PACKAGE.parent))
+            files.update(located(name, PACKAGE.parent))
         elif not path.is_relative_to(PACKAGE):  # this package imports its own by full name only
-            files.update(_locate(name, root))
+            files.update(file for root in roots for file in located(name, root))
     return tuple(sorted(files))
 
 
@@ -200,7 +203,7 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 @cache
-def _locate(name: str, folder: Path) -> tuple[Path, ...]:
+def located(name: str, folder: Path) -> tuple[Path, ...]:
     """The files below ``folder`` that importing ``name`` runs: its packages', then its own."""
     found = []
     stem = folder
