@@ -4,9 +4,9 @@ A range test is trained, named and kept like any other cell. Its schedule rises 
 the lowest rate to the highest, and its training loss is recorded at every step; a loss that is not
 finite ends the trace.
 
-Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3, where the
-rate rises linearly. That it rises geometrically, so that every decade has as many steps, is
-fastai's ``lr_find``.
+Source: L. N. Smith, Cyclical learning rates for training neural networks, 2017,
+https://arxiv.org/abs/1506.01186, section 3.3, where the rate rises linearly. That it rises
+geometrically, so that every decade has as many steps, is fastai's ``lr_find``.
 """
 
 from __future__ import annotations

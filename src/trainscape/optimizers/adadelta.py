@@ -1,7 +1,8 @@
 """Adadelta: steps as large as past steps were, over the size of past gradients.
 
-Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012, algorithm 1, with the step scaled
-by lr; as ``torch.optim.Adadelta`` does it.
+Source: M. D. Zeiler, ADADELTA: an adaptive learning rate method, 2012,
+https://arxiv.org/abs/1212.5701, algorithm 1, with the step scaled by lr; as
+``torch.optim.Adadelta`` does it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """AdaGrad: each weight's rate falls with the sum of its squared gradients.
 
-Source: Duchi, Hazan and Singer, Adaptive subgradient methods, 2011, the diagonal form; as
+Source: J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods for online learning and
+stochastic optimization, 2011, https://jmlr.org/papers/v12/duchi11a.html, the diagonal form; as
 ``torch.optim.Adagrad`` does it.
 """
 

@@ -1,7 +1,8 @@
 """Adam: a step scaled by running moments of the gradient.
 
-Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015, algorithm 1, in the order
-of operations that the end of its section 2 recommends; as ``torch.optim.Adam`` does it.
+Source: D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015,
+https://arxiv.org/abs/1412.6980, algorithm 1, in the order of operations that the end of its
+section 2 recommends; as ``torch.optim.Adam`` does it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Adamax: Adam with the largest recent gradient in the place of the root mean square.
 
-Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015, algorithm 2; as
-``torch.optim.Adamax`` does it.
+Source: D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015,
+https://arxiv.org/abs/1412.6980, algorithm 2; as ``torch.optim.Adamax`` does it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """AdamW: Adam whose weight decay acts on the weights, not through the moments.
 
-Source: Loshchilov and Hutter, Decoupled weight decay regularization, 2019, algorithm 2 with the
-decay scaled by lr; as ``torch.optim.AdamW`` does it.
+Source: I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019,
+https://arxiv.org/abs/1711.05101, algorithm 2 with the decay scaled by lr; as
+``torch.optim.AdamW`` does it.
 """
 
 from __future__ import annotations

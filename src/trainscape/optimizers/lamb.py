@@ -1,7 +1,7 @@
 """LAMB: Adam's direction, layer by layer as long as the weights.
 
-Source: You and others, Large batch optimization for deep learning: training BERT in 76 minutes,
-2020, algorithm 2 with φ(z) = z.
+Source: Y. You and others, Large batch optimization for deep learning: training BERT in 76 minutes,
+2020, https://arxiv.org/abs/1904.00962, algorithm 2 with φ(z) = z.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """LARS: momentum whose rate is set layer by layer, by the size of weights and gradient.
 
-Source: You, Gitman and Ginsburg, Large batch training of convolutional networks, 2017, algorithm 1.
-Biases and gains of normalisation (one dimension) are neither scaled nor decayed, and lr scales on
-the way out, as in the implementations in use.
+Source: Y. You, I. Gitman and B. Ginsburg, Large batch training of convolutional networks, 2017,
+https://arxiv.org/abs/1708.03888, algorithm 1. Biases and gains of normalisation (one dimension) are
+neither scaled nor decayed, and lr scales on the way out, as in the implementations in use.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Lion: steps of one size, in the direction of the sign of a mean gradient.
 
-Source: Chen and others, Symbolic discovery of optimization algorithms, 2023, algorithm 2.
+Source: X. Chen and others, Symbolic discovery of optimization algorithms, 2023,
+https://arxiv.org/abs/2302.06675, algorithm 2.
 """
 
 from __future__ import annotations

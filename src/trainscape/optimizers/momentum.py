@@ -1,7 +1,8 @@
 """Momentum: the step follows a decaying sum of past gradients.
 
-Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964; as
-``torch.optim.SGD`` does it, which scales by lr on the way out: a change of lr acts at once.
+Source: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964,
+https://doi.org/10.1016/0041-5553(64)90137-5; as ``torch.optim.SGD`` does it, which scales by lr on
+the way out: a change of lr acts at once.
 """
 
 from __future__ import annotations

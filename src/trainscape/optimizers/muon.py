@@ -1,9 +1,10 @@
 """Muon: momentum whose step is made orthogonal, matrix by matrix; AdamW for what is no matrix.
 
-Source: Jordan and others, Muon: an optimizer for hidden layers in neural networks, 2024, and its
-code, whose defaults these are; the other scale is of Liu and others, Muon is scalable for LLM
-training, 2025. The code multiplies in bfloat16, and so does ``torch.optim.Muon``; here it is the
-weights' own precision.
+Source: K. Jordan and others, Muon: an optimizer for hidden layers in neural networks, 2024,
+https://kellerjordan.github.io/posts/muon/, and its code, whose defaults these are; the other scale
+is of J. Liu and others, Muon is scalable for LLM training, 2025, https://arxiv.org/abs/2502.16982.
+The code multiplies in bfloat16, and so does ``torch.optim.Muon``; here it is the weights' own
+precision.
 """
 
 from __future__ import annotations

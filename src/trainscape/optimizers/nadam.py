@@ -1,7 +1,8 @@
 """NAdam: Adam with Nesterov's look-ahead in its mean.
 
-Source: Dozat, Incorporating Nesterov momentum into Adam, 2016, algorithm 2 with its schedule of μ;
-as ``torch.optim.NAdam`` does it.
+Source: T. Dozat, Incorporating Nesterov momentum into Adam, 2016,
+https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ, algorithm 2 with its schedule of μ; as
+``torch.optim.NAdam`` does it.
 """
 
 from __future__ import annotations

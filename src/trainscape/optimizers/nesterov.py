@@ -1,7 +1,8 @@
 """Nesterov momentum: the step looks ahead by one more turn of the running sum.
 
-Source: Sutskever and others, On the importance of initialization and momentum in deep learning,
-2013, with w taken at the point looked ahead to; as ``torch.optim.SGD(nesterov=True)`` does it.
+Source: I. Sutskever, J. Martens, G. Dahl and G. Hinton, On the importance of initialization and
+momentum in deep learning, 2013, https://proceedings.mlr.press/v28/sutskever13.html, with w taken at
+the point looked ahead to; as ``torch.optim.SGD(nesterov=True)`` does it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """RAdam: Adam that goes without its divisor until the divisor's own variance is small.
 
-Source: Liu and others, On the variance of the adaptive learning rate and beyond, 2020, algorithm 2,
-rectified from ρₜ > 5 on as the authors' code has it; as ``torch.optim.RAdam`` does it.
+Source: L. Liu and others, On the variance of the adaptive learning rate and beyond, 2020,
+https://arxiv.org/abs/1908.03265, algorithm 2, rectified from ρₜ > 5 on as the authors' code has it;
+as ``torch.optim.RAdam`` does it.
 """
 
 from __future__ import annotations

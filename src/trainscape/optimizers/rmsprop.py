@@ -1,8 +1,9 @@
 """RMSprop: the gradient over the root of its running mean square.
 
-Source: Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012; centred after
-Graves, Generating sequences with recurrent neural networks, 2013; as
-``torch.optim.RMSprop`` does it.
+Source: T. Tieleman and G. Hinton, Neural networks for machine learning, lecture 6.5, 2012,
+https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf (no paper); centred after
+A. Graves, Generating sequences with recurrent neural networks, 2013,
+https://arxiv.org/abs/1308.0850; as ``torch.optim.RMSprop`` does it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Schedule-free AdamW: no schedule, for an average that takes the place of Adam's mean.
 
-Source: Defazio and others, The road less scheduled, 2024, algorithm 1, with the decay at y and the
-correction in v, as the ``schedulefree`` package has it; warm-up, where wanted, is the schedule's.
+Source: A. Defazio and others, The road less scheduled, 2024, https://arxiv.org/abs/2405.15682,
+algorithm 1, with the decay at y and the correction in v, as the ``schedulefree`` package has it;
+warm-up, where wanted, is the schedule's.
 """
 
 from __future__ import annotations

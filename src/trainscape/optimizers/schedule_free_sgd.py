@@ -1,7 +1,7 @@
 """Schedule-free SGD: no schedule, for an average that needs none.
 
-Source: Defazio and others, The road less scheduled, 2024, equations 3 to 5; warm-up, where wanted,
-is the schedule's.
+Source: A. Defazio and others, The road less scheduled, 2024, https://arxiv.org/abs/2405.15682,
+equations 3 to 5; warm-up, where wanted, is the schedule's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """SGD: a step against the gradient.
 
-Source: Robbins and Monro, A stochastic approximation method, 1951; as ``torch.optim.SGD`` does it.
+Source: H. Robbins and S. Monro, A stochastic approximation method, 1951,
+https://doi.org/10.1214/aoms/1177729586; as ``torch.optim.SGD`` does it.
 """
 
 from __future__ import annotations

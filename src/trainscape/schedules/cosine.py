@@ -1,6 +1,7 @@
 """Cosine annealing: half a cosine from the peak to a floor over the whole run.
 
-Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017, eq. 5.
+Source: I. Loshchilov and F. Hutter, SGDR: stochastic gradient descent with warm restarts, 2017,
+https://arxiv.org/abs/1608.03983, eq. 5.
 """
 
 from __future__ import annotations

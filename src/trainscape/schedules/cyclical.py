@@ -1,7 +1,8 @@
 """Cyclical rates: up and down again between a base and the peak, in straight lines.
 
-Source: Smith, Cyclical learning rates for training neural networks, 2017, section 3 (a base of a
-third or a quarter of the peak); ``torch.optim.lr_scheduler.CyclicLR``.
+Source: L. N. Smith, Cyclical learning rates for training neural networks, 2017,
+https://arxiv.org/abs/1506.01186, section 3 (a base of a third or a quarter of the peak);
+``torch.optim.lr_scheduler.CyclicLR``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Exponential decay: the rate falls by the same factor in every interval, smoothly or in stairs.
 
-Source: TensorFlow's ``exponential_decay(learning_rate, global_step, decay_steps, decay_rate,
-staircase)``; with an interval of one epoch and stairs, ``torch.optim.lr_scheduler.ExponentialLR``.
+Source: no paper: TensorFlow's ``exponential_decay(learning_rate, global_step, decay_steps,
+decay_rate, staircase)``; with an interval of one epoch and stairs,
+``torch.optim.lr_scheduler.ExponentialLR``.
 """
 
 from __future__ import annotations

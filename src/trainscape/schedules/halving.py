@@ -1,6 +1,7 @@
 """Halving: the rate drops to half at fixed intervals, as in "half every five epochs".
 
-Source: Stanford CS231n, notes on neural networks 3, "Annealing the learning rate: step decay".
+Source: no paper: Stanford CS231n, notes on neural networks 3, "Annealing the learning rate: step
+decay", https://cs231n.github.io/neural-networks-3/.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Inverse time decay: the rate falls as one over the time, smoothly or in stairs.
 
-Source: Keras's ``InverseTimeDecay(initial_learning_rate, decay_steps, decay_rate, staircase)``.
+Source: no paper: Keras's ``InverseTimeDecay(initial_learning_rate, decay_steps, decay_rate,
+staircase)``. Rates that fall as 1/t are those of H. Robbins and S. Monro, A stochastic
+approximation method, 1951, https://doi.org/10.1214/aoms/1177729586.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Linear decay: a straight line from the peak to a floor over the whole run.
 
-Source: ``torch.optim.lr_scheduler.LinearLR`` from 1 to the floor in as many steps as the run has.
+Source: no paper: ``torch.optim.lr_scheduler.LinearLR`` from 1 to the floor in as many steps as the
+run has.
 """
 
 from __future__ import annotations

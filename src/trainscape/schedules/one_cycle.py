@@ -1,8 +1,8 @@
 """One cycle: up to the peak early in the run, then down far below where it began.
 
-Source: Smith and Topin, Super-convergence: very fast training of neural networks using large
-learning rates, 2018; ``torch.optim.lr_scheduler.OneCycleLR``, which leaves the momentum's cycle out
-when told to, as here.
+Source: L. N. Smith and N. Topin, Super-convergence: very fast training of neural networks using
+large learning rates, 2018, https://arxiv.org/abs/1708.07120; it is
+``torch.optim.lr_scheduler.OneCycleLR`` without the momentum's cycle.
 """
 
 from __future__ import annotations

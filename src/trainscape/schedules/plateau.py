@@ -2,7 +2,7 @@
 
 The one schedule that is no function of the step alone: each trial's rate follows its own losses.
 
-Source: ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with ``mode="min"`` and ``eps=0``.
+Source: no paper: ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with ``mode="min"`` and ``eps=0``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Polynomial decay: a power of the share of the run that is left, from the peak to a floor.
 
-Source: Chen et al., DeepLab, 2018, section 4.1 (the "poly" policy, power 0.9); You, Gitman and
-Ginsburg, Large batch training of convolutional networks, 2017 (power 2);
+Source: L.-C. Chen and others, DeepLab: semantic image segmentation with deep convolutional nets,
+atrous convolution, and fully connected CRFs, 2018, https://arxiv.org/abs/1606.00915, section 4.1
+(the "poly" policy, power 0.9); Y. You, I. Gitman and B. Ginsburg, Large batch training of
+convolutional networks, 2017, https://arxiv.org/abs/1708.03888 (power 2);
 ``torch.optim.lr_scheduler.PolynomialLR``.
 """
 

@@ -1,6 +1,6 @@
 """Step decay: the rate drops by a factor at fixed intervals.
 
-Source: ``torch.optim.lr_scheduler.StepLR``.
+Source: no paper: ``torch.optim.lr_scheduler.StepLR``.
 """
 
 from __future__ import annotations

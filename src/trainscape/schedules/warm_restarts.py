@@ -1,6 +1,7 @@
 """Cosine annealing with warm restarts: whenever the cosine has fallen, it starts again at the peak.
 
-Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017, eq. 5;
+Source: I. Loshchilov and F. Hutter, SGDR: stochastic gradient descent with warm restarts, 2017,
+https://arxiv.org/abs/1608.03983, eq. 5;
 ``torch.optim.lr_scheduler.CosineAnnealingWarmRestarts``.
 """
 

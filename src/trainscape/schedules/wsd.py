@@ -3,8 +3,10 @@
 The warm-up is the base class's: set ``warmup``. Nothing before the fall depends on how long the run
 is, so longer runs begin with the same steps.
 
-Source: Hu et al., MiniCPM, 2024, section 4; Hägele et al., Scaling laws and compute-optimal
-training beyond fixed training durations, 2024, section 3 (1-sqrt did better than linear there).
+Source: S. Hu and others, MiniCPM: unveiling the potential of small language models with scalable
+training strategies, 2024, https://arxiv.org/abs/2404.06395, section 4; A. Hägele and others,
+Scaling laws and compute-optimal training beyond fixed training durations, 2024,
+https://arxiv.org/abs/2405.18392, section 3 (1-sqrt did better than linear there).
 """
 
 from __future__ import annotations
