@@ -27,13 +27,13 @@ LISTS = (list, tuple, Sequence, Iterable)
 BUILTIN = {kind.__name__: kind for kind in (int, float, bool, str)}
 
 
-class Part(Protocol):
+class Named(Protocol):
     """An optimizer or a schedule: a frozen dataclass that is registered under ``name``."""
 
     name: ClassVar[str]
 
 
-def refusal(part: Part, key: str, why: str) -> UserError:
+def refusal(part: Named, key: str, why: str) -> UserError:
     """The error for the field ``key``: part, key and value, then ``why`` with what to choose."""
     return refused(f"{part.name}.{key}", getattr(part, key), why)
 

@@ -1,4 +1,4 @@
-"""One registry for every kind of part: an optimizer, schedule, dataset or workload is one file.
+"""The registries of optimizers, schedules, datasets and workloads: every entry is one file.
 
 The entry ``digits-mlp`` lives in ``digits_mlp.py`` of its kind's package and registers itself
 under its name; nothing else lists it. Files are imported when their entry is asked for, so a

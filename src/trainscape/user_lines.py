@@ -1,4 +1,4 @@
-"""Which line of a user's own file an error came from."""
+"""Names the line of a user's own file that an error came from."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ LIBRARIES = tuple({Path(__file__).resolve().parent, *map(Path, (sys.prefix, sys.
 
 
 def line_of(error: BaseException) -> str:
-    """``plugins/mine.py, line 12: ``, the last line of a user's own that led there; '' if none did.
+    """The last line of a user's file in a traceback: ``plugins/mine.py, line 12: ``; '' if none.
 
-    A user's own files are plugins and what lies beside or below them.
+    A user's files are plugins and what lies beside or below them.
     """
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     return next((_place(file, line) for file, line in reversed(frames) if _is_users(file)), "")
 
 
 def line_where(function: Callable[..., object]) -> str:
-    """The same for the line at which a user's function is defined; '' if it is not a user's."""
+    """The line at which a user's function is defined, in the same form; '' for all others."""
     code = getattr(function, "__code__", None)
     return (
         _place(code.co_filename, code.co_firstlineno)

@@ -32,21 +32,21 @@ def optimizer_parts(study: Study) -> list[Part]:
         UserError: a name, import path or hyperparameter is not valid, or two entries are the same.
     """
     key = "grid.optimizer"
-    made = (_optimizer(f"{key}[{i}]", entry) for i, entry in enumerate(study.grid.optimizer))
-    return _distinct(key, made)
+    made = (_optimizer_part(f"{key}[{i}]", entry) for i, entry in enumerate(study.grid.optimizer))
+    return _all_different(key, made)
 
 
 def schedule_parts(study: Study) -> list[Part]:
     """The axis of schedules; raises as :func:`optimizer_parts` does."""
     key = "grid.schedule"
     made = (
-        _named(f"{key}[{i}]", entry, schedules.registry)
+        _registered_part(f"{key}[{i}]", entry, schedules.registry)
         for i, entry in enumerate(study.grid.schedule)
     )
-    return _distinct(key, made)
+    return _all_different(key, made)
 
 
-def _distinct(key: str, made: Iterable[Part]) -> list[Part]:
+def _all_different(key: str, made: Iterable[Part]) -> list[Part]:
     parts: list[Part] = []
     for part in made:
         for other in parts:
@@ -62,17 +62,19 @@ def _distinct(key: str, made: Iterable[Part]) -> list[Part]:
     return parts
 
 
-def _optimizer(key: str, entry: str | OptimizerEntry) -> Part:
+def _optimizer_part(key: str, entry: str | OptimizerEntry) -> Part:
     name = entry if isinstance(entry, str) else entry.name
     if name == TORCH or (name or "").startswith(f"{TORCH}."):
         path = "package.module.Class" if name == TORCH else name
         raise UserError(f"{key}: {name!r} is no name of an optimizer; write {{torch: {path}}}")
     if isinstance(entry, str) or entry.name is not None:
-        return _named(key, entry, optimizers.registry)
-    return _imported(key, str(entry.torch), entry)
+        return _registered_part(key, entry, optimizers.registry)
+    return _imported_part(key, str(entry.torch), entry)
 
 
-def _named(key: str, entry: str | Entry | OptimizerEntry, registry: Registry[Any]) -> Part:
+def _registered_part(
+    key: str, entry: str | Entry | OptimizerEntry, registry: Registry[Any]
+) -> Part:
     """The part that a registry knows by its name."""
     name = entry if isinstance(entry, str) else str(entry.name)
     kind = registry.get(name, key)
@@ -90,7 +92,7 @@ def _named(key: str, entry: str | Entry | OptimizerEntry, registry: Registry[Any
     )
 
 
-def _imported(key: str, path: str, entry: OptimizerEntry) -> Part:
+def _imported_part(key: str, path: str, entry: OptimizerEntry) -> Part:
     """The part that an import path stands for; its class is constructed once, to see."""
     kind = locate(path, f"{key}.torch")
     name = path.rpartition(".")[2]

@@ -40,7 +40,7 @@ def cells(grid: Iterable[Cell], test: RangeTest) -> list[Cell]:
     first: dict[tuple[object, ...], Cell] = {}
     for cell in grid:
         first.setdefault((cell.workload, cell.optimizer.label, cell.batch_size), cell)
-    rising = _rising(test)
+    rising = _rising_schedule(test)
     return [
         replace(
             cell,
@@ -54,7 +54,7 @@ def cells(grid: Iterable[Cell], test: RangeTest) -> list[Cell]:
     ]
 
 
-def _rising(test: RangeTest) -> Part:
+def _rising_schedule(test: RangeTest) -> Part:
     """The schedule from low to high: low · rᵏ at step k, r = (high / low)^(1 / (steps − 1))."""
     decades = math.log10(test.high) - math.log10(test.low)
     ratio = float(f"{10 ** (decades / (test.steps - 1)):.{DIGITS}g}")

@@ -32,7 +32,7 @@ EXCLUDED = {
     "trainscape.checks": "refuses bad hyperparameters",
     "trainscape.numeric": "reads numbers, which stand in the digest itself",
     "trainscape.registry": "looks names up",
-    "trainscape.cells": "holds no code",
+    "trainscape.cells": "lists modules",
     "trainscape.cells.locate": "finds an optimizer by the path that stands in the digest itself",
     "trainscape.cells.plugins": "imports files, which are hashed themselves",
     "trainscape.cells.source": "hashes source: what it says stands in the digest itself",
@@ -45,7 +45,7 @@ EXCLUDED = {
     "trainscape.engine.blame": "words for messages",
     "trainscape.engine.device": "chooses where to run; the backend stands in every cell",
     "trainscape.engine.run": "hands every cell to the engine of its kind",
-    "trainscape.engine.graph": "replays what a GPU ran, kernel by kernel",
+    "trainscape.engine.graph": "captures what a GPU runs, and launches it again",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them
@@ -93,7 +93,7 @@ def _facts(path: Path) -> Facts:
 
     def read() -> Facts:
         tree = ast.parse(content, str(path))
-        meaning = hashlib.sha256("".join(_walk(tree)).encode()).hexdigest()
+        meaning = hashlib.sha256("".join(_canonical(tree)).encode()).hexdigest()
         return Facts(meaning, sorted(set(_imported_names(tree))))
 
     return known.get(content, read)
@@ -141,17 +141,18 @@ def canonical_source(text: str, name: str = "<source>") -> str:
     Left out: comments, docstrings, layout, and what only type checkers read (``if TYPE_CHECKING``).
     ``name`` is what a syntax error calls it.
     """
-    return "".join(_walk(ast.parse(text, name)))
+    return "".join(_canonical(ast.parse(text, name)))
 
 
-def _walk(node: object) -> Iterator[str]:
+def _canonical(node: object) -> Iterator[str]:
+    """The pieces of the canonical text of a syntax tree."""
     if isinstance(node, ast.AST):
         yield f"({type(node).__name__}"
         for name in sorted(node._fields):
             value = getattr(node, name, None)
             if name == "body" and isinstance(value, list):
                 value = [
-                    child for child in _without_docstring(node, value) if not _for_types(child)
+                    child for child in _without_docstring(node, value) if not _only_for_types(child)
                 ]
             if isinstance(node, ast.JoinedStr):  # Python 3.12.1 adds an empty one to some
                 value = [child for child in node.values if getattr(child, "value", None) != ""]
@@ -159,12 +160,12 @@ def _walk(node: object) -> Iterator[str]:
             if (value is None or value == []) and not isinstance(node, ast.Constant):
                 continue
             yield f" {name}="
-            yield from _walk(value)
+            yield from _canonical(value)
         yield ")"
     elif isinstance(node, list):
         yield "["
         for child in node:
-            yield from _walk(child)
+            yield from _canonical(child)
         yield "]"
     else:
         yield f"{type(node).__name__}:{node!r}"
@@ -177,7 +178,8 @@ def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if documented and ast.get_docstring(node, clean=False) is not None else body  # type: ignore[arg-type]
 
 
-def _for_types(node: ast.AST) -> bool:
+def _only_for_types(node: ast.AST) -> bool:
+    """Whether a statement is ``if TYPE_CHECKING:`` without an else."""
     if not isinstance(node, ast.If) or node.orelse:
         return False
     name = node.test.attr if isinstance(node.test, ast.Attribute) else node.test
@@ -192,7 +194,7 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
-        if _for_types(node):
+        if _only_for_types(node):
             continue
         if isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)

@@ -52,14 +52,16 @@ class Optimizer:
         """The state before the first step: named tensors shaped like ``param``.
 
         What is one number per trial, such as a sum of its rates, is shaped like ``param[..., :1]``.
+        States are dicts and no classes: the engine takes them as they are, torch.optim keeps its
+        own so, and a rule of three lines, such as a plugin's, needs no second class.
         """
         return {}
 
     def scalars(self, step: int) -> dict[str, float]:
         """Numbers that the step alone decides, such as bias corrections, for :meth:`update`.
 
-        They stand apart so that every step is the same program: a GPU records it once and replays
-        it.
+        They stand apart so that every step is the same program, which a GPU captures once and then
+        launches again and again.
 
         Args:
             step: the number of the step, counted from 1.

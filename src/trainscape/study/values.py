@@ -18,7 +18,7 @@ def _number(value: object) -> object:
     return number(value) if isinstance(value, bool | int | float | str) else value
 
 
-def _word(value: str) -> str:
+def _file_name(value: str) -> str:
     if not WORD.fullmatch(value):
         raise ValueError(
             "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
@@ -42,7 +42,7 @@ Real = Annotated[float, Number]
 Positive = Annotated[float, Field(gt=0), Number]
 Share = Annotated[float, Field(ge=0, lt=1), Number]
 Word = Annotated[
-    str, AfterValidator(_word), Field(json_schema_extra={"pattern": f"^{WORD.pattern}$"})
+    str, AfterValidator(_file_name), Field(json_schema_extra={"pattern": f"^{WORD.pattern}$"})
 ]
 
 
