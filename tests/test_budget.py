@@ -123,3 +123,19 @@ def test_the_validation_split_is_the_nearest_whole_number(
 ) -> None:
     """The share is rounded to whole examples."""
     assert validation_size(examples, share) == expected
+
+
+@given(st.integers(2, 2000), st.floats(0, 0.9), st.integers(1, 64))
+def test_a_cells_plan_takes_the_validation_split_out(
+    examples: int, share: float, batch_size: int
+) -> None:
+    """Of the dataset's training split, what is held out is never trained on."""
+    spec = {
+        "batch_size": batch_size,
+        "budget": {"epochs": 2},
+        "validation": share,
+        "evaluate_every": 0.5,
+    }
+    plan = Plan.of(spec, examples)
+    assert plan.examples + validation_size(examples, share) == examples
+    assert plan == Plan(plan.examples, batch_size, {"epochs": 2}, 0.5)

@@ -38,7 +38,7 @@ def test_an_import_path_is_a_part() -> None:
 @pytest.mark.parametrize(
     ("given", "stated"),
     [
-        ({"betas": [0, "1e-1"]}, {"betas": [0.0, 0.1]}),
+        ({"betas": [0, "1e-1"]}, {"betas": (0.0, 0.1)}),
         ({"eps": 1}, {"eps": 1.0}),
         ({"amsgrad": True, "foreach": None}, {"amsgrad": True, "foreach": None}),
     ],
@@ -163,6 +163,13 @@ def test_what_cannot_update_a_workloads_parameters_is_refused(
         grid.cells(parse(raw, "test"))
     assert str(error.value).startswith(f"grid.optimizer[1]: {message}")
     assert grid.cells(parse({**raw, "device": "cuda"}, "test"))
+
+
+def test_a_try_out_draws_no_random_numbers() -> None:
+    """A workload is built to see its parameters, and torch's generator is left as it was."""
+    before = torch.get_rng_state()
+    assert parts({"torch": "torch.optim.NAdam"})
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_tf32_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

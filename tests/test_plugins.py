@@ -81,6 +81,21 @@ def test_a_plugins_hyperparameters_are_checked(
     assert str(error.value) == message
 
 
+def test_a_check_that_fails_is_told_with_its_line(folder: Path) -> None:
+    """A plugin's check that trips over a value is told of by file and line, before any job."""
+    text = RULE.format(name="mine").replace("self.speed < 0", "1 / self.speed < 0")
+    (folder / "mine.py").write_text(text)
+    raw = {
+        "plugins": ["mine.py"],
+        "grid": {"optimizer": [{"name": "mine", "speed": 0}], "lr": [0.1]},
+    }
+    with pytest.raises(UserError) as error:
+        grid.cells(parse(raw, "params.yaml"))
+    assert str(error.value) == (
+        "grid.optimizer[0]: mine.py, line 12: ZeroDivisionError: float division by zero"
+    )
+
+
 def test_a_hyperparameter_without_a_default_is_asked_for(folder: Path) -> None:
     """A plugin may leave a default out; a study that gives no value is told which."""
     (folder / "mine.py").write_text(RULE.format(name="mine").replace("float = 1.0", "float"))

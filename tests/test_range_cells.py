@@ -42,7 +42,7 @@ def test_the_rate_rises_from_low_to_high_at_equal_ratios(
     """The first step is at low, the last at high, and every one by the same factor higher."""
     cell = made(range_test={"enabled": True, "low": low, "high": high, "steps": steps})[0]
     plan = grid.plan(cell)
-    table = grid.make(cell.schedule, schedules.registry).table(Clock(plan.epoch, plan.total))
+    table = schedules.registry.make(cell.schedule.spec()).table(Clock(plan.epoch, plan.total))
     rates = [cell.lr * factor for factor in table]
     assert (rates[0], len(rates)) == (low, steps)
     assert math.isclose(rates[-1], high, rel_tol=1e-6)

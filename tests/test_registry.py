@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from trainscape.registry import Registry
 
 COUNT = itertools.count()
+PUBLISHED = re.compile(r"\b(19|20)\d\d,\s+https://(arxiv\.org/abs/\d{4}\.\d{4,5}|\S+\.\S+/\S+)")
+RULES = [(kind, name) for kind in (optimizers, schedules) for name in kind.registry.names()]
 ENTRY = """
 from {package} import registry
 
@@ -171,3 +174,11 @@ def test_the_promised_entries_are_there() -> None:
     assert promised <= set(optimizers.registry.names())
     promised = {"constant", "step", "exponential", "inverse_time", "linear", "cosine"}
     assert promised <= set(schedules.registry.names())
+
+
+@pytest.mark.parametrize(("kind", "name"), RULES, ids=[name for _, name in RULES])
+def test_an_optimizer_or_schedule_links_its_paper(kind: ModuleType, name: str) -> None:
+    """Its file names title and year and links the paper, or says that there is none."""
+    said = sys.modules[kind.registry.get(name).__module__].__doc__ or ""
+    source = said.partition("\nSource: ")[2]
+    assert PUBLISHED.search(source) or source.startswith("no paper: ")

@@ -238,7 +238,7 @@ def test_a_bad_duration_is_refused(duration: Any, why: str) -> None:
         ("plateau", "gamma", 1, "is out of range; choose a number in (0, 1)"),
         ("plateau", "patience", -1, "is no whole number from 0; choose one"),
         ("plateau", "cooldown", math.inf, "is no whole number from 0; choose one"),
-        ("plateau", "threshold", 1, "is out of range; choose a number in [0, 1)"),
+        ("plateau", "threshold", 1.0, "is out of range; choose a number in [0, 1)"),
         ("plateau", "final", None, "is no number; choose one in [0, 1]"),
     ],
 )

@@ -1,7 +1,8 @@
-"""One way to say no: a single line that names the key, the value and the nearest valid choice."""
+"""Errors for users: one line that names the key, the value and the nearest valid choice."""
 
 from __future__ import annotations
 
+import datetime
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -10,38 +11,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LISTED = 25  # choices that a message lists
+SHOWN = 80  # characters of a value that a message repeats
 
 
 class UserError(Exception):
-    """Something the user can mend. Its text is one line, printed before an exit with code 2."""
+    """A mistake that the user can correct. Its text is one line, printed before exit code 2."""
 
 
 class Failures:
-    """What went wrong in some of many things to do, told when the others are done."""
+    """Collects the errors of many tasks, so that the others are done before any is raised."""
 
     def __init__(self) -> None:
         self.lines: dict[str, None] = {}  # each once, in their order
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Keep a user's error for later."""
+        """Keep a user's error that the block raises, and go on."""
         try:
             yield
         except UserError as error:
             self.lines.update(dict.fromkeys(str(error).splitlines()))
 
     def tell(self) -> None:
-        """Raise what was kept.
+        """Raise the errors that were kept, if there are any.
 
         Raises:
-            UserError: something was; holds a line for each different failure.
+            UserError: holds one line for each different error.
         """
         if self.lines:
             raise UserError("\n".join(self.lines))
 
 
 def unknown(key: str, value: object, choices: Iterable[str]) -> UserError:
-    """The error for a name that is none of ``choices``: names the nearest, or lists them."""
+    """The error for a name that is not among ``choices``: offers the nearest one, or lists all."""
     known = sorted(choices)
     meant = near(value, known)
     listed = ", ".join([*known[:LISTED], *["…"] * (len(known) > LISTED)])
@@ -54,3 +56,9 @@ def near(value: object, choices: Iterable[str]) -> str | None:
     spelt = {choice.casefold(): choice for choice in choices}
     found = get_close_matches(str(value).casefold(), spelt, n=1, cutoff=0.62)
     return spelt[found[0]] if found else None
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: on one line, and cut where it is long."""
+    text = str(value) if isinstance(value, datetime.date) else repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

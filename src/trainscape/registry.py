@@ -1,4 +1,4 @@
-"""One registry for every kind of part: an optimizer, schedule, dataset or workload is one file.
+"""The registries of optimizers, schedules, datasets and workloads: every entry is one file.
 
 The entry ``digits-mlp`` lives in ``digits_mlp.py`` of its kind's package and registers itself
 under its name; nothing else lists it. Files are imported when their entry is asked for, so a
@@ -13,12 +13,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from trainscape.errors import UserError, unknown
+from trainscape.checks import checked
+from trainscape.errors import UserError, shown, unknown
+from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
+Made = TypeVar("Made")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become parts of file names
 
 
@@ -84,9 +87,31 @@ class Registry(Generic[T]):
             raise UserError(f"{self._files()[name]} registers no {self.kind} {name!r}")
         return self._entries[name]
 
-    def make(self, name: str, params: Mapping[str, Any]) -> Any:
-        """The entry called ``name`` with its hyperparameters."""
-        return self.get(name)(**params)  # type: ignore[operator]
+    def make(self: Registry[type[Made]], spec: Mapping[str, Any]) -> Made:
+        """The optimizer or schedule that a cell states.
+
+        Args:
+            spec: its name and hyperparameters, those that are not given having their defaults.
+
+        Raises:
+            UserError: there is no such name, or a hyperparameter is not valid: then it begins with
+                the name.
+        """
+        name = spec["name"]
+        kind = self.get(name)
+        given = {key: value for key, value in spec.items() if key != "name"}
+        with telling(name):
+            try:
+                made = kind(**checked(kind, given))
+            except ValueError as error:  # from a check of a plugin's own
+                raise UserError(f"{name}: {shown(given)} {error}") from error
+        try:
+            hash(made)
+        except TypeError as error:  # a plugin's class may set more than it is given
+            raise UserError(
+                f"{name}: holds what cannot be compared ({error}); use tuples"
+            ) from None
+        return made
 
     def source(self, name: str) -> Path:
         """The file that defines the entry ``name``."""

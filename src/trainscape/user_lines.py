@@ -1,4 +1,4 @@
-"""Which line of a user's own file an error came from."""
+"""Names the line of a user's own file that an error came from."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ LIBRARIES = tuple({Path(__file__).resolve().parent, *map(Path, (sys.prefix, sys.
 
 
 def line_of(error: BaseException) -> str:
-    """``plugins/mine.py, line 12: ``, the last line of a user's own that led there; '' if none did.
+    """The last line of a user's file in a traceback: ``plugins/mine.py, line 12: ``; '' if none.
 
-    A user's own files are plugins and what lies beside or below them.
+    A user's files are plugins and what lies beside or below them.
     """
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    return next((_said(file, line) for file, line in reversed(frames) if _own(file)), "")
+    return next((_place(file, line) for file, line in reversed(frames) if _is_users(file)), "")
 
 
 def line_where(function: Callable[..., object]) -> str:
-    """The same for the line at which a user's function is defined; '' if it is not a user's."""
+    """The line at which a user's function is defined, in the same form; '' for all others."""
     code = getattr(function, "__code__", None)
-    return _said(code.co_filename, code.co_firstlineno) if code and _own(code.co_filename) else ""
+    return (
+        _place(code.co_filename, code.co_firstlineno)
+        if code and _is_users(code.co_filename)
+        else ""
+    )
 
 
 @contextmanager
@@ -55,7 +59,8 @@ def told(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _own(file: str) -> bool:
+def _is_users(file: str) -> bool:
+    """Whether a file lies beside or below a plugin, and in no library."""
     path = Path(file).resolve()
     if any(path.is_relative_to(folder) for folder in LIBRARIES):
         return False
@@ -63,6 +68,7 @@ def _own(file: str) -> bool:
     return any(path.is_relative_to(Path(str(module.__file__)).parent) for module in plugins)
 
 
-def _said(file: str, line: int | None) -> str:
+def _place(file: str, line: int | None) -> str:
+    """File and line as a message begins with them; below the working folder, the short path."""
     path, here = Path(file).resolve(), Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}, line {line}: "

@@ -38,7 +38,7 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
 
 def _rows(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
     size = datasets.registry.get(workloads.registry.get(entry.cell.workload).dataset).train
-    plan = Plan.of(entry.cell, size)
+    plan = Plan.of(entry.cell.spec(), size)
     for index, step in enumerate(entry.record.steps[: len(trial.train_loss)]):
         history = {name: getattr(trial, name) for name in HISTORIES}
         yield {

@@ -72,9 +72,9 @@ def _way(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
     cell, steps = entry.cell, (0, *entry.record.steps)
     if not trial.path:
         return
-    plan = Plan.of(cell, datasets.registry.get(registry.get(cell.workload).dataset).train)
+    plan = Plan.of(cell.spec(), datasets.registry.get(registry.get(cell.workload).dataset).train)
     clock = Clock(plan.epoch, plan.total)
-    schedule = schedules.registry.make(cell.schedule.name, cell.schedule.params)
+    schedule = schedules.registry.make(cell.schedule.spec())
     losses = (None, *trial.test_loss)
     for step, point, loss in zip(steps, trial.path, losses, strict=False):
         rate = cell.lr * schedule.factor(step, clock)

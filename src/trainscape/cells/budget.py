@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from trainscape.cells.cell import Cell
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,15 @@ class Plan:
     evaluate_every: float
 
     @classmethod
-    def of(cls, cell: Cell, examples: int) -> Plan:
-        """The steps of a cell's trials, where the dataset trains on so many examples in all."""
-        held = validation_size(examples, cell.validation)
-        return cls(examples - held, cell.batch_size, cell.budget, cell.evaluate_every)
+    def of(cls, spec: Mapping[str, Any], examples: int) -> Plan:
+        """The plan of a cell.
+
+        Args:
+            spec: the cell as plain data (``Cell.spec``).
+            examples: size of the dataset's training split, before validation is taken out.
+        """
+        trained = examples - validation_size(examples, spec["validation"])
+        return cls(trained, spec["batch_size"], spec["budget"], spec["evaluate_every"])
 
     @property
     def epoch(self) -> int:

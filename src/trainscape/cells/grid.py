@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, schedules, workloads
 from trainscape.cells import plugins, tryout
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trainscape.cells.cell import Part
-    from trainscape.registry import Registry
-    from trainscape.schedules import Schedule
     from trainscape.study import Study
 
 
@@ -33,13 +31,13 @@ def cells(study: Study) -> list[Cell]:
     plugins.load(study.plugins)
     opts = optimizer_parts(study)
     shapes = schedule_parts(study)
-    rates = _rates(study, opts)
+    rates = _rates_by_label(study, opts)
     _check_targets(study)
     grid = [
         Cell(
             workload=workload,
             optimizer=optimizer,
-            batch_size=_size(batch_size, workload, study),
+            batch_size=_batch_size(batch_size, workload, study),
             lr=lr,
             schedule=schedule,
             seeds=study.seed_list(),
@@ -78,12 +76,7 @@ def plan(cell: Cell) -> Plan:
             f"grid.batch_size: {cell.batch_size} is more than {cell.workload!r} has training "
             f"examples; choose at most {size - held}"
         )
-    return Plan(size - held, cell.batch_size, cell.budget, cell.evaluate_every)
-
-
-def make(part: Part, registry: Registry[Any]) -> Any:
-    """The optimizer or schedule that a part names."""
-    return registry.get(part.name)(**part.params)
+    return Plan.of(cell.spec(), size)
 
 
 def targets(study: Study) -> dict[str, float]:
@@ -101,7 +94,7 @@ def _check_precision(study: Study) -> None:
         raise UserError(f"precision: 'tf32' needs CUDA, and {without}; choose 'fp32' or 'bf16'")
 
 
-def _size(batch_size: int | str, workload: str, study: Study) -> int:
+def _batch_size(batch_size: int | str, workload: str, study: Study) -> int:
     """Examples a step; ``full`` is the whole training split, and refused beside its number."""
     if batch_size != "full":
         return int(batch_size)
@@ -112,22 +105,22 @@ def _size(batch_size: int | str, workload: str, study: Study) -> int:
     return full
 
 
-def _rates(study: Study, opts: list[Part]) -> dict[str, list[float]]:
+def _rates_by_label(study: Study, opts: list[Part]) -> dict[str, list[float]]:
     """The peak rates of every optimizer, by label."""
     lr = study.grid.lr
     labels = [part.label for part in opts]
     if not isinstance(lr, dict):
-        return dict.fromkeys(labels, _values(lr))
+        return dict.fromkeys(labels, _listed(lr))
     for label in lr:
         if label not in labels:
             raise unknown("grid.lr", label, [*labels, "log"])
     for label in labels:
         if label not in lr:
             raise UserError(f"grid.lr: has no rates for optimizer {label!r}; add '{label}: [...]'")
-    return {label: _values(lr[label]) for label in labels}
+    return {label: _listed(lr[label]) for label in labels}
 
 
-def _values(rates: list[float] | Log) -> list[float]:
+def _listed(rates: list[float] | Log) -> list[float]:
     return rates.values() if isinstance(rates, Log) else list(rates)
 
 
@@ -149,7 +142,7 @@ def _check_targets(study: Study) -> None:
 
 
 def _check_searches(study: Study, cells: int) -> None:
-    """A search, or its replay, has something to go by, and a grid larger than itself."""
+    """Refuse a search, or a replay of searches, without validation or larger than the grid."""
     searched = study.design != "grid"
     for key, used in (("design", searched), ("replay.enabled", study.replay.enabled)):
         if used and not study.validation:
@@ -167,10 +160,10 @@ def _check_searches(study: Study, cells: int) -> None:
 
 
 def _check_plans(grid: list[Cell]) -> None:
-    """Every batch size fits its data and every schedule its run."""
+    """Refuse a batch size that is larger than its data and a schedule that does not fit its run."""
     for cell in _distinct_runs(grid):
         steps = plan(cell)
-        schedule: Schedule = make(cell.schedule, schedules.registry)
+        schedule = schedules.registry.make(cell.schedule.spec())
         if schedule.reacts and not cell.validation:
             raise UserError(
                 f"validation: {cell.validation:g} leaves schedule {cell.schedule.label!r} no loss "

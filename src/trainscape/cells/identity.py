@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from trainscape import datasets, optimizers, schedules, workloads
 from trainscape.cells import source
@@ -48,28 +50,46 @@ def closure(workload: str, optimizer: str, path: str | None, schedule: str) -> d
 def implementation(path: str) -> str | None:
     """What stands for the code of the optimizer with this import path; None for torch's own.
 
-    That is its package's name and version, or the hash of its source where it belongs to none.
-    Torch's version stands in every digest.
+    That is its package's name and version, where it is installed as one. A class of the user's own,
+    or of a package that is installed to be edited where it lies, is known by the source of its
+    module and of what that imports from beside it. Torch's version stands in every digest.
     """
     top = path.partition(".")[0]
     if top == "torch":
         return None
-    name = _distribution(top)
-    if name:
-        return f"{name} {metadata.version(name)}"
-    locate(path)
-    module = sys.modules[top]
-    folders = [Path(folder) for folder in getattr(module, "__path__", [])]
-    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
-    return sha256(source.closure(files or [Path(str(module.__file__))]))
+    return _installed(top) or sha256(source.closure(*_own_source(path)))
 
 
-def _distribution(package: str) -> str | None:
-    """The installed distribution that a top-level package comes from."""
+def _installed(top: str) -> str | None:
+    """Name and version of the distribution that a top-level package is imported from, if any."""
     try:
-        return str(metadata.metadata(package)["Name"])  # of the same name, as most are
+        found = metadata.distribution(top)  # of the same name, as most are
     except metadata.PackageNotFoundError:  # to look through all of them takes half a second
-        return next(iter(metadata.packages_distributions().get(package, [])), None)
+        names = metadata.packages_distributions().get(top, [])
+        if not names:
+            return None
+        found = metadata.distribution(names[0])
+    spec = find_spec(top)
+    places = (spec.submodule_search_locations or [str(spec.origin)]) if spec else []
+    home = Path(str(found.locate_file(""))).resolve()
+    if not places or not all(Path(place).resolve().is_relative_to(home) for place in places):
+        return None
+    name = str(found.metadata["Name"])
+    return f"{name} {metadata.version(name)}"
+
+
+def _own_source(path: str) -> tuple[list[Path], list[Path]]:
+    """The files that define the user's class with this import path, and where imports start."""
+    kind: Any = locate(path)
+    top = sys.modules[path.partition(".")[0]]
+    folders = getattr(top, "__path__", None) or [str(top.__file__)]
+    roots = [Path(folder).resolve().parent for folder in folders]
+    files = {file for root in roots for file in source.located(path, root)}
+    # a package may offer a class that a module of another name defines
+    homes = [getattr(sys.modules[base.__module__], "__file__", None) for base in kind.__mro__]
+    defining = {Path(file).resolve() for file in homes if file}
+    files |= {file for file in defining if any(file.is_relative_to(root) for root in roots)}
+    return sorted(files), roots
 
 
 @cache

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainscape.cells.cell import TORCH
 from trainscape.cells.locate import locate
+from trainscape.checks import plain
 from trainscape.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -38,14 +39,18 @@ class Imported(Optimizer):
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Imported:
         """The optimizer that a part's spec states."""
+        path = spec["torch"]
         given = {key: value for key, value in spec.items() if key not in ("name", "torch")}
-        return cls(spec["torch"], given)
+        # lists as tuples, which is what optimizers take for βs and the like
+        return cls(path, {key: plain(f"{path}.{key}", value) for key, value in given.items()})
+
+    def __post_init__(self) -> None:
+        """Nothing is checked here: the class says itself what it takes."""
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
         """The optimizer itself, at the learning rate ``lr``."""
         _without_compiler()
-        arguments = {key: _tuples(value) for key, value in self.arguments.items()}
-        made: torch.optim.Optimizer = locate(self.path)(params, lr=lr, **arguments)
+        made: torch.optim.Optimizer = locate(self.path)(params, lr=lr, **self.arguments)
         return made
 
     def __str__(self) -> str:
@@ -62,11 +67,6 @@ def _without_compiler() -> None:
     own = getattr(Base.add_param_group, "__wrapped__", Base.add_param_group)
     if not hasattr(own, "__dynamo_disable"):
         setattr(own, "__dynamo_disable", own)
-
-
-def _tuples(value: Any) -> Any:
-    """Lists as tuples, which is what optimizers take for βs and the like."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, is_dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from pydantic import TypeAdapter, ValidationError
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainscape import optimizers, schedules
 from trainscape.cells import tryout
 from trainscape.cells.cell import TORCH, Part
 from trainscape.cells.imported import Imported
 from trainscape.cells.locate import hyperparameters, locate
+from trainscape.checks import undeclared
 from trainscape.errors import UserError, unknown
 from trainscape.hashing import canonical
-from trainscape.study.complaints import complaint, shown
-from trainscape.study.values import WORD, number
+from trainscape.study.values import WORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from trainscape.registry import Registry
     from trainscape.study import Study
     from trainscape.study.axes import Entry, OptimizerEntry
+
+T = TypeVar("T")
 
 
 def optimizer_parts(study: Study) -> list[Part]:
@@ -33,21 +32,21 @@ def optimizer_parts(study: Study) -> list[Part]:
         UserError: a name, import path or hyperparameter is not valid, or two entries are the same.
     """
     key = "grid.optimizer"
-    made = (_optimizer(f"{key}[{i}]", entry) for i, entry in enumerate(study.grid.optimizer))
-    return _distinct(key, made)
+    made = (_optimizer_part(f"{key}[{i}]", entry) for i, entry in enumerate(study.grid.optimizer))
+    return _all_different(key, made)
 
 
 def schedule_parts(study: Study) -> list[Part]:
     """The axis of schedules; raises as :func:`optimizer_parts` does."""
     key = "grid.schedule"
     made = (
-        _named(f"{key}[{i}]", entry, schedules.registry)
+        _registered_part(f"{key}[{i}]", entry, schedules.registry)
         for i, entry in enumerate(study.grid.schedule)
     )
-    return _distinct(key, made)
+    return _all_different(key, made)
 
 
-def _distinct(key: str, made: Iterable[Part]) -> list[Part]:
+def _all_different(key: str, made: Iterable[Part]) -> list[Part]:
     parts: list[Part] = []
     for part in made:
         for other in parts:
@@ -63,32 +62,37 @@ def _distinct(key: str, made: Iterable[Part]) -> list[Part]:
     return parts
 
 
-def _optimizer(key: str, entry: str | OptimizerEntry) -> Part:
+def _optimizer_part(key: str, entry: str | OptimizerEntry) -> Part:
     name = entry if isinstance(entry, str) else entry.name
     if name == TORCH or (name or "").startswith(f"{TORCH}."):
         path = "package.module.Class" if name == TORCH else name
         raise UserError(f"{key}: {name!r} is no name of an optimizer; write {{torch: {path}}}")
     if isinstance(entry, str) or entry.name is not None:
-        return _named(key, entry, optimizers.registry)
-    return _imported(key, str(entry.torch), entry)
+        return _registered_part(key, entry, optimizers.registry)
+    return _imported_part(key, str(entry.torch), entry)
 
 
-def _named(key: str, entry: str | Entry | OptimizerEntry, registry: Registry[Any]) -> Part:
+def _registered_part(
+    key: str, entry: str | Entry | OptimizerEntry, registry: Registry[Any]
+) -> Part:
     """The part that a registry knows by its name."""
     name = entry if isinstance(entry, str) else str(entry.name)
     kind = registry.get(name, key)
     if not (isinstance(kind, type) and is_dataclass(kind)):
         raise UserError(f"{key}: {name!r} is no dataclass; add @dataclass(frozen=True) to it")
-    known = {f.name for f in fields(kind)}
+    known = {f.name for f in fields(kind) if f.init}
     given = {} if isinstance(entry, str) else entry.model_extra or {}
     for field in given:
         if field not in known:
             raise unknown(f"{key} ({name})", field, known | {"label"})
     label = None if isinstance(entry, str) else entry.label
-    return Part(name, asdict(_made(key, name, kind, given)), label or name)
+    made = _made(key, {"name": name, **given}, registry)
+    return Part(
+        name, {f.name: getattr(made, f.name) for f in fields(kind) if f.init}, label or name
+    )
 
 
-def _imported(key: str, path: str, entry: OptimizerEntry) -> Part:
+def _imported_part(key: str, path: str, entry: OptimizerEntry) -> Part:
     """The part that an import path stands for; its class is constructed once, to see."""
     kind = locate(path, f"{key}.torch")
     name = path.rpartition(".")[2]
@@ -101,7 +105,7 @@ def _imported(key: str, path: str, entry: OptimizerEntry) -> Part:
             raise UserError(f"{key}.lr: is an axis of the grid; give the rates under grid.lr")
         if field not in known:
             raise unknown(f"{key} ({name})", field, {*known, "label"} - {"lr"})
-        given[field] = _plain(f"{key}.{field}", value, known[field])
+        given[field] = undeclared(f"{key}.{field}", value, known[field])
     label = entry.label or name.lower()
     if not WORD.fullmatch(label):
         raise UserError(f"{key}: {label!r} is no file name; give it a 'label'")
@@ -109,60 +113,11 @@ def _imported(key: str, path: str, entry: OptimizerEntry) -> Part:
     return Part(TORCH, {"torch": path, **given}, label)
 
 
-def _plain(key: str, value: Any, like: Any) -> Any:
-    """A hyperparameter as plain data: one number, however spelled, is one value.
-
-    Args:
-        key: where it stands.
-        value: what the study gives.
-        like: its default, whose type a whole number takes.
-    """
-    if isinstance(value, list):
-        likes = like if isinstance(like, tuple) and len(like) == len(value) else [None] * len(value)
-        return [_plain(f"{key}[{i}]", v, likes[i]) for i, v in enumerate(value)]
-    if value is None or isinstance(value, bool):
-        return value
-    if not isinstance(value, int | float | str):
-        may = "a number, text, true, false or a list"
-        raise UserError(f"{key}: {shown(value)} is no hyperparameter; give {may}")
+def _made(key: str, spec: Mapping[str, Any], registry: Registry[type[T]]) -> T:
+    """The part that ``spec`` states; what is wrong with it is told by its place in the study."""
     try:
-        float(value)
-    except ValueError:
-        return value  # text, such as the name of a line search
-    try:
-        found: Any = number(value)
-    except ValueError as error:
-        raise UserError(f"{key}: {shown(value)} {error}") from None
-    if isinstance(like, bool) or not float(found).is_integer() or not isinstance(like, int | float):
-        return found
-    return type(like)(found)
-
-
-def _made(key: str, name: str, kind: type, given: dict[str, Any]) -> Any:
-    """The part with the hyperparameters ``given``, refused in its own words where it has any."""
-    try:
-        kind(**given)
+        return registry.make(spec)
     except UserError as error:
-        own = str(error).removeprefix(f"{name}.")
-        raise UserError(f"{key}: {error}" if own == str(error) else f"{key}.{own}") from None
-    except Exception:  # a plugin's checks may trip over what is no number: that is told of here
-        pass
-    read = dict(given)
-    for field in fields(kind):
-        if field.name in given and field.type in ("int", "float", int, float):
-            try:
-                read[field.name] = number(given[field.name])
-            except ValueError as error:
-                value = shown(given[field.name])
-                raise UserError(f"{key}.{field.name}: {value} {error}") from None
-    try:
-        return _adapter(kind).validate_python(read)
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = "" if first["type"] == "missing" else "".join(f".{part}" for part in first["loc"])
-        raise UserError(f"{key}{at}: {complaint(error)}") from None
-
-
-@cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+        why = str(error).removeprefix(spec["name"])
+        named = len(why) < len(str(error)) and why.startswith((".", ":"))
+        raise UserError(f"{key}{why}" if named else f"{key}: {error}") from None

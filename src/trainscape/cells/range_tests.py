@@ -4,9 +4,9 @@ A range test is trained, named and kept like any other cell. Its schedule rises 
 the lowest rate to the highest, and its training loss is recorded at every step; a loss that is not
 finite ends the trace.
 
-Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3, where the
-rate rises linearly. That it rises geometrically, so that every decade has as many steps, is
-fastai's ``lr_find``.
+Source: L. N. Smith, Cyclical learning rates for training neural networks, 2017,
+https://arxiv.org/abs/1506.01186, section 3.3, where the rate rises linearly. That it rises
+geometrically, so that every decade has as many steps, is fastai's ``lr_find``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def cells(grid: Iterable[Cell], test: RangeTest) -> list[Cell]:
     first: dict[tuple[object, ...], Cell] = {}
     for cell in grid:
         first.setdefault((cell.workload, cell.optimizer.label, cell.batch_size), cell)
-    rising = _rising(test)
+    rising = _rising_schedule(test)
     return [
         replace(
             cell,
@@ -54,7 +54,7 @@ def cells(grid: Iterable[Cell], test: RangeTest) -> list[Cell]:
     ]
 
 
-def _rising(test: RangeTest) -> Part:
+def _rising_schedule(test: RangeTest) -> Part:
     """The schedule from low to high: low · rᵏ at step k, r = (high / low)^(1 / (steps − 1))."""
     decades = math.log10(test.high) - math.log10(test.low)
     ratio = float(f"{10 ** (decades / (test.steps - 1)):.{DIGITS}g}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from trainscape.cells.source_facts import Facts, Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 PACKAGE = Path(__file__).resolve().parents[1]
 known = Known(Path(".snakemake/trainscape/source.json"), reader=Path(__file__))
@@ -30,6 +30,7 @@ EXCLUDED = {
     "trainscape.hashing": "hashes: what it says stands in the digest itself",
     "trainscape.user_lines": "words for messages",
     "trainscape.checks": "refuses bad hyperparameters",
+    "trainscape.numeric": "reads numbers, which stand in the digest itself",
     "trainscape.registry": "looks names up",
     "trainscape.hardware": "says what the machine is, on which no product depends",
     "trainscape.cells": "holds no code",
@@ -47,24 +48,26 @@ EXCLUDED = {
     "trainscape.engine.blame": "words for messages",
     "trainscape.engine.device": "chooses where to run; the backend stands in every cell",
     "trainscape.engine.run": "hands every cell to the engine of its kind",
-    "trainscape.engine.graph": "replays what a GPU ran, kernel by kernel",
+    "trainscape.engine.graph": "captures what a GPU runs, and launches it again",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them
 
 
-def closure(entries: Iterable[Path]) -> dict[str, str]:
+def closure(entries: Iterable[Path], roots: Sequence[Path] = ()) -> dict[str, str]:
     """The hash of every first-party module that the files ``entries`` need, by name.
 
     Args:
-        entries: source files, of this package or plugins. Imports are looked up in this package
-            and, for a plugin and what it imports, in the plugin's folder.
+        entries: source files, of this package or a user's.
+        roots: the folders that a user's absolute imports start from; by default each entry's own.
 
     Raises:
         SyntaxError: a file is not Python.
     """
+    starts = tuple(root.resolve() for root in roots)
+    files = [entry.resolve() for entry in entries]
     found: dict[str, set[str]] = {}
-    for name, path in {pair for entry in entries for pair in _reached(entry.resolve())}:
+    for name, path in {pair for file in files for pair in _reached(file, starts or (file.parent,))}:
         if name not in EXCLUDED:
             found.setdefault(name, set()).add(file_hash(path))
     known.save()
@@ -72,18 +75,17 @@ def closure(entries: Iterable[Path]) -> dict[str, str]:
 
 
 @cache
-def _reached(entry: Path) -> frozenset[tuple[str, Path]]:
+def _reached(entry: Path, roots: tuple[Path, ...]) -> frozenset[tuple[str, Path]]:
     """The names and files of all modules that a file needs, itself among them."""
-    root = entry.parent
     seen: dict[Path, str] = {}
     todo = [entry]
     while todo:
         path = todo.pop()
-        name = module_name(path, root)
+        name = module_name(path, roots)
         if path in seen or name.startswith(DATASETS):
             continue
         seen[path] = name
-        todo += imports(path, root)
+        todo += imports(path, roots)
     return frozenset((name, path) for path, name in seen.items())
 
 
@@ -94,19 +96,20 @@ def _facts(path: Path) -> Facts:
 
     def read() -> Facts:
         tree = ast.parse(content, str(path))
-        meaning = hashlib.sha256("".join(_walk(tree)).encode()).hexdigest()
+        meaning = hashlib.sha256("".join(_canonical(tree)).encode()).hexdigest()
         return Facts(meaning, sorted(set(_imported_names(tree))))
 
     return known.get(content, read)
 
 
-def module_name(path: Path, root: Path) -> str:
-    """The dotted name of a file of this package; a plugin's file below its folder ``root``.
+def module_name(path: Path, roots: Sequence[Path]) -> str:
+    """The dotted name of a file of this package; a user's file by its path below one of ``roots``.
 
-    A plugin keeps its name, and so its cells their digests, wherever the folder lies.
+    A user's file keeps its name, and so its cells their digests, wherever the folder lies.
     """
     if not path.is_relative_to(PACKAGE):
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        above = (root for root in roots if path.is_relative_to(root))
+        return path.relative_to(next(above, path.parent)).as_posix()
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -117,21 +120,21 @@ def file_hash(path: Path) -> str:
 
 
 @cache
-def imports(path: Path, root: Path) -> tuple[Path, ...]:
+def imports(path: Path, roots: tuple[Path, ...]) -> tuple[Path, ...]:
     """The first-party files that ``path`` imports, whether at its top or inside a function.
 
     Args:
         path: a source file.
-        root: the folder that a plugin's absolute imports start from.
+        roots: the folders that a user's absolute imports start from.
     """
     files: set[Path] = set()
     for level, name in _facts(path).imports:
         if level:
-            files.update(_locate(name, path.parents[level - 1]))
+            files.update(located(name, path.parents[level - 1]))
         elif name.split(".")[0] == PACKAGE.name:
-            files.update(_locate(name, PACKAGE.parent))
+            files.update(located(name, PACKAGE.parent))
         elif not path.is_relative_to(PACKAGE):  # this package imports its own by full name only
-            files.update(_locate(name, root))
+            files.update(file for root in roots for file in located(name, root))
     return tuple(sorted(files))
 
 
@@ -141,17 +144,18 @@ def canonical_source(text: str, name: str = "<source>") -> str:
     Left out: comments, docstrings, layout, and what only type checkers read (``if TYPE_CHECKING``).
     ``name`` is what a syntax error calls it.
     """
-    return "".join(_walk(ast.parse(text, name)))
+    return "".join(_canonical(ast.parse(text, name)))
 
 
-def _walk(node: object) -> Iterator[str]:
+def _canonical(node: object) -> Iterator[str]:
+    """The pieces of the canonical text of a syntax tree."""
     if isinstance(node, ast.AST):
         yield f"({type(node).__name__}"
         for name in sorted(node._fields):
             value = getattr(node, name, None)
             if name == "body" and isinstance(value, list):
                 value = [
-                    child for child in _without_docstring(node, value) if not _for_types(child)
+                    child for child in _without_docstring(node, value) if not _only_for_types(child)
                 ]
             if isinstance(node, ast.JoinedStr):  # Python 3.12.1 adds an empty one to some
                 value = [child for child in node.values if getattr(child, "value", None) != ""]
@@ -159,12 +163,12 @@ def _walk(node: object) -> Iterator[str]:
             if (value is None or value == []) and not isinstance(node, ast.Constant):
                 continue
             yield f" {name}="
-            yield from _walk(value)
+            yield from _canonical(value)
         yield ")"
     elif isinstance(node, list):
         yield "["
         for child in node:
-            yield from _walk(child)
+            yield from _canonical(child)
         yield "]"
     else:
         yield f"{type(node).__name__}:{node!r}"
@@ -177,7 +181,8 @@ def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if documented and ast.get_docstring(node, clean=False) is not None else body  # type: ignore[arg-type]
 
 
-def _for_types(node: ast.AST) -> bool:
+def _only_for_types(node: ast.AST) -> bool:
+    """Whether a statement is ``if TYPE_CHECKING:`` without an else."""
     if not isinstance(node, ast.If) or node.orelse:
         return False
     name = node.test.attr if isinstance(node.test, ast.Attribute) else node.test
@@ -192,7 +197,7 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
-        if _for_types(node):
+        if _only_for_types(node):
             continue
         if isinstance(node, ast.Import):
             yield from ((0, alias.name) for alias in node.names)
@@ -203,7 +208,7 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 @cache
-def _locate(name: str, folder: Path) -> tuple[Path, ...]:
+def located(name: str, folder: Path) -> tuple[Path, ...]:
     """The files below ``folder`` that importing ``name`` runs: its packages', then its own."""
     found = []
     stem = folder

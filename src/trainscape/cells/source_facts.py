@@ -50,7 +50,7 @@ class Known:
     def get(self, content: bytes, read: Callable[[], Facts]) -> Facts:
         """The facts of a file's content, by ``read`` where they are not known."""
         if self._before is None:
-            self._before = self._load()
+            self._before = self._stored()
         key = hashlib.sha256(content).hexdigest()
         found = self._before.get(key) or read()
         self._asked[key] = found
@@ -68,7 +68,7 @@ class Known:
         except UserError:  # a folder that cannot be written to
             return
 
-    def _load(self) -> dict[str, Facts]:
+    def _stored(self) -> dict[str, Facts]:
         try:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
             if stored["version"] != self._version():

@@ -1,4 +1,4 @@
-"""Imported optimizers, tried before any job starts: constructed, and stepped once on the CPU.
+"""Tries imported optimizers before any job starts: makes each, and takes one step on the CPU.
 
 A class may be valid and still not fit: ``torch.optim.Muon`` takes matrices alone, and not biases.
 """
@@ -33,10 +33,12 @@ def construct(key: str, optimizer: Imported) -> None:
         UserError: the class raised.
     """
     try:
-        _construct(optimizer)
+        _make(optimizer)
     except Exception as error:
-        at = next((f".{name}" for name in optimizer.arguments if _fits(optimizer, name)), "")
-        raise UserError(f"{key}{at}: {optimizer}: {_said(error)}") from None
+        at = next(
+            (f".{name}" for name in optimizer.arguments if _takes_the_others(optimizer, name)), ""
+        )
+        raise UserError(f"{key}{at}: {optimizer}: {_in_one_line(error)}") from None
 
 
 def step(study: Study, optimizers: Sequence[Part]) -> None:
@@ -48,7 +50,7 @@ def step(study: Study, optimizers: Sequence[Part]) -> None:
         UserError: an optimizer cannot update a workload's parameters.
     """
     imported = [(i, part) for i, part in enumerate(optimizers) if "torch" in part.params]
-    if not imported or not _on_cpu(study.device):
+    if not imported or not _trains_on_cpu(study.device):
         return
     for name in study.workloads:
         for i, part in imported:
@@ -59,39 +61,39 @@ def step(study: Study, optimizers: Sequence[Part]) -> None:
             try:
                 _step(optimizer.reference(params, RATE), params)
             except Exception as error:
-                raise UserError(
-                    f"grid.optimizer[{i}]: {optimizer}: cannot train {name!r}: {_said(error)}"
-                ) from None
+                why = f"{optimizer}: cannot train {name!r}: {_in_one_line(error)}"
+                raise UserError(f"grid.optimizer[{i}]: {why}") from None
 
 
-def _construct(optimizer: Imported) -> None:
+def _make(optimizer: Imported) -> None:
     import torch
 
     optimizer.reference([torch.nn.Parameter(torch.zeros(2, 2))], RATE)
 
 
-def _fits(optimizer: Imported, without: str) -> bool:
-    """Whether the class takes the other hyperparameters."""
+def _takes_the_others(optimizer: Imported, without: str) -> bool:
+    """Whether the class takes all hyperparameters but the one called ``without``."""
     left = {name: value for name, value in optimizer.arguments.items() if name != without}
     try:
-        _construct(Imported(optimizer.path, left))
+        _make(Imported(optimizer.path, left))
     except Exception:
         return False
     return True
 
 
-def _on_cpu(device: str) -> bool:
+def _trains_on_cpu(device: str) -> bool:
     import torch
 
     return device == "cpu" or (device == "auto" and not torch.cuda.is_available())
 
 
 def _parameters(workload: str) -> list[torch.nn.Parameter]:
-    """What a workload trains; nothing of one that cannot be built, which training tells of."""
-    from trainscape.engine.model import build
+    """What a workload trains; none if it cannot be built: training says why, with its line."""
+    import torch
 
     try:
-        model = build(workloads.registry.get(workload).build, seed=0)
+        with torch.random.fork_rng(devices=[]):
+            model = workloads.registry.get(workload).build()
     except Exception:
         return []
     return [param for param in model.parameters() if param.requires_grad]
@@ -115,6 +117,7 @@ def _step(optimizer: torch.optim.Optimizer, params: Sequence[torch.nn.Parameter]
         optimizer.step()
 
 
-def _said(error: Exception) -> str:
+def _in_one_line(error: Exception) -> str:
+    """What an optimizer says; a ValueError is meant for users and goes without its kind."""
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
     return " ".join(f"{kind}{error}".split())

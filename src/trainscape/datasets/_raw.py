@@ -61,14 +61,14 @@ def obtain(published: Published, raw: Raw) -> Path:
         UserError: a file can be had from no place; says how to bring it.
     """
     home = raw.folder / published.home
-    places = [home, *_users(published, raw.source)]
+    places = [home, *_places_below(published, raw.source)]
     missing = [file for file in published.files if not _bring(published, file, home, places)]
     if missing:
-        _fetch(published, missing, home, raw)
+        _download_missing(published, missing, home, raw)
     return home
 
 
-def _users(published: Published, source: Path | None) -> list[Path]:
+def _places_below(published: Published, source: Path | None) -> list[Path]:
     """Where files may lie in the user's folder: itself last, as datasets share file names."""
     if source is None:
         return []
@@ -82,7 +82,7 @@ def _bring(published: Published, file: str, home: Path, places: Sequence[Path]) 
     names = [file] if file.endswith(".gz") else [file, f"{file}.gz"]
     for path in (place / name for place in places for name in names):
         unpack = path.name != file
-        content = _whole(path, published.files[file], unpack) if path.is_file() else None
+        content = _content_if_whole(path, published.files[file], unpack) if path.is_file() else None
         if content is not None:
             if path != home / file:
                 with replacing(home / file) as out:
@@ -91,7 +91,7 @@ def _bring(published: Published, file: str, home: Path, places: Sequence[Path]) 
     return False
 
 
-def _whole(path: Path, wanted: str, unpack: bool) -> bytes | None:
+def _content_if_whole(path: Path, wanted: str, unpack: bool) -> bytes | None:
     """The content of ``path``, or None, with a line on stderr, where it is damaged."""
     try:
         content = path.read_bytes()
@@ -112,7 +112,7 @@ def _whole(path: Path, wanted: str, unpack: bool) -> bytes | None:
     return content
 
 
-def _fetch(published: Published, missing: list[str], home: Path, raw: Raw) -> None:
+def _download_missing(published: Published, missing: list[str], home: Path, raw: Raw) -> None:
     """Download the missing files to ``home`` from the first server that has them whole."""
     problems = []
     for server in _servers(published, raw.mirror):
@@ -120,7 +120,7 @@ def _fetch(published: Published, missing: list[str], home: Path, raw: Raw) -> No
             raw.folder.mkdir(parents=True, exist_ok=True)
             # a folder of its own, so that `home` holds only what has been checked
             with TemporaryDirectory(dir=raw.folder, prefix=".download-") as scratch:
-                problem, got = _try(published, server, Path(scratch))
+                problem, got = _download(published, server, Path(scratch))
                 missing = [file for file in missing if not _bring(published, file, home, got)]
         except OSError as error:
             raise UserError(f"{raw.folder} cannot be written: {error.strerror}") from error
@@ -146,7 +146,7 @@ def _servers(published: Published, mirror: str | None) -> Sequence[str]:
     return [f"{base}/{published.name}/{published.file}", f"{base}/{published.file}"]
 
 
-def _try(published: Published, server: str, scratch: Path) -> tuple[str | None, list[Path]]:
+def _download(published: Published, server: str, scratch: Path) -> tuple[str | None, list[Path]]:
     """Download below ``scratch``: what went wrong, or None, and where files may lie now."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)  # the libraries set none: a silent server would hang the job

@@ -1,7 +1,7 @@
 """fashion-mnist: 70,000 pictures of ten kinds of clothing, 28×28, grey levels 0 to 255.
 
 Source: H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking
-machine learning algorithms, 2017.
+machine learning algorithms, 2017, https://arxiv.org/abs/1708.07747.
 """
 
 from __future__ import annotations

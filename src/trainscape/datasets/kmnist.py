@@ -1,7 +1,7 @@
 """kmnist: 70,000 scans of ten cursive Japanese characters, 28×28, grey levels 0 to 255.
 
 Source: T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto and D. Ha, Deep learning for
-classical Japanese literature, 2018.
+classical Japanese literature, 2018, https://arxiv.org/abs/1812.01718.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from trainscape.engine import device
 from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
-from trainscape.engine.task import part, trials
+from trainscape.engine.task import trials
 from trainscape.engine.width import FILLED, suitable, varies
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Packs:
 
     def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
         """A cell's trials, one per seed, by the update rule that its optimizer names."""
-        return trials(spec, part(optimizers.registry, spec["optimizer"]))
+        return trials(spec, optimizers.registry.make(spec["optimizer"]))
 
     def train(
         self, trials: Sequence[Trial], progress: Callable[[int, int], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from trainscape import schedules, workloads
 from trainscape.cells.budget import Plan
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from trainscape.datasets import Arrays
     from trainscape.engine.data import Splits
     from trainscape.optimizers import Optimizer
-    from trainscape.registry import Registry
     from trainscape.workloads import Workload
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,17 +44,11 @@ class Task:
         """The task of a cell (``Cell.spec``) and of all that train with it."""
         workload = workloads.registry.get(spec["workload"])
         splits = prepare(arrays, workload, spec["validation"], on)
-        size = len(splits.train.y)
-        plan = Plan(size, spec["batch_size"], spec["budget"], spec["evaluate_every"])
+        plan = Plan.of(spec, len(arrays.y_train))
         return cls(workload, splits, plan, spec["precision"], spec.get("trace_every", 0))
 
 
 def trials(spec: Mapping[str, Any], optimizer: Optimizer) -> list[Trial]:
     """A cell's trials, one per seed."""
-    schedule = part(schedules.registry, spec["schedule"])
+    schedule = schedules.registry.make(spec["schedule"])
     return [Trial(optimizer, spec["lr"], schedule, seed) for seed in spec["seeds"]]
-
-
-def part(registry: Registry[type[T]], spec: Mapping[str, Any]) -> T:
-    """The optimizer or schedule that ``spec`` names, with its hyperparameters."""
-    return registry.get(spec["name"])(**{k: v for k, v in spec.items() if k != "name"})

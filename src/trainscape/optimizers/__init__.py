@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from trainscape.optimizers._base import Optimizer, root
+from trainscape.optimizers._base import Optimizer, root, zeros
 from trainscape.registry import Registry
 
 if TYPE_CHECKING:
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 registry: Registry[type[Optimizer]] = Registry("optimizer", __name__)
 register = registry.register
 
-__all__ = ["Optimizer", "register", "registry", "root"]
+__all__ = ["Optimizer", "register", "registry", "root", "zeros"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from trainscape.checks import hold
+
 if TYPE_CHECKING:  # rules use tensor methods only, so that listing a grid never imports torch
     from collections.abc import Iterable, Mapping
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:  # rules use tensor methods only, so that listing a grid never
 @dataclass(frozen=True)
 class Optimizer:
     """An update rule; the dataclass fields of a subclass are its hyperparameters.
+
+    A field's type says what it takes, with the interval of a number beside it:
+    ``beta1: Annotated[float, "[0, 1)"] = 0.9`` (:mod:`trainscape.checks`).
 
     The rule is written as if for one parameter tensor of one model. The engine calls it with the
     parameters of many models stacked on a leading axis and ``lr`` shaped to broadcast, so a rule
@@ -39,18 +44,24 @@ class Optimizer:
     name: ClassVar[str]
     elementwise: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """Refuse hyperparameters that are not what their fields declare."""
+        hold(self)
+
     def init(self, param: Tensor) -> dict[str, Tensor]:
         """The state before the first step: named tensors shaped like ``param``.
 
         What is one number per trial, such as a sum of its rates, is shaped like ``param[..., :1]``.
+        States are dicts and no classes: the engine takes them as they are, torch.optim keeps its
+        own so, and a rule of three lines, such as a plugin's, needs no second class.
         """
         return {}
 
     def scalars(self, step: int) -> dict[str, float]:
         """Numbers that the step alone decides, such as bias corrections, for :meth:`update`.
 
-        They stand apart so that every step is the same program: a GPU records it once and replays
-        it.
+        They stand apart so that every step is the same program, which a GPU captures once and then
+        launches again and again.
 
         Args:
             step: the number of the step, counted from 1.
@@ -105,3 +116,8 @@ def root(square: Tensor) -> Tensor:
     1e-36, whose root no ε lets count, is taken for that.
     """
     return square.clamp_min(1e-36).sqrt_()
+
+
+def zeros(param: Tensor, *names: str) -> dict[str, Tensor]:
+    """A state of these names, all zero and shaped like ``param``."""
+    return {name: param.new_zeros(param.shape) for name in names}

@@ -1,7 +1,8 @@
 """Newton–Schulz iteration: the orthogonal matrix nearest to a matrix, by products alone.
 
-Source: Jordan and others, Muon: an optimizer for hidden layers in neural networks, 2024, whose
-quintic takes singular values to about 1, not to 1 itself: with its coefficients to 0.7 to 1.2.
+Source: K. Jordan and others, Muon: an optimizer for hidden layers in neural networks, 2024,
+https://kellerjordan.github.io/posts/muon/, whose quintic takes singular values to about 1, not to
+1 itself: with its coefficients to 0.7 to 1.2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What schedule-free rules share: three sequences of weights, of which two are stored.
 
-Source: Defazio and others, The road less scheduled, 2024, with the weights of the average of its
-section 4 and of the ``schedulefree`` package.
+Source: A. Defazio and others, The road less scheduled, 2024, https://arxiv.org/abs/2405.15682, with
+the weights of the average of its section 4 and of the ``schedulefree`` package.
 
 z takes the base rule's steps, x is the average of all z, and gradients are taken at
 y = (1−β)z + βx. The model trains at y and is evaluated at x; y and z are what is stored.

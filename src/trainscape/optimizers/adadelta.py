@@ -1,16 +1,17 @@
 """Adadelta: steps as large as past steps were, over the size of past gradients.
 
-Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012, algorithm 1, with the step scaled
-by lr; as ``torch.optim.Adadelta`` does it.
+Source: M. D. Zeiler, ADADELTA: an adaptive learning rate method, 2012,
+https://arxiv.org/abs/1212.5701, algorithm 1, with the step scaled by lr; as
+``torch.optim.Adadelta`` does it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, zeros
+from trainscape.optimizers._decay import add_penalty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,23 +35,17 @@ class Adadelta(Optimizer):
         weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
     """
 
-    rho: float = 0.9
-    eps: float = 1e-6
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "rho")
-        numbers(self, "(0, inf)", "eps")
-        numbers(self, "[0, inf)", "weight_decay")
+    rho: Annotated[float, "[0, 1)"] = 0.9
+    eps: Annotated[float, "(0, inf)"] = 1e-6
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {name: param.new_zeros(param.shape) for name in ("square", "square_step")}
+        return zeros(param, "square", "square_step")
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         square = state["square"].mul_(self.rho).addcmul_(grad, grad, value=1 - self.rho)
         move = grad.div_(square.add(self.eps).sqrt_())
         steps = state["square_step"]

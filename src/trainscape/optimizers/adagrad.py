@@ -1,16 +1,17 @@
 """AdaGrad: each weight's rate falls with the sum of its squared gradients.
 
-Source: Duchi, Hazan and Singer, Adaptive subgradient methods, 2011, the diagonal form; as
+Source: J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods for online learning and
+stochastic optimization, 2011, https://jmlr.org/papers/v12/duchi11a.html, the diagonal form; as
 ``torch.optim.Adagrad`` does it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
 from trainscape.optimizers import Optimizer, register, root
+from trainscape.optimizers._decay import add_penalty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,13 +34,10 @@ class Adagrad(Optimizer):
         eps: ε, the floor of the divisor.
     """
 
-    lr_decay: float = 0.0
-    weight_decay: float = 0.0
-    initial_accumulator_value: float = 0.0
-    eps: float = 1e-10
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, inf)", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
+    lr_decay: Annotated[float, "[0, inf)"] = 0.0
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
+    initial_accumulator_value: Annotated[float, "[0, inf)"] = 0.0
+    eps: Annotated[float, "[0, inf)"] = 1e-10
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
         return {"square": param.new_full(param.shape, self.initial_accumulator_value)}
@@ -50,8 +48,7 @@ class Adagrad(Optimizer):
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         divisor = root(state["square"].addcmul_(grad, grad)).add_(self.eps)
         param.addcmul_(grad.div_(divisor), lr / now["decay"], value=-1)
 

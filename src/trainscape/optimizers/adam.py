@@ -1,7 +1,8 @@
 """Adam: a step scaled by running moments of the gradient.
 
-Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015, algorithm 1, in the order
-of operations that the end of its section 2 recommends; as ``torch.optim.Adam`` does it.
+Source: D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015,
+https://arxiv.org/abs/1412.6980, algorithm 1, in the order of operations that the end of its
+section 2 recommends; as ``torch.optim.Adam`` does it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register, root
+from trainscape.optimizers import register, root
+from trainscape.optimizers._decay import add_penalty
+from trainscape.optimizers._moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 @register("adam")
 @dataclass(frozen=True)
-class Adam(Optimizer):
+class Adam(Moments):
     """m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  w ← w − lr · m̂ / (√v̂ + ε), with λw added to g first.
 
     At step t, m̂ = m / (1−β₁ᵗ) and v̂ = v / (1−β₂ᵗ): both start at zero, and this makes up for it.
@@ -35,35 +37,17 @@ class Adam(Optimizer):
         weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "beta1", "beta2")
-        numbers(self, "[0, inf)", "eps", "weight_decay")
-
-    def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"mean": param.new_zeros(param.shape), "square": param.new_zeros(param.shape)}
-
-    def scalars(self, step: int) -> dict[str, float]:
-        root = (1 - self.beta2**step) ** 0.5
-        return {"eps": self.eps * root, "rate": root / (1 - self.beta1**step)}
-
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         self.descend(param, grad, state, lr, now)
 
     def descend(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
         """The rule without its weight decay; the arguments are those of :meth:`update`."""
-        mean = state["mean"].lerp_(grad, 1 - self.beta1)
-        square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        mean, square = self.moments(grad, state)
         # The corrections go into ε and the rate, and the rate into the divisor: one temporary of
         # param's size. A second one made this four times slower (84 × 4,810 weights, glibc).
         divisor = root(square).add_(now["eps"]).div_(lr * now["rate"])

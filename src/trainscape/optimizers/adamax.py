@@ -1,7 +1,7 @@
 """Adamax: Adam with the largest recent gradient in the place of the root mean square.
 
-Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015, algorithm 2; as
-``torch.optim.Adamax`` does it.
+Source: D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015,
+https://arxiv.org/abs/1412.6980, algorithm 2; as ``torch.optim.Adamax`` does it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import register, zeros
+from trainscape.optimizers._decay import add_penalty
+from trainscape.optimizers._moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @register("adamax")
 @dataclass(frozen=True)
-class Adamax(Optimizer):
+class Adamax(Moments):
     """m ← β₁m + (1−β₁)g;  u ← max(β₂u, |g| + ε);  w ← w − lr · m̂ / u, with λw added to g first.
 
     At step t, m̂ = m / (1−β₁ᵗ); u needs no such correction.
@@ -35,17 +36,8 @@ class Adamax(Optimizer):
         weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "beta1", "beta2")
-        numbers(self, "[0, inf)", "eps", "weight_decay")
-
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"mean": param.new_zeros(param.shape), "largest": param.new_zeros(param.shape)}
+        return zeros(param, "mean", "largest")
 
     def scalars(self, step: int) -> dict[str, float]:
         return {"rate": 1 / (1 - self.beta1**step)}
@@ -53,8 +45,7 @@ class Adamax(Optimizer):
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         mean = state["mean"].lerp_(grad, 1 - self.beta1)
         largest = state["largest"].mul_(self.beta2).clamp_min_(grad.abs_().add_(self.eps))
         # without ε a weight that has had no gradient would step by 0 / 0

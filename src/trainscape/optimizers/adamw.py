@@ -1,15 +1,17 @@
 """AdamW: Adam whose weight decay acts on the weights, not through the moments.
 
-Source: Loshchilov and Hutter, Decoupled weight decay regularization, 2019, algorithm 2 with the
-decay scaled by lr; as ``torch.optim.AdamW`` does it.
+Source: I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019,
+https://arxiv.org/abs/1711.05101, algorithm 2 with the decay scaled by lr; as
+``torch.optim.AdamW`` does it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from trainscape.optimizers import register
+from trainscape.optimizers._decay import shrink
 from trainscape.optimizers.adam import Adam
 
 if TYPE_CHECKING:
@@ -33,13 +35,12 @@ class AdamW(Adam):
         weight_decay: λ, the share of a weight that a step at lr = 1 would take off.
     """
 
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, "[0, inf)"] = 0.01
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            param.mul_(1 - lr * self.weight_decay)
+        shrink(param, lr, self.weight_decay)
         self.descend(param, grad, state, lr, now)
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:

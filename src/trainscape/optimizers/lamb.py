@@ -1,16 +1,17 @@
 """LAMB: Adam's direction, layer by layer as long as the weights.
 
-Source: You and others, Large batch optimization for deep learning: training BERT in 76 minutes,
-2020, algorithm 2 with φ(z) = z.
+Source: Y. You and others, Large batch optimization for deep learning: training BERT in 76 minutes,
+2020, https://arxiv.org/abs/1904.00962, algorithm 2 with φ(z) = z.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register, root
+from trainscape.optimizers import register, root
+from trainscape.optimizers._decay import add_penalty
+from trainscape.optimizers._moments import Moments
 from trainscape.optimizers._norms import norms, ratio
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @register("lamb")
 @dataclass(frozen=True)
-class LAMB(Optimizer):
+class LAMB(Moments):
     """d = m̂ / (√v̂ + ε) + λw;  w ← w − lr · ‖w‖ / ‖d‖ · d, m̂ and v̂ as in Adam.
 
     Norms are over a parameter. Where w or d vanishes, as a bias may at the start, the factor is 1.
@@ -35,29 +36,14 @@ class LAMB(Optimizer):
 
     elementwise: ClassVar[bool] = False
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-6
-    weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "beta1", "beta2")
-        numbers(self, "[0, inf)", "eps", "weight_decay")
-
-    def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"mean": param.new_zeros(param.shape), "square": param.new_zeros(param.shape)}
-
-    def scalars(self, step: int) -> dict[str, float]:
-        root = (1 - self.beta2**step) ** 0.5
-        return {"eps": self.eps * root, "rate": root / (1 - self.beta1**step)}
+    eps: Annotated[float, "[0, inf)"] = 1e-6
+    weight_decay: Annotated[float, "[0, inf)"] = 0.01
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        mean = state["mean"].lerp_(grad, 1 - self.beta1)
-        square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        mean, square = self.moments(grad, state)
         divisor = root(square).add_(now["eps"]).div_(now["rate"])
         direction = grad.copy_(mean).div_(divisor)
-        if self.weight_decay:
-            direction.add_(param, alpha=self.weight_decay)
+        add_penalty(direction, param, self.weight_decay)
         param.addcmul_(direction, ratio(norms(param), norms(direction)).mul_(lr), value=-1)

@@ -1,17 +1,17 @@
 """LARS: momentum whose rate is set layer by layer, by the size of weights and gradient.
 
-Source: You, Gitman and Ginsburg, Large batch training of convolutional networks, 2017, algorithm 1.
-Biases and gains of normalisation (one dimension) are neither scaled nor decayed, and lr scales on
-the way out, as in the implementations in use.
+Source: Y. You, I. Gitman and B. Ginsburg, Large batch training of convolutional networks, 2017,
+https://arxiv.org/abs/1708.03888, algorithm 1. Biases and gains of normalisation (one dimension) are
+neither scaled nor decayed, and lr scales on the way out, as in the implementations in use.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, zeros
+from trainscape.optimizers._decay import add_penalty
 from trainscape.optimizers._norms import norms, ratio
 
 if TYPE_CHECKING:
@@ -35,17 +35,12 @@ class LARS(Optimizer):
 
     elementwise: ClassVar[bool] = False
 
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    trust_coefficient: float = 0.001
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "momentum")
-        numbers(self, "[0, inf)", "weight_decay")
-        numbers(self, "(0, inf)", "trust_coefficient")
+    momentum: Annotated[float, "[0, 1)"] = 0.9
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
+    trust_coefficient: Annotated[float, "(0, inf)"] = 0.001
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"velocity": param.new_zeros(param.shape)}
+        return zeros(param, "velocity")
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
@@ -60,7 +55,6 @@ class LARS(Optimizer):
     def _trusted(self, param: Tensor, grad: Tensor) -> Tensor:
         """The gradient with its penalty, as long as a share η of the weights."""
         weight, slope = norms(param), norms(grad)
-        if self.weight_decay:
-            slope.add_(weight, alpha=self.weight_decay)
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(slope, weight, self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         return grad.mul_(ratio(weight.mul_(self.trust_coefficient), slope))

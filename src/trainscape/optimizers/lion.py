@@ -1,15 +1,16 @@
 """Lion: steps of one size, in the direction of the sign of a mean gradient.
 
-Source: Chen and others, Symbolic discovery of optimization algorithms, 2023, algorithm 2.
+Source: X. Chen and others, Symbolic discovery of optimization algorithms, 2023,
+https://arxiv.org/abs/2302.06675, algorithm 2.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, zeros
+from trainscape.optimizers._decay import shrink
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,22 +31,17 @@ class Lion(Optimizer):
         weight_decay: λ, the share of a weight that a step at lr = 1 would take off.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.99
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "beta1", "beta2")
-        numbers(self, "[0, inf)", "weight_decay")
+    beta1: Annotated[float, "[0, 1)"] = 0.9
+    beta2: Annotated[float, "[0, 1)"] = 0.99
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"mean": param.new_zeros(param.shape)}
+        return zeros(param, "mean")
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            param.mul_(1 - lr * self.weight_decay)
+        shrink(param, lr, self.weight_decay)
         direction = state["mean"].lerp(grad, 1 - self.beta1).sign_()
         state["mean"].lerp_(grad, 1 - self.beta2)
         param.addcmul_(direction, lr, value=-1)

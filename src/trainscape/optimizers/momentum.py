@@ -1,16 +1,17 @@
 """Momentum: the step follows a decaying sum of past gradients.
 
-Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964; as
-``torch.optim.SGD`` does it, which scales by lr on the way out: a change of lr acts at once.
+Source: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964,
+https://doi.org/10.1016/0041-5553(64)90137-5; as ``torch.optim.SGD`` does it, which scales by lr on
+the way out: a change of lr acts at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, zeros
+from trainscape.optimizers._decay import add_penalty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,17 +35,12 @@ class Momentum(Optimizer):
         weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
     """
 
-    momentum: float = 0.9
-    dampening: float = 0.0
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "momentum")
-        numbers(self, "[0, 1]", "dampening")
-        numbers(self, "[0, inf)", "weight_decay")
+    momentum: Annotated[float, "[0, 1)"] = 0.9
+    dampening: Annotated[float, "[0, 1]"] = 0.0
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"velocity": param.new_zeros(param.shape)}
+        return zeros(param, "velocity")
 
     def scalars(self, step: int) -> dict[str, float]:
         return {"share": 1.0 if step == 1 else 1 - self.dampening}
@@ -52,8 +48,7 @@ class Momentum(Optimizer):
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         velocity = state["velocity"].mul_(self.momentum)
         if self.dampening:
             velocity.addcmul_(grad, now["share"])

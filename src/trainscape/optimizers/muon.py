@@ -1,20 +1,20 @@
 """Muon: momentum whose step is made orthogonal, matrix by matrix; AdamW for what is no matrix.
 
-Source: Jordan and others, Muon: an optimizer for hidden layers in neural networks, 2024, and its
-code, whose defaults these are; the other scale is of Liu and others, Muon is scalable for LLM
-training, 2025. The code multiplies in bfloat16, and so does ``torch.optim.Muon``; here it is the
-weights' own precision.
+Source: K. Jordan and others, Muon: an optimizer for hidden layers in neural networks, 2024,
+https://kellerjordan.github.io/posts/muon/, and its code, whose defaults these are; the other scale
+is of J. Liu and others, Muon is scalable for LLM training, 2025, https://arxiv.org/abs/2502.16982.
+The code multiplies in bfloat16, and so does ``torch.optim.Muon``; here it is the weights' own
+precision.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from trainscape.checks import flags, integers, numbers, options, refusal
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, zeros
+from trainscape.optimizers._decay import shrink
 from trainscape.optimizers._newton_schulz import orthogonal
 from trainscape.optimizers.adamw import AdamW
 
@@ -52,27 +52,18 @@ class Muon(Optimizer):
 
     elementwise: ClassVar[bool] = False
 
-    momentum: float = 0.95
+    momentum: Annotated[float, "[0, 1)"] = 0.95
     nesterov: bool = True
-    weight_decay: float = 0.0
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
     ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315)
-    ns_steps: int = 5
-    eps: float = 1e-7
+    ns_steps: Annotated[int, "[1, inf)"] = 5
+    eps: Annotated[float, "(0, inf)"] = 1e-7
     adjust_lr_fn: Literal["original", "match_rms_adamw"] = "original"
-    adamw_lr: float = 0.015
-    adamw_beta1: float = 0.9
-    adamw_beta2: float = 0.95
-    adamw_eps: float = 1e-10
-    adamw_weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "momentum", "adamw_beta1", "adamw_beta2")
-        numbers(self, "[0, inf)", "weight_decay", "adamw_lr", "adamw_eps", "adamw_weight_decay")
-        numbers(self, "(0, inf)", "eps")
-        flags(self, "nesterov")
-        integers(self, 1, "ns_steps")
-        options(self, ("original", "match_rms_adamw"), "adjust_lr_fn")
-        object.__setattr__(self, "ns_coefficients", self._polynomial())
+    adamw_lr: Annotated[float, "[0, inf)"] = 0.015
+    adamw_beta1: Annotated[float, "[0, 1)"] = 0.9
+    adamw_beta2: Annotated[float, "[0, 1)"] = 0.95
+    adamw_eps: Annotated[float, "[0, inf)"] = 1e-10
+    adamw_weight_decay: Annotated[float, "[0, inf)"] = 0.0
 
     @cached_property
     def adamw(self) -> AdamW:
@@ -81,7 +72,7 @@ class Muon(Optimizer):
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
         if _whole(param):
-            return {"mean": param.new_zeros(param.shape)}
+            return zeros(param, "mean")
         return self.adamw.init(param)
 
     def scalars(self, step: int) -> dict[str, float]:
@@ -97,20 +88,9 @@ class Muon(Optimizer):
         ahead = grad.lerp_(mean, self.momentum) if self.nesterov else mean
         matrices = ahead.reshape(*ahead.shape[:2], -1)
         move = orthogonal(matrices, self.ns_coefficients, self.ns_steps, self.eps)
-        if self.weight_decay:
-            param.mul_(1 - lr * self.weight_decay)
+        shrink(param, lr, self.weight_decay)
         scale = self._scale(*matrices.shape[1:])
         param.addcmul_(move.reshape(param.shape), lr, value=-scale)
-
-    def _polynomial(self) -> tuple[float, float, float]:
-        """The coefficients, checked."""
-        try:
-            a, b, c = map(float, self.ns_coefficients)
-        except (TypeError, ValueError):
-            a = b = c = math.nan
-        if not all(map(math.isfinite, (a, b, c))):
-            raise refusal(self, "ns_coefficients", "is no list of three finite numbers")
-        return a, b, c
 
     def _scale(self, rows: int, columns: int) -> float:
         if self.adjust_lr_fn == "original":

@@ -1,17 +1,19 @@
 """NAdam: Adam with Nesterov's look-ahead in its mean.
 
-Source: Dozat, Incorporating Nesterov momentum into Adam, 2016, algorithm 2 with its schedule of μ;
-as ``torch.optim.NAdam`` does it.
+Source: T. Dozat, Incorporating Nesterov momentum into Adam, 2016,
+https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ, algorithm 2 with its schedule of μ; as
+``torch.optim.NAdam`` does it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register, root
+from trainscape.optimizers import register, root
+from trainscape.optimizers._decay import add_penalty
+from trainscape.optimizers._moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 @register("nadam")
 @dataclass(frozen=True)
-class NAdam(Optimizer):
+class NAdam(Moments):
     """w ← w − lr · ((1−μₜ) / (1−Π) · g + μₜ₊₁ / (1−Πμₜ₊₁) · m) / (√v̂ + ε), m and v as in Adam.
 
     At step t, μₜ = β₁(1 − 0.96^(tψ) / 2), Π = μ₁…μₜ and v̂ = v / (1−β₂ᵗ). λw is added to g first.
@@ -37,18 +39,7 @@ class NAdam(Optimizer):
         momentum_decay: ψ, how fast μ rises from β₁/2 to β₁.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    momentum_decay: float = 0.004
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "beta1", "beta2")
-        numbers(self, "[0, inf)", "eps", "weight_decay", "momentum_decay")
-
-    def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"mean": param.new_zeros(param.shape), "square": param.new_zeros(param.shape)}
+    momentum_decay: Annotated[float, "[0, inf)"] = 0.004
 
     def scalars(self, step: int) -> dict[str, float]:
         root = (1 - self.beta2**step) ** 0.5
@@ -64,10 +55,8 @@ class NAdam(Optimizer):
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
-        mean = state["mean"].lerp_(grad, 1 - self.beta1)
-        square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        add_penalty(grad, param, self.weight_decay)
+        mean, square = self.moments(grad, state)
         ahead = grad.mul_(now["grad"]).addcmul_(mean, now["mean"])
         param.addcdiv_(ahead, root(square).add_(now["eps"]).div_(lr), value=-1)
 

@@ -1,16 +1,17 @@
 """Nesterov momentum: the step looks ahead by one more turn of the running sum.
 
-Source: Sutskever and others, On the importance of initialization and momentum in deep learning,
-2013, with w taken at the point looked ahead to; as ``torch.optim.SGD(nesterov=True)`` does it.
+Source: I. Sutskever, J. Martens, G. Dahl and G. Hinton, On the importance of initialization and
+momentum in deep learning, 2013, https://proceedings.mlr.press/v28/sutskever13.html, with w taken at
+the point looked ahead to; as ``torch.optim.SGD(nesterov=True)`` does it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers import Optimizer, register, zeros
+from trainscape.optimizers._decay import add_penalty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,21 +32,16 @@ class Nesterov(Optimizer):
         weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
     """
 
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "(0, 1)", "momentum")
-        numbers(self, "[0, inf)", "weight_decay")
+    momentum: Annotated[float, "(0, 1)"] = 0.9
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"velocity": param.new_zeros(param.shape)}
+        return zeros(param, "velocity")
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         velocity = state["velocity"].mul_(self.momentum).add_(grad)
         param.addcmul_(grad.add_(velocity, alpha=self.momentum), lr, value=-1)
 

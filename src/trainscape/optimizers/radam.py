@@ -1,7 +1,8 @@
 """RAdam: Adam that goes without its divisor until the divisor's own variance is small.
 
-Source: Liu and others, On the variance of the adaptive learning rate and beyond, 2020, algorithm 2,
-rectified from ρₜ > 5 on as the authors' code has it; as ``torch.optim.RAdam`` does it.
+Source: L. Liu and others, On the variance of the adaptive learning rate and beyond, 2020,
+https://arxiv.org/abs/1908.03265, algorithm 2, rectified from ρₜ > 5 on as the authors' code has it;
+as ``torch.optim.RAdam`` does it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register, root
+from trainscape.optimizers import register, root
+from trainscape.optimizers._decay import add_penalty
+from trainscape.optimizers._moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 @register("radam")
 @dataclass(frozen=True)
-class RAdam(Optimizer):
+class RAdam(Moments):
     """w ← w − lr · rₜ · m̂ · √(1−β₂ᵗ) / (√v + ε) if ρₜ > 5, else w ← w − lr · m̂; m, v, m̂ as in Adam.
 
     ρ∞ = 2 / (1−β₂) − 1,  ρₜ = ρ∞ − 2tβ₂ᵗ / (1−β₂ᵗ): how many gradients v is worth;
@@ -35,18 +37,6 @@ class RAdam(Optimizer):
         eps: ε, the floor of the divisor.
         weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
     """
-
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "beta1", "beta2")
-        numbers(self, "[0, inf)", "eps", "weight_decay")
-
-    def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"mean": param.new_zeros(param.shape), "square": param.new_zeros(param.shape)}
 
     def scalars(self, step: int) -> dict[str, float]:
         rate, kept = 1 / (1 - self.beta1**step), self.beta2**step
@@ -60,10 +50,8 @@ class RAdam(Optimizer):
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
-        mean = state["mean"].lerp_(grad, 1 - self.beta1)
-        square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        add_penalty(grad, param, self.weight_decay)
+        mean, square = self.moments(grad, state)
         # one program for both kinds of step: the divisor is (√v + ε) · 1 + 0, or · 0 + 1
         divisor = root(square).add_(self.eps).mul_(now["adaptive"]).add_(now["plain"])
         param.addcdiv_(mean, divisor.div_(lr * now["rate"]), value=-1)

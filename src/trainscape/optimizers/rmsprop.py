@@ -1,17 +1,18 @@
 """RMSprop: the gradient over the root of its running mean square.
 
-Source: Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012; centred after
-Graves, Generating sequences with recurrent neural networks, 2013; as
-``torch.optim.RMSprop`` does it.
+Source: T. Tieleman and G. Hinton, Neural networks for machine learning, lecture 6.5, 2012,
+https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf (no paper); centred after
+A. Graves, Generating sequences with recurrent neural networks, 2013,
+https://arxiv.org/abs/1308.0850; as ``torch.optim.RMSprop`` does it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import flags, numbers
-from trainscape.optimizers import Optimizer, register, root
+from trainscape.optimizers import Optimizer, register, root, zeros
+from trainscape.optimizers._decay import add_penalty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,26 +38,21 @@ class RMSprop(Optimizer):
         centered: whether the mean is taken out of the mean square.
     """
 
-    alpha: float = 0.99
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    momentum: float = 0.0
+    alpha: Annotated[float, "[0, 1)"] = 0.99
+    eps: Annotated[float, "[0, inf)"] = 1e-8
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
+    momentum: Annotated[float, "[0, 1)"] = 0.0
     centered: bool = False
 
-    def __post_init__(self) -> None:
-        numbers(self, "[0, 1)", "alpha", "momentum")
-        numbers(self, "[0, inf)", "eps", "weight_decay")
-        flags(self, "centered")
-
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        names = ["square"] + ["mean"] * self.centered + ["velocity"] * bool(self.momentum)
-        return {name: param.new_zeros(param.shape) for name in names}
+        mean = ["mean"] if self.centered else []
+        velocity = ["velocity"] if self.momentum else []
+        return zeros(param, "square", *mean, *velocity)
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         square = state["square"].mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)
         if self.centered:
             mean = state["mean"].lerp_(grad, 1 - self.alpha)

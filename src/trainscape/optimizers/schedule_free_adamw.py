@@ -1,16 +1,17 @@
 """Schedule-free AdamW: no schedule, for an average that takes the place of Adam's mean.
 
-Source: Defazio and others, The road less scheduled, 2024, algorithm 1, with the decay at y and the
-correction in v, as the ``schedulefree`` package has it; warm-up, where wanted, is the schedule's.
+Source: A. Defazio and others, The road less scheduled, 2024, https://arxiv.org/abs/2405.15682,
+algorithm 1, with the decay at y and the correction in v, as the ``schedulefree`` package has it;
+warm-up, where wanted, is the schedule's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
-from trainscape.optimizers import Optimizer, register, root
+from trainscape.optimizers import Optimizer, register, root, zeros
+from trainscape.optimizers._decay import add_penalty
 from trainscape.optimizers._schedule_free import advance, average, begin
 
 if TYPE_CHECKING:
@@ -34,19 +35,14 @@ class ScheduleFreeAdamW(Optimizer):
         r: step t counts tʳ times as much in the average; 0 counts all alike.
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    r: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "(0, 1)", "beta1")
-        numbers(self, "[0, 1)", "beta2")
-        numbers(self, "[0, inf)", "eps", "weight_decay", "r")
+    beta1: Annotated[float, "(0, 1)"] = 0.9
+    beta2: Annotated[float, "[0, 1)"] = 0.999
+    eps: Annotated[float, "[0, inf)"] = 1e-8
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
+    r: Annotated[float, "[0, inf)"] = 0.0
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
-        return {"square": param.new_zeros(param.shape), **begin(param)}
+        return {**zeros(param, "square"), **begin(param)}
 
     def scalars(self, step: int) -> dict[str, float]:
         return {"weight": step**self.r, "root": (1 - self.beta2**step) ** 0.5}
@@ -56,8 +52,7 @@ class ScheduleFreeAdamW(Optimizer):
     ) -> None:
         square = state["square"].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
         direction = grad.div_(root(square).div_(now["root"]).add_(self.eps))
-        if self.weight_decay:
-            direction.add_(param, alpha=self.weight_decay)
+        add_penalty(direction, param, self.weight_decay)
         advance(param, direction, state, lr, self.beta1, now["weight"])
 
     def evaluated(self, param: Tensor, state: dict[str, Tensor]) -> Tensor:

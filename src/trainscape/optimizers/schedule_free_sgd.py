@@ -1,16 +1,16 @@
 """Schedule-free SGD: no schedule, for an average that needs none.
 
-Source: Defazio and others, The road less scheduled, 2024, equations 3 to 5; warm-up, where wanted,
-is the schedule's.
+Source: A. Defazio and others, The road less scheduled, 2024, https://arxiv.org/abs/2405.15682,
+equations 3 to 5; warm-up, where wanted, is the schedule's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
 from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers._decay import add_penalty
 from trainscape.optimizers._schedule_free import advance, average, begin
 
 if TYPE_CHECKING:
@@ -30,13 +30,9 @@ class ScheduleFreeSGD(Optimizer):
         r: step t counts tʳ times as much in the average; 0 counts all alike.
     """
 
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    r: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "(0, 1)", "momentum")
-        numbers(self, "[0, inf)", "weight_decay", "r")
+    momentum: Annotated[float, "(0, 1)"] = 0.9
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
+    r: Annotated[float, "[0, inf)"] = 0.0
 
     def init(self, param: Tensor) -> dict[str, Tensor]:
         return begin(param)
@@ -47,8 +43,7 @@ class ScheduleFreeSGD(Optimizer):
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         advance(param, grad, state, lr, self.momentum, now["weight"])
 
     def evaluated(self, param: Tensor, state: dict[str, Tensor]) -> Tensor:

@@ -1,15 +1,16 @@
 """SGD: a step against the gradient.
 
-Source: Robbins and Monro, A stochastic approximation method, 1951; as ``torch.optim.SGD`` does it.
+Source: H. Robbins and S. Monro, A stochastic approximation method, 1951,
+https://doi.org/10.1214/aoms/1177729586; as ``torch.optim.SGD`` does it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import numbers
 from trainscape.optimizers import Optimizer, register
+from trainscape.optimizers._decay import add_penalty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,16 +30,12 @@ class SGD(Optimizer):
         weight_decay: λ, the weight of the penalty ‖w‖²/2 on the loss.
     """
 
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers(self, "[0, inf)", "weight_decay")
+    weight_decay: Annotated[float, "[0, inf)"] = 0.0
 
     def update(
         self, param: Tensor, grad: Tensor, state: dict[str, Tensor], lr: Tensor, now: Now
     ) -> None:
-        if self.weight_decay:
-            grad.add_(param, alpha=self.weight_decay)
+        add_penalty(grad, param, self.weight_decay)
         param.addcmul_(grad, lr, value=-1)
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:

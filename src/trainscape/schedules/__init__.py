@@ -2,8 +2,9 @@
 
 from trainscape.registry import Registry
 from trainscape.schedules._base import Clock, Schedule
+from trainscape.schedules._duration import Duration
 
 registry: Registry[type[Schedule]] = Registry("schedule", __name__)
 register = registry.register
 
-__all__ = ["Clock", "Schedule", "register", "registry"]
+__all__ = ["Clock", "Duration", "Schedule", "register", "registry"]

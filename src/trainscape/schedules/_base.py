@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
-from trainscape.checks import refusal
+from trainscape.checks import hold, refusal
 from trainscape.errors import UserError
-from trainscape.schedules._duration import durations, parse
+from trainscape.schedules._duration import Duration, parse
 from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
@@ -58,17 +58,20 @@ class Clock:
 class Schedule:
     """A learning-rate schedule; the dataclass fields of a subclass are its hyperparameters.
 
+    A field's type says what it takes, with the interval of a number beside it:
+    ``gamma: Annotated[float, "(0, 1]"] = 0.1`` (:mod:`trainscape.checks`).
+
     Args:
         warmup: a duration over which the rate first rises linearly from near 0 to the peak; the
             schedule proper then runs over what is left. ``None`` starts at the peak.
     """
 
     name: ClassVar[str]
-    warmup: str | None = None
+    warmup: Duration | None = None
 
     def __post_init__(self) -> None:
-        if self.warmup is not None:
-            durations(self, "warmup")
+        """Refuse hyperparameters that are not what their fields declare."""
+        hold(self)
 
     def shape(self, step: int, clock: Clock) -> float:
         """The factor at ``step`` (counted from 0), without warm-up. Subclasses define it."""

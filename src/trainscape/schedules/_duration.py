@@ -6,8 +6,7 @@ import re
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
-
-from trainscape.checks import Part, refusal
+from typing import Annotated
 
 NUMBER = r"\d+(?:\.\d+)?(?:e-?\d{1,2})?"
 DURATION = re.compile(rf"({NUMBER})\s*(steps?|epochs?|%)")
@@ -29,17 +28,12 @@ def parse(duration: str) -> tuple[Fraction, str]:
     return number, match[2][0]
 
 
-def durations(part: Part, *keys: str) -> None:
-    """Hold the named fields of a schedule to durations.
+def check(value: object) -> None:
+    """Refuse what is no duration; raises as :func:`parse`."""
+    parse(str(value))
 
-    Raises:
-        UserError: one of them is none; names it and the nearest.
-    """
-    for key in keys:
-        try:
-            parse(str(getattr(part, key)))
-        except ValueError as error:
-            raise refusal(part, key, str(error)) from None
+
+Duration = Annotated[str, check]  # the type of a schedule's field
 
 
 def _advice(text: str) -> str:

@@ -1,4 +1,7 @@
-"""A fixed rate: every step runs at the peak."""
+"""A fixed rate: every step runs at the peak.
+
+Source: no paper: it is what training without a schedule does.
+"""
 
 from __future__ import annotations
 

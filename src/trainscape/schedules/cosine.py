@@ -1,14 +1,15 @@
 """Cosine annealing: half a cosine from the peak to a floor over the whole run.
 
-Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017, eq. 5.
+Source: I. Loshchilov and F. Hutter, SGDR: stochastic gradient descent with warm restarts, 2017,
+https://arxiv.org/abs/1608.03983, eq. 5.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import numbers
 from trainscape.schedules import Clock, Schedule, register
 
 
@@ -24,11 +25,7 @@ class Cosine(Schedule):
     0.5
     """
 
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self, "[0, 1]", "final")
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * step / clock.total)) / 2

@@ -1,23 +1,20 @@
 """Cyclical rates: up and down again between a base and the peak, in straight lines.
 
-Source: Smith, Cyclical learning rates for training neural networks, 2017, section 3 (a base of a
-third or a quarter of the peak); ``torch.optim.lr_scheduler.CyclicLR``.
+Source: L. N. Smith, Cyclical learning rates for training neural networks, 2017,
+https://arxiv.org/abs/1506.01186, section 3 (a base of a third or a quarter of the peak);
+``torch.optim.lr_scheduler.CyclicLR``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from trainscape.checks import numbers, options
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-Mode = Literal["triangular", "triangular2", "exp_range"]
 
 
 @register("cyclical")
@@ -39,18 +36,11 @@ class Cyclical(Schedule):
     [0.0, 0.5, 1.0, 0.5]
     """
 
-    rise: str = "10%"
-    fall: str | None = None
-    base: float = 0.25
-    mode: Mode = "triangular"
-    gamma: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations(self, "rise", *(["fall"] if self.fall is not None else []))
-        numbers(self, "[0, 1]", "base")
-        options(self, get_args(Mode), "mode")
-        numbers(self, "(0, 1]", "gamma")
+    rise: Duration = "10%"
+    fall: Duration | None = None
+    base: Annotated[float, "[0, 1]"] = 0.25
+    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
+    gamma: Annotated[float, "(0, 1]"] = 0.5
 
     def shape(self, step: int, clock: Clock) -> float:
         rise, fall = clock.steps(self.rise), clock.steps(self.fall or self.rise)

@@ -1,17 +1,17 @@
 """Exponential decay: the rate falls by the same factor in every interval, smoothly or in stairs.
 
-Source: TensorFlow's ``exponential_decay(learning_rate, global_step, decay_steps, decay_rate,
-staircase)``; with an interval of one epoch and stairs, ``torch.optim.lr_scheduler.ExponentialLR``.
+Source: no paper: TensorFlow's ``exponential_decay(learning_rate, global_step, decay_steps,
+decay_rate, staircase)``; with an interval of one epoch and stairs,
+``torch.optim.lr_scheduler.ExponentialLR``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import flags, numbers
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 
 @register("exponential")
@@ -29,15 +29,9 @@ class Exponential(Schedule):
     0.5
     """
 
-    rate: float = 0.6
-    every: str = "10%"
+    rate: Annotated[float, "(0, inf)"] = 0.6
+    every: Duration = "10%"
     staircase: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self, "(0, inf)", "rate")
-        durations(self, "every")
-        flags(self, "staircase")
 
     def shape(self, step: int, clock: Clock) -> float:
         return math.pow(self.rate, clock.elapsed(step, self.every, whole=self.staircase))

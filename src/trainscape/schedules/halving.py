@@ -1,6 +1,7 @@
 """Halving: the rate drops to half at fixed intervals, as in "half every five epochs".
 
-Source: Stanford CS231n, notes on neural networks 3, "Annealing the learning rate: step decay".
+Source: no paper: Stanford CS231n, notes on neural networks 3, "Annealing the learning rate: step
+decay", https://cs231n.github.io/neural-networks-3/.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 
 @register("halving")
@@ -24,11 +24,7 @@ class Halving(Schedule):
     0.25
     """
 
-    every: str = "5 epochs"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations(self, "every")
+    every: Duration = "5 epochs"
 
     def shape(self, step: int, clock: Clock) -> float:
         return math.pow(0.5, clock.elapsed(step, self.every, whole=True))

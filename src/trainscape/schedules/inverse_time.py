@@ -1,15 +1,16 @@
 """Inverse time decay: the rate falls as one over the time, smoothly or in stairs.
 
-Source: Keras's ``InverseTimeDecay(initial_learning_rate, decay_steps, decay_rate, staircase)``.
+Source: no paper: Keras's ``InverseTimeDecay(initial_learning_rate, decay_steps, decay_rate,
+staircase)``. Rates that fall as 1/t are those of H. Robbins and S. Monro, A stochastic
+approximation method, 1951, https://doi.org/10.1214/aoms/1177729586.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import flags, numbers
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 
 @register("inverse_time")
@@ -26,15 +27,9 @@ class InverseTime(Schedule):
     0.25
     """
 
-    rate: float = 1.0
-    every: str = "10%"
+    rate: Annotated[float, "[0, inf)"] = 1.0
+    every: Duration = "10%"
     staircase: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self, "[0, inf)", "rate")
-        durations(self, "every")
-        flags(self, "staircase")
 
     def shape(self, step: int, clock: Clock) -> float:
         return 1 / (1 + self.rate * clock.elapsed(step, self.every, whole=self.staircase))

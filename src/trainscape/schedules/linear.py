@@ -1,13 +1,14 @@
 """Linear decay: a straight line from the peak to a floor over the whole run.
 
-Source: ``torch.optim.lr_scheduler.LinearLR`` from 1 to the floor in as many steps as the run has.
+Source: no paper: ``torch.optim.lr_scheduler.LinearLR`` from 1 to the floor in as many steps as the
+run has.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import numbers
 from trainscape.schedules import Clock, Schedule, register
 
 
@@ -23,11 +24,7 @@ class Linear(Schedule):
     0.75
     """
 
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self, "[0, 1]", "final")
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         return 1 - (1 - self.final) * step / clock.total

@@ -1,8 +1,8 @@
 """One cycle: up to the peak early in the run, then down far below where it began.
 
-Source: Smith and Topin, Super-convergence: very fast training of neural networks using large
-learning rates, 2018; ``torch.optim.lr_scheduler.OneCycleLR``, which leaves the momentum's cycle out
-when told to, as here.
+Source: L. N. Smith and N. Topin, Super-convergence: very fast training of neural networks using
+large learning rates, 2018, https://arxiv.org/abs/1708.07120; it is
+``torch.optim.lr_scheduler.OneCycleLR`` without the momentum's cycle.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Annotated, Literal
 
-from trainscape.checks import flags, numbers, options, refusal
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.checks import refusal
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 
 @register("one_cycle")
@@ -38,18 +37,11 @@ class OneCycle(Schedule):
     [0.0, 0.25, 1.0]
     """
 
-    rise: str = "30%"
-    initial: float = 0.04
-    final: float = 4e-6
+    rise: Duration = "30%"
+    initial: Annotated[float, "[0, 1]"] = 0.04
+    final: Annotated[float, "[0, 1]"] = 4e-6
     anneal: Literal["cosine", "linear"] = "cosine"
     three_phase: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations(self, "rise")
-        numbers(self, "[0, 1]", "initial", "final")
-        options(self, ("cosine", "linear"), "anneal")
-        flags(self, "three_phase")
 
     def shape(self, step: int, clock: Clock) -> float:
         start, low = Fraction(0), self.initial

@@ -2,16 +2,16 @@
 
 The one schedule that is no function of the step alone: each trial's rate follows its own losses.
 
-Source: ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with ``mode="min"`` and ``eps=0``.
+Source: no paper: ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with ``mode="min"`` and ``eps=0``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from trainscape.checks import integers, numbers, options
+from trainscape.checks import refusal
 from trainscape.schedules import Clock, Schedule, register
 
 if TYPE_CHECKING:
@@ -40,20 +40,17 @@ class Plateau(Schedule):
     [1.0, 1.0, 1.0, 0.1]
     """
 
-    gamma: float = 0.1
-    patience: int = 2
-    threshold: float = 1e-4
+    gamma: Annotated[float, "(0, 1)"] = 0.1
+    patience: Annotated[int, "[0, inf)"] = 2
+    threshold: Annotated[float, "[0, inf)"] = 1e-4
     threshold_mode: Literal["rel", "abs"] = "rel"
-    cooldown: int = 0
-    final: float = 0.0
+    cooldown: Annotated[int, "[0, inf)"] = 0
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        numbers(self, "(0, 1)", "gamma")
-        integers(self, 0, "patience", "cooldown")
-        options(self, ("rel", "abs"), "threshold_mode")
-        numbers(self, "[0, 1)" if self.threshold_mode == "rel" else "[0, inf)", "threshold")
-        numbers(self, "[0, 1]", "final")
+        if self.threshold_mode == "rel" and self.threshold >= 1:
+            raise refusal(self, "threshold", "is out of range; choose a number in [0, 1)")
 
     def shape(self, step: int, clock: Clock) -> float:
         return 1.0

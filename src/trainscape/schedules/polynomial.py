@@ -1,7 +1,9 @@
 """Polynomial decay: a power of the share of the run that is left, from the peak to a floor.
 
-Source: Chen et al., DeepLab, 2018, section 4.1 (the "poly" policy, power 0.9); You, Gitman and
-Ginsburg, Large batch training of convolutional networks, 2017 (power 2);
+Source: L.-C. Chen and others, DeepLab: semantic image segmentation with deep convolutional nets,
+atrous convolution, and fully connected CRFs, 2018, https://arxiv.org/abs/1606.00915, section 4.1
+(the "poly" policy, power 0.9); Y. You, I. Gitman and B. Ginsburg, Large batch training of
+convolutional networks, 2017, https://arxiv.org/abs/1708.03888 (power 2);
 ``torch.optim.lr_scheduler.PolynomialLR``.
 """
 
@@ -9,8 +11,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import numbers
 from trainscape.schedules import Clock, Schedule, register
 
 
@@ -27,13 +29,8 @@ class Polynomial(Schedule):
     0.25
     """
 
-    power: float = 2.0
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        numbers(self, "(0, inf)", "power")
-        numbers(self, "[0, 1]", "final")
+    power: Annotated[float, "(0, inf)"] = 2.0
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         left = (clock.total - step) / clock.total

@@ -1,16 +1,15 @@
 """Step decay: the rate drops by a factor at fixed intervals.
 
-Source: ``torch.optim.lr_scheduler.StepLR``.
+Source: no paper: ``torch.optim.lr_scheduler.StepLR``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from trainscape.checks import numbers
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 
 @register("step")
@@ -26,13 +25,8 @@ class Step(Schedule):
     0.1
     """
 
-    every: str = "30%"
-    gamma: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations(self, "every")
-        numbers(self, "(0, 1]", "gamma")
+    every: Duration = "30%"
+    gamma: Annotated[float, "(0, 1]"] = 0.1
 
     def shape(self, step: int, clock: Clock) -> float:
         return math.pow(self.gamma, clock.elapsed(step, self.every, whole=True))

@@ -1,6 +1,7 @@
 """Cosine annealing with warm restarts: whenever the cosine has fallen, it starts again at the peak.
 
-Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017, eq. 5;
+Source: I. Loshchilov and F. Hutter, SGDR: stochastic gradient descent with warm restarts, 2017,
+https://arxiv.org/abs/1608.03983, eq. 5;
 ``torch.optim.lr_scheduler.CosineAnnealingWarmRestarts``.
 """
 
@@ -8,11 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from trainscape.checks import integers, numbers
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -33,15 +32,9 @@ class WarmRestarts(Schedule):
     [1.0, 0.5, 1.0, 0.5]
     """
 
-    first: str = "25%"
-    growth: int = 1
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations(self, "first")
-        integers(self, 1, "growth")
-        numbers(self, "[0, 1]", "final")
+    first: Duration = "25%"
+    growth: Annotated[int, "[1, inf)"] = 1
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         done = float(self._done(step / clock.steps(self.first)))

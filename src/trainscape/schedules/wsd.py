@@ -3,19 +3,20 @@
 The warm-up is the base class's: set ``warmup``. Nothing before the fall depends on how long the run
 is, so longer runs begin with the same steps.
 
-Source: Hu et al., MiniCPM, 2024, section 4; Hägele et al., Scaling laws and compute-optimal
-training beyond fixed training durations, 2024, section 3 (1-sqrt did better than linear there).
+Source: S. Hu and others, MiniCPM: unveiling the potential of small language models with scalable
+training strategies, 2024, https://arxiv.org/abs/2404.06395, section 4; A. Hägele and others,
+Scaling laws and compute-optimal training beyond fixed training durations, 2024,
+https://arxiv.org/abs/2405.18392, section 3 (1-sqrt did better than linear there).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from trainscape.checks import numbers, options, refusal
-from trainscape.schedules import Clock, Schedule, register
-from trainscape.schedules._duration import durations
+from trainscape.checks import refusal
+from trainscape.schedules import Clock, Duration, Schedule, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,15 +45,9 @@ class WarmupStableDecay(Schedule):
     0.5
     """
 
-    decay: str = "20%"
+    decay: Duration = "20%"
     form: Form = "1-sqrt"
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations(self, "decay")
-        options(self, tuple(FALLS), "form")
-        numbers(self, "[0, 1]", "final")
+    final: Annotated[float, "[0, 1]"] = 0.0
 
     def shape(self, step: int, clock: Clock) -> float:
         length = clock.steps(self.decay)

@@ -54,14 +54,15 @@ class OptimizerEntry(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _one(self) -> OptimizerEntry:
+    def _name_or_torch(self) -> OptimizerEntry:
         if self.name is not None and self.torch is not None:
             raise ValueError("gives both 'name' and 'torch'; remove one")
         if self.name is None and self.torch is None:
-            raise ValueError(f"needs either 'name' or 'torch'{self._misspelt()}")
+            raise ValueError(f"needs either 'name' or 'torch'{self._misspelt_key()}")
         return self
 
-    def _misspelt(self) -> str:
+    def _misspelt_key(self) -> str:
+        """Advice, where a further key is nearly one of the two that are missing."""
         for key in self.model_extra or {}:
             near = get_close_matches(key, ("name", "torch"), n=1)
             if near:
@@ -80,13 +81,13 @@ class Log(Strict):
 
     @field_validator("log", mode="before")
     @classmethod
-    def _three(cls, value: object) -> object:
+    def _are_three_numbers(cls, value: object) -> object:
         if not isinstance(value, list | tuple) or len(value) != 3:
             raise ValueError("needs three numbers: [low, high, n]")
         return value
 
     @model_validator(mode="after")
-    def _rising(self) -> Log:
+    def _rises(self) -> Log:
         low, high, n = self.log
         if low >= high:
             raise ValueError("needs low < high in [low, high, n]")
@@ -101,7 +102,7 @@ class Log(Strict):
         return [low, *(min(max(float(f"{rate:.4g}"), low), high) for rate in inner), high]
 
 
-def _form(value: object) -> str | None:
+def _form_of_rates(value: object) -> str | None:
     if isinstance(value, Mapping):
         return "<log>" if "log" in value else "<per optimizer>"
     if isinstance(value, Log):
@@ -109,14 +110,19 @@ def _form(value: object) -> str | None:
     return "<list>" if isinstance(value, list | tuple) else None
 
 
-def _entry_form(value: object) -> str | None:
+def _form_of_entry(value: object) -> str | None:
     if isinstance(value, Mapping | Entry | OptimizerEntry):
         return "<entry>"
     return "<name>" if isinstance(value, str) else None
 
 
 def _choice(form: Any, otherwise: str) -> Discriminator:
-    """Tells the forms of a value apart by ``form``; ``otherwise`` follows a value of none."""
+    """Choose among the forms of a value.
+
+    Args:
+        form: gives the tag of a value's form, None for a value of no form.
+        otherwise: what is said, after the value, of a value of no form.
+    """
     return Discriminator(form, custom_error_type="form", custom_error_message=otherwise)
 
 
@@ -124,13 +130,13 @@ RateList = Annotated[list[Positive], axis(), Distinct]
 Rates = Annotated[
     Annotated[RateList, Tag("<list>")] | Annotated[Log, Tag("<log>")],
     _choice(
-        lambda value: None if _form(value) == "<per optimizer>" else _form(value),
+        lambda value: None if _form_of_rates(value) == "<per optimizer>" else _form_of_rates(value),
         "is neither a list of rates nor {log: [low, high, n]}",
     ),
 ]
 PartEntry = Annotated[
     Annotated[str, Tag("<name>")] | Annotated[Entry, Tag("<entry>")],
-    _choice(_entry_form, "is neither a name nor {name: ..., label: ...}"),
+    _choice(_form_of_entry, "is neither a name nor {name: ..., label: ...}"),
 ]
 Parts = Annotated[list[PartEntry], axis()]
 Size = Annotated[
@@ -141,7 +147,9 @@ Size = Annotated[
 ]
 OptimizerPart = Annotated[
     Annotated[str, Tag("<name>")] | Annotated[OptimizerEntry, Tag("<entry>")],
-    _choice(_entry_form, "is none of: a name, {name: ..., label: ...}, {torch: ..., label: ...}"),
+    _choice(
+        _form_of_entry, "is none of: a name, {name: ..., label: ...}, {torch: ..., label: ...}"
+    ),
 ]
 
 
@@ -171,7 +179,7 @@ class Grid(Strict):
             Field(json_schema_extra={"propertyNames": {"not": {"const": "log"}}}),
         ],
         _choice(
-            _form,
+            _form_of_rates,
             "is no list of rates, {log: [low, high, n]} or one of these for each optimizer",
         ),
     ] = Field(

@@ -1,21 +1,18 @@
-"""What a model finds wrong, as one line for a person: key, value, and what it may be."""
+"""Turns what pydantic finds wrong with a parameter file into one line for a person."""
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel
 
-from trainscape.errors import UserError, near, unknown
+from trainscape.errors import UserError, near, shown, unknown
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
-
-SHOWN = 80  # characters of a value that a message repeats
 
 # What pydantic finds wrong, by its name for it, in words that follow the value.
 COMPLAINTS = {
@@ -36,8 +33,8 @@ COMPLAINTS = {
 }
 
 
-def complaint(error: ValidationError) -> str:
-    """What is wrong first, in words that follow the key: the value and what it may be."""
+def _complaint(error: ValidationError) -> str:
+    """The first complaint in words that follow the key: the value, and what it may be."""
     first = error.errors()[0]
     kind, value = first["type"], first["input"]
     if kind == "missing":
@@ -55,12 +52,6 @@ def complaint(error: ValidationError) -> str:
     return f"{shown(value)} {words.format(**context)}"
 
 
-def shown(value: object) -> str:
-    """A value as a message repeats it: on one line, and cut where it is long."""
-    text = str(value) if isinstance(value, datetime.date) else repr(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
     """The first complaint as one line: file, key, value, and what it may be.
 
@@ -69,7 +60,7 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
         where: the file's name.
         model: what the file is to hold.
     """
-    first = _misspelt(error) or error.errors()[0]
+    first = _misspelt_key(error) or error.errors()[0]
     kind, value = first["type"], first["input"]
     location = [p for p in first["loc"] if not str(p).startswith("<") and p != "[key]"]
     if kind in ("extra_forbidden", "invalid_key"):
@@ -81,19 +72,19 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
         if meant:
             key = next(key for key, n in inner.items() if n == meant)
             return UserError(f"{where}: unknown {name!r}; did you mean {key}?")
-        return unknown(_key(where, section), name, known)
+        return unknown(_place(where, section), name, known)
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", first["ctx"]["expected"])
-        return unknown(_key(where, location), value, choices)
+        return unknown(_place(where, location), value, choices)
     if kind == "missing":
         location.pop()
     if isinstance(value, bool) and "enabled" in _fields(model, location):
         said = f"{value} is no mapping; write {{enabled: {str(value).lower()}}}"
-        return UserError(f"{_key(where, location)}: {said}")
-    return UserError(f"{_key(where, location)}: {complaint(error)}")
+        return UserError(f"{_place(where, location)}: {said}")
+    return UserError(f"{_place(where, location)}: {_complaint(error)}")
 
 
-def _misspelt(error: ValidationError) -> ErrorDetails | None:
+def _misspelt_key(error: ValidationError) -> ErrorDetails | None:
     """The key that is not known, where the first complaint is that one like it is missing."""
     first, *others = error.errors()
     if first["type"] != "missing":
@@ -106,7 +97,7 @@ def _misspelt(error: ValidationError) -> ErrorDetails | None:
     return None
 
 
-def _key(where: str, location: list[int | str]) -> str:
+def _place(where: str, location: list[int | str]) -> str:
     """File and dotted key: ``params.yaml: grid.lr[0]``, or the file alone."""
     dotted = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location)
     return f"{where}: {dotted[1:]}" if dotted else where

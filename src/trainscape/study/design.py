@@ -1,4 +1,4 @@
-"""Which cells of the grid are trained, and whether searches of it are replayed."""
+"""Which cells of the grid are trained, and whether searches of the finished grid are replayed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Design(Strict):
     seed: Seed = Field(default=0, description="of the search")
 
     @model_validator(mode="after")
-    def _enough(self) -> Design:
+    def _has_a_trial_for_every_round(self) -> Design:
         if self.rounds is not None and self.rounds > self.trials:
             raise ValueError("has more rounds than trials; choose fewer rounds")
         return self
@@ -60,8 +60,12 @@ class Replay(Strict):
     )
 
 
-def _meant(value: object) -> object:
-    """The value, if it is no slip between the two forms."""
+def _not_mixed_up(value: object) -> object:
+    """The value, unless it mixes up the two forms of a design, a word and a mapping.
+
+    Raises:
+        ValueError: it does; says what to write.
+    """
     if isinstance(value, Mapping) and value.get("method") == "grid":
         raise ValueError("is no search; write design: grid")
     if isinstance(value, str) and value != "grid":
@@ -73,7 +77,7 @@ def _meant(value: object) -> object:
     return value
 
 
-def _form(value: object) -> str | None:
+def _form_of_design(value: object) -> str | None:
     if isinstance(value, Mapping | Design):
         return "<search>"
     return "<grid>" if value == "grid" else None
@@ -82,9 +86,9 @@ def _form(value: object) -> str | None:
 GridOrDesign = Annotated[
     Annotated[Literal["grid"], Tag("<grid>")] | Annotated[Design, Tag("<search>")],
     Discriminator(
-        _form,
+        _form_of_design,
         custom_error_type="form",
         custom_error_message="is neither grid nor {method: ..., trials: ...}",
     ),
-    BeforeValidator(_meant),
+    BeforeValidator(_not_mixed_up),
 ]

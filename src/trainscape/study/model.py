@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from trainscape.errors import UserError
+from trainscape.errors import UserError, shown
 from trainscape.study.axes import Grid
-from trainscape.study.complaints import explain, shown
+from trainscape.study.complaints import explain
 from trainscape.study.design import GridOrDesign, Replay
 from trainscape.study.values import (
     Count,
@@ -49,7 +49,7 @@ class Budget(Strict):
     steps: Whole | None = Field(default=None, description="optimizer steps")
 
     @model_validator(mode="after")
-    def _one(self) -> Budget:
+    def _epochs_or_steps(self) -> Budget:
         if self.epochs is None and self.steps is None:
             raise ValueError("needs either 'epochs' or 'steps'")
         if self.epochs is not None and self.steps is not None:
@@ -91,7 +91,7 @@ class RangeTest(Strict):
     high: Positive = Field(default=10.0, description="the last step's learning rate")
 
     @model_validator(mode="after")
-    def _rising(self) -> RangeTest:
+    def _rises(self) -> RangeTest:
         if self.low >= self.high:
             raise ValueError(f"needs low < high, and {self.low!r} is not below {self.high!r}")
         return self
@@ -225,11 +225,11 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     raw = read_yaml(path)
     if overrides and isinstance(raw, Mapping | None):
         raw = raw or {}
-        raw = {**raw, **{key: _override(raw, key, value) for key, value in overrides.items()}}
+        raw = {**raw, **{key: _overridden(raw, key, value) for key, value in overrides.items()}}
     return parse(raw, str(path))
 
 
-def _override(raw: Mapping[str, Any], key: str, value: object) -> object:
+def _overridden(raw: Mapping[str, Any], key: str, value: object) -> object:
     """A section's keys are replaced one by one (``grid={lr: [0.1]}`` keeps the other axes)."""
     old = raw.get(key)
     if key in SECTIONS and isinstance(old, Mapping) and isinstance(value, Mapping):

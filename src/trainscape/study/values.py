@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from trainscape.numeric import number
+
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MANY = 10_000  # seeds, or rates in a range: more is a slip, and would only fill the memory
 
 
-def number(value: object) -> object:
-    """Numbers as numbers: YAML reads ``1e-3`` as text, and Python takes ``true`` for 1.
-
-    Raises:
-        ValueError: it is a truth value, text that is no number, or not finite; says so.
-    """
-    if isinstance(value, bool):
-        raise ValueError("is true or false; give a number")
-    if isinstance(value, str):
-        try:
-            value = float(value) if re.search(r"[.einf]", value.lower()) else int(value)
-        except ValueError:
-            raise ValueError("is no number") from None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("is no finite number")
-    return value
+def _number(value: object) -> object:
+    """What is one value as a number; of lists and mappings the model says that they are none."""
+    return number(value) if isinstance(value, bool | int | float | str) else value
 
 
-def _word(value: str) -> str:
+def _file_name(value: str) -> str:
     if not WORD.fullmatch(value):
         raise ValueError(
             "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
@@ -45,7 +33,7 @@ def _distinct(values: list[Any]) -> list[Any]:
     return values
 
 
-Number = BeforeValidator(number)
+Number = BeforeValidator(_number)
 Distinct = AfterValidator(_distinct)
 Whole = Annotated[int, Field(gt=0), Number]
 Count = Annotated[int, Field(gt=0, le=MANY), Number]
@@ -54,7 +42,7 @@ Real = Annotated[float, Number]
 Positive = Annotated[float, Field(gt=0), Number]
 Share = Annotated[float, Field(ge=0, lt=1), Number]
 Word = Annotated[
-    str, AfterValidator(_word), Field(json_schema_extra={"pattern": f"^{WORD.pattern}$"})
+    str, AfterValidator(_file_name), Field(json_schema_extra={"pattern": f"^{WORD.pattern}$"})
 ]
 
 

@@ -29,7 +29,7 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        return yaml.load(text, Loader=_Unique)
+        return yaml.load(text, Loader=_UniqueKeys)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         why = f"the character {text[error.position]!r} is not allowed"
@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: broken YAML: {error}") from None
 
 
-class _Unique(yaml.SafeLoader):
+class _UniqueKeys(yaml.SafeLoader):
     """YAML that refuses a key given twice, where plain YAML silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

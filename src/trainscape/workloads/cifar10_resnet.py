@@ -1,8 +1,9 @@
 """cifar10-resnet: CIFAR-10, a residual network of eight layers with batch normalisation.
 
 Source: K. He, X. Zhang, S. Ren and J. Sun, Deep residual learning for image recognition, 2015,
-section 4.2, in the size and with the 1×1 convolutions of C. Banbury et al., MLPerf Tiny benchmark,
-2021 (image classification).
+https://arxiv.org/abs/1512.03385, section 4.2, in the size and with the 1×1 convolutions of
+C. Banbury and others, MLPerf Tiny benchmark, 2021, https://arxiv.org/abs/2106.07597 (image
+classification).
 """
 
 from __future__ import annotations
