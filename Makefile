@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # named after the path, which a virtual environment cannot leave: a moved project is set up again
 READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d" " -f1)
+# what `make throughput` runs, as the workflow does
+SUITE := src/trainscape/throughput/suite
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -42,7 +44,8 @@ bench: setup  ## measure grid, engine, workflow (ONLY="grid engine", QUICK=1): d
 	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 throughput: setup  ## measure step times of the study in params.yaml
-	pytest tests/benchmarks/test_throughput.py --benchmark-only --confcutdir=tests/benchmarks
+	python -m trainscape data
+	python -m pytest -c $(SUITE)/pytest.ini $(SUITE)
 
 gpu-evidence:  ## measure on a CUDA GPU; needs torch and numpy alone, and no network
 	PYTHONPATH=src:tests $(PYTHON) -m benchmarks.gpu_evidence

@@ -16,7 +16,9 @@ from trainscape.pipeline.workflow import (
     layout_of,
     proposed,
     shell_command,
+    study_text,
 )
+from trainscape.throughput import SUITE
 
 try:
     LAYOUT = layout_of(workflow.config_settings)

@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         help="settle, throughput, collect, replay, figures, timings or report",
     )
     make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
+    make.add_argument(
+        "--benchmarks", type=Path, metavar="FILE", help="what the throughput's suite has measured"
+    )
     return parser
 
 
@@ -177,4 +180,4 @@ def _propose(args: argparse.Namespace) -> None:
 def _make(args: argparse.Namespace) -> None:
     from trainscape.pipeline.make import make
 
-    make(_layout(args), args.stage, args.cores)
+    make(_layout(args), args.stage, args.cores, args.benchmarks)

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 STAGES = ("settle", "throughput", "replay", "collect", "figures", "timings", "report")
 
 
-def make(layout: Layout, stage: str, cores: int = 1) -> None:
+def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = None) -> None:
     """Make a stage's products from the files of the stages before it.
 
     Args:
         layout: the study.
         stage: its name.
         cores: how many processes the replay may use.
+        benchmarks: the step times that the throughput's record is made from.
 
     Raises:
         UserError: there is no such stage, or a file that it reads is missing or damaged.
@@ -35,6 +36,8 @@ def make(layout: Layout, stage: str, cores: int = 1) -> None:
     module = import_module(f"trainscape.pipeline.{stage}")  # each loads the libraries that it needs
     if stage == "replay":
         module.make(layout, cores)
+    elif stage == "throughput":
+        module.make(layout, benchmarks)
     else:
         module.make(layout)
     if stage in ("figures", "timings"):

@@ -147,6 +147,11 @@ def command(layout: Layout, *words: str) -> str:
     The study travels as JSON, so that a job needs no file but its inputs. ``words`` come last.
     """
     source = Path(__file__).resolve().parents[2]
-    spec = canonical(json.loads(layout.study.model_dump_json()))
-    call = shlex.join([sys.executable, "-m", "trainscape", words[0], "--study", spec, *words[1:]])
+    study = study_text(layout)
+    call = shlex.join([sys.executable, "-m", "trainscape", words[0], "--study", study, *words[1:]])
     return f"PYTHONPATH={shlex.quote(str(source))} {call}"
+
+
+def study_text(layout: Layout) -> str:
+    """The study as JSON, which travels to a job in its command."""
+    return canonical(json.loads(layout.study.model_dump_json()))

@@ -1,13 +1,10 @@
 """Step time of every (workload, optimizer, batch size), each alone on the machine.
 
-The workflow's throughput stage runs this for a study; by hand, for params.yaml:
-`pytest tests/benchmarks --benchmark-only --confcutdir=tests/benchmarks` (the other tests'
-conftest.py sets MKL up for equal bits). Torch has its own number of threads, unlike in training.
+Torch has its own number of threads, unlike in training.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from functools import cache
 from pathlib import Path
@@ -18,42 +15,43 @@ import torch
 
 from trainscape import datasets, workloads
 from trainscape.engine.data import Split, prepare
-from trainscape.throughput.loop import Loop
-from trainscape.throughput.memory import peak
+
+# A record's name covers all that is imported here. By full name that would be the room's face too,
+# and with it all that waits for a quiet machine, names and writes.
+from .loop import Loop, device_of
+from .memory import peak
+from .row import row, row_of_none
 
 if TYPE_CHECKING:
-    from trainscape.throughput.request import Measurement, Request
+    from trainscape.study import Study
+    from trainscape.throughput.identity import Measurement
 
+DATA = Path("data")
 WARM_UP = 5  # steps: state is made, kernels are chosen, caches fill
 SHORTEST = 0.25  # of a block, in the trial run that the length of a block is reckoned from
 
 
-def test_step_time(benchmark: Any, wanted: Measurement, asked: Request) -> None:
+def test_step_time(
+    benchmark: Any, wanted: Measurement, study: Study, rows: list[dict[str, Any]]
+) -> None:
     """A training step takes a finite time and some memory."""
-    device = _device(asked.device)
-    train = _train(wanted.workload, Path(asked.data))
+    device, train = device_of(study.device), _training_split(wanted.workload)
     try:
         loop = Loop(wanted, train, device)
         loop.run(WARM_UP)
-        steps = _steps(loop, asked.block)
-        benchmark.pedantic(loop.run, (steps,), rounds=asked.rounds, warmup_rounds=1)
+        steps = _steps_lasting(loop, study.throughput.block)
+        benchmark.extra_info["steps"] = steps
+        benchmark.pedantic(loop.run, (steps,), rounds=study.throughput.rounds, warmup_rounds=1)
         del loop
         # The second step is the fullest: it has the state that the first one made.
         memory = peak(lambda: Loop(wanted, train, device, batches=1).run(2), device)
     except torch.OutOfMemoryError:
+        rows.append(row_of_none(wanted))
         pytest.skip("does not fit the device's memory")
-    benchmark.extra_info.update(
-        key=wanted.key(),
-        steps=steps,
-        peak_memory_bytes=memory,
-        device=device.type,
-        threads=torch.get_num_threads(),
-    )
-    assert 0 < benchmark.stats.stats.median / steps < math.inf
-    assert memory > 0
+    rows.append(row(wanted, benchmark.stats.stats, steps, memory))
 
 
-def _steps(loop: Loop, seconds: float) -> int:
+def _steps_lasting(loop: Loop, seconds: float) -> int:
     """How many steps take ``seconds``, at least one."""
     steps = 1
     while True:
@@ -65,14 +63,8 @@ def _steps(loop: Loop, seconds: float) -> int:
         steps *= 2
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
 @cache
-def _train(workload: str, data: Path) -> Split:
+def _training_split(workload: str) -> Split:
     """The whole training split, scaled, on the CPU."""
     entry = workloads.registry.get(workload)
-    return prepare(datasets.load(entry.dataset, data), entry, 0.0, torch.device("cpu")).train
+    return prepare(datasets.load(entry.dataset, DATA), entry, 0.0, torch.device("cpu")).train

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from trainscape.engine.data import Split
-    from trainscape.throughput.request import Measurement
+    from trainscape.throughput.identity import Measurement
 
 # So low that the weights stay where they were drawn: a time must not depend on how far training
 # got (a loss near zero leaves denormal numbers behind, which are slow).
@@ -104,6 +104,13 @@ class Loop:
         loss = self.loss(self.model(x), y)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
+
+
+def device_of(name: str) -> torch.device:
+    """The device that a study's ``device`` means on this machine."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
 def _optimizer(wanted: Measurement, params: Iterable[Tensor]) -> torch.optim.Optimizer:
