@@ -19,12 +19,12 @@ from trainscape.cells import grid
 from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.figures.names import TIMED
-from trainscape.files import write_json, write_text
+from trainscape.files import remove_left_behind, sweep, write_json, write_text
 from trainscape.hardware import torch_version
 from trainscape.hashing import SHORT, canonical, file_sha256, sha256
 from trainscape.pipeline import articles
 from trainscape.pipeline.layout import DATA, Layout, data_stamp
-from trainscape.results.attic import prune_cells, restore, sweep
+from trainscape.results.attic import prune_cells, restore
 from trainscape.results.cell_files import CellRecord, claim, read_cell, write_cell
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def data(layout: Layout, names: Sequence[str], source: Path | None, mirror: str 
         source: a folder that holds the raw files, if they are not to be downloaded.
         mirror: a URL to download from instead of the public ones.
     """
+    remove_left_behind(DATA.glob(".*.tmp"))
     for name in names or layout.datasets:
         print(datasets.prepare(name, DATA, DATA / "raw", source, mirror))
         stamp = data_stamp(name)
@@ -254,8 +255,7 @@ def report(layout: Layout) -> None:
         analysis.read_csv(out / "range.csv"),
         _searched(layout),
     )
-    for left in out.glob(".*.tmp"):  # by a run that was killed: nothing else writes here now
-        left.unlink()
+    remove_left_behind(out.glob(".*.tmp"))
     _stamp(layout, "report")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import workloads
 from trainscape.errors import UserError
-from trainscape.results.attic import sweep
+from trainscape.files import sweep
 from trainscape.results.cell_files import claim
 from trainscape.search import Combination, Space, proposals
 from trainscape.search.rounds import by_workload, read_round, write_round

@@ -9,10 +9,10 @@ from trainscape.cells import range_tests
 from trainscape.cells.cell import parse_path
 from trainscape.cells.identity import digest
 from trainscape.errors import UserError
+from trainscape.files import sweep
 from trainscape.results.cell_files import read_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from trainscape.pipeline.layout import Layout
@@ -54,21 +54,7 @@ def prune_cells(layout: Layout) -> None:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(kept)
                 print(f"moved {path} to the attic")
-        sweep(folder, ".*.tmp")
-
-
-def sweep(folder: Path, pattern: str, keep: Iterable[Path] = ()) -> None:
-    """Remove the files below ``folder`` that match ``pattern`` but ``keep``, and empty folders.
-
-    What a killed run left half written goes too.
-    """
-    kept = set(keep)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path not in kept and (path.match(pattern) or path.match(".*.tmp")):
-            path.unlink()
+        sweep(folder)
 
 
 def _folders(layout: Layout) -> list[Path]:
