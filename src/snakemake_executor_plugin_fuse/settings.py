@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import (  # type: ignore[import-untyped]
+    CommonSettings,
     ExecutorSettingsBase,
+)
+
+common_settings = CommonSettings(
+    non_local_exec=True,  # local rules stay with Snakemake's own executor
+    implies_no_shared_fs=False,
+    job_deploy_sources=False,
+    pass_envvar_declarations_to_cmd=True,
+    auto_deploy_default_storage_provider=False,
+    can_transfer_local_files=False,
 )
 
 
