@@ -1,7 +1,7 @@
 """The GPUs that a process may use, found without loading a GPU library.
 
-``CUDA_VISIBLE_DEVICES`` is read by the rules that ``torch.cuda.device_count`` follows: the list ends
-before its first entry that names no GPU, and a GPU that is named twice makes all of it void.
+``CUDA_VISIBLE_DEVICES`` is read by the rules of ``torch.cuda.device_count``: the list ends before
+its first entry that names no GPU, and a GPU that is named twice makes all of it void.
 Importing this module loads the standard library alone.
 """
 

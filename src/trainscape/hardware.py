@@ -114,7 +114,7 @@ def _physical(usable: list[int]) -> int:
 
 
 def gpus() -> str | None:
-    """``NVIDIA H200``, ``2 × NVIDIA H200``, or None: the models of the GPUs this process may use."""
+    """The models of the GPUs that this process may use: ``2 × NVIDIA H200``; None without any."""
     counted = sorted(Counter(visible(os.environ).values()).items())
     return ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counted) or None
 
