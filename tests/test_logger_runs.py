@@ -34,6 +34,27 @@ def test_names_stages_and_cells_in_plain_words() -> None:
     )
 
 
+README = Path(plugin.__file__).with_name("README.md").read_text()
+BLOCK = re.compile(r"```(?:python\n# Snakefile|console)\n(.*?)```", re.DOTALL)
+
+
+def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's Snakefile shows what the page shows, but for times and the order of jobs."""
+    monkeypatch.chdir(tmp_path)
+    _, code, session = BLOCK.findall(README)
+    Path("Snakefile").write_text(code)
+    command, *shown = session.splitlines()
+    done = subprocess.run(
+        [sys.executable, "-m", *command.removeprefix("$ ").split()],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    varying = re.compile(r"\d+ s\b|rate 0\.\d")
+    assert varying.sub("…", done.stderr).splitlines() == [varying.sub("…", x) for x in shown]
+
+
 SNAKEFILE = """
 from snakemake_logger_plugin_trainscape import announce
 CELLS = {f"cells/{lr}.json": f"rate {lr}" for lr in config["lr"]}
