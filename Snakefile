@@ -32,7 +32,8 @@ if not workflow.overwrite_configfiles:
     configfile: "params.yaml"
 
 
-announce(LAYOUT.targets("report"))  # the last line of a run says where the report is
+# what the logger shows: a run's last line says where the report is, and cells have names
+announce(LAYOUT.targets("report"), LAYOUT.trainable)
 LOGS = f"logs/{LAYOUT.study.name}"
 
 

@@ -14,14 +14,15 @@ from typing import Any
 import psutil
 import pytest
 
+from kit.killed import half_written
 from kit.project import ROOT, Project, made_once, scratch
 
-# What a run leaves that is killed in the very moment of writing.
-LEFT = (
-    "results/.summary.csv.1.tmp",
-    "results/.report.html.1.tmp",
-    "results/figures/digits-mlp/curves/.sgd.svg.1.tmp",
-    "results/cells/digits-mlp/sgd/.bs256.json.1.tmp",
+# What a run may be writing in the very moment when it is killed.
+HALF_WRITTEN = (
+    "results/summary.csv",
+    "results/report.html",
+    "results/figures/digits-mlp/curves/sgd.svg",
+    "results/cells/digits-mlp/sgd/bs256.json",
 )
 
 
@@ -56,7 +57,7 @@ def test_second_clean_run(finished: Project, clean: Project) -> None:
 
 
 def test_local_executor(finished: Project, clean: Project) -> None:
-    """One process per cell gives the bytes that packs give."""
+    """One process per cell gives the bytes that bundles give."""
     clean.snakemake("--executor", "local", *finished.cells())
     assert {path: (clean / path).read_bytes() for path in clean.cells()} == _cells(finished)
 
@@ -88,11 +89,11 @@ def whole(shared: Path) -> Project:
     return made_once("whole", shared, make)
 
 
-@pytest.mark.parametrize("victim", ["the run", "a pack"])
+@pytest.mark.parametrize("victim", ["the run", "a bundle"])
 def test_killed(victim: str, whole: Project, clean: Project) -> None:
     """After `kill -9` amid training, the same command ends with the same bytes.
 
-    If all of Snakemake is killed it wants its unlock first; if a pack is, its cells that wait fail.
+    If all of Snakemake is killed it wants its unlock first; if a bundle is, its other cells fail.
     """
     clean.change(budget={"epochs": 200})
     clean.trainscape("data")
@@ -106,8 +107,8 @@ def test_killed(victim: str, whole: Project, clean: Project) -> None:
         running.communicate()
         assert "--unlock" in clean.fail("snakemake", "--cores", "all")
     else:
-        (pack,) = [p for p in psutil.process_iter(["cmdline"]) if _trains(p, clean)]
-        pack.kill()
+        (bundle,) = [p for p in psutil.process_iter(["cmdline"]) if _trains(p, clean)]
+        bundle.kill()
         said = running.communicate()[0]
         assert running.returncode
         assert said.count("Failed: digits-mlp") == 4 - len(clean.cells())
@@ -115,9 +116,8 @@ def test_killed(victim: str, whole: Project, clean: Project) -> None:
     for path, made in _cells(clean).items():
         assert made == (whole / path).read_bytes()
 
-    for name in LEFT:
-        (clean / name).parent.mkdir(parents=True, exist_ok=True)
-        (clean / name).write_text("half a file", encoding="utf-8")
+    for name in HALF_WRITTEN:
+        half_written(clean / name)
 
     if victim == "the run":
         clean.run("snakemake", "--unlock")
@@ -128,7 +128,7 @@ def test_killed(victim: str, whole: Project, clean: Project) -> None:
 
 
 def _trains(process: psutil.Process, project: Project) -> bool:
-    """Whether a process is Python training a pack of this project."""
+    """Whether a process is Python training a bundle of this project."""
     words = process.info["cmdline"] or []
     ours = "--jobs" in words and words[0].endswith("python")
     return ours and process.cwd() == str(project.root)

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainscape.errors import UserError
-from trainscape.files import write_text
+from trainscape.files import remove_left_behind, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +63,7 @@ class Known:
             return
         both = {**before, **self._asked}
         self._before = both if len(both) <= MOST else dict(self._asked)
+        remove_left_behind(self.path.parent.glob(".*.tmp"))
         try:
             write_text(self.path, json.dumps({"version": self._version(), "files": self._before}))
         except UserError:  # a folder that cannot be written to

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainscape import datasets
-from trainscape.files import write_text
+from trainscape.files import remove_left_behind, sweep, write_text
 from trainscape.hashing import SHORT
 from trainscape.pipeline.layout import DATA, Layout, data_stamp
-from trainscape.results.attic import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +28,7 @@ def make(
         source: a folder that holds the raw files, if they are not to be downloaded.
         mirror: a URL to download from instead of the public ones.
     """
+    remove_left_behind(layout.data.glob(".*.tmp"))
     for name in names or layout.datasets:
         print(datasets.prepare(name, DATA, DATA / "raw", source, mirror))
         stamp = data_stamp(name)

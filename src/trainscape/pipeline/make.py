@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainscape.errors import unknown
 from trainscape.figures.names import TIMED
-from trainscape.results.attic import sweep
+from trainscape.files import remove_left_behind, sweep
 from trainscape.results.stamps import write_stamp
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = N
     if stage in ("figures", "timings"):
         _remove_old_figures(layout, stage)
     if stage == "report":
-        _remove_unfinished(layout.output)
+        remove_left_behind(layout.output.glob(".*.tmp"))
     if stage == "settle":
         write_stamp(Path(layout.stamp("train")), [])  # cells hold checksums of their own
     elif stage != "throughput":  # whose file's name says all
@@ -59,9 +59,3 @@ def _remove_old_figures(layout: Layout, stage: str) -> None:
             for empty in (folder, folder.parent):
                 with suppress(OSError):  # it is not
                     empty.rmdir()
-
-
-def _remove_unfinished(output: Path) -> None:
-    """Remove what a killed run left half written: nothing else writes here by now."""
-    for left in output.glob(".*.tmp"):
-        left.unlink()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import workloads
 from trainscape.errors import UserError
-from trainscape.results.attic import sweep
+from trainscape.files import sweep
 from trainscape.results.cell_files import read_entries
 from trainscape.results.owner import claim
 from trainscape.search import Combination, Space, proposals

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.results.attic import Attic, sweep
+from trainscape.files import sweep
+from trainscape.results.attic import Attic
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout

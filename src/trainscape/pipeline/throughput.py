@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape.errors import UserError
-from trainscape.files import write_json
-from trainscape.results.attic import sweep
+from trainscape.files import sweep, write_json
 from trainscape.throughput import record
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from trainscape.cells import range_tests
 from trainscape.cells.cell import parse_path
 from trainscape.errors import UserError
+from trainscape.files import sweep
 from trainscape.results.cell_files import read_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container
     from pathlib import Path
 
 
@@ -68,21 +69,7 @@ class Attic:
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     path.replace(kept)
                     print(f"moved {path} to the attic")
-            sweep(home, ".*.tmp")
-
-
-def sweep(folder: Path, pattern: str, keep: Iterable[Path] = ()) -> None:
-    """Remove the files below ``folder`` that match ``pattern`` but ``keep``, and empty folders.
-
-    What a killed run left half written goes too.
-    """
-    kept = set(keep)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path not in kept and (path.match(pattern) or path.match(".*.tmp")):
-            path.unlink()
+            sweep(home)
 
 
 def _short_digest(path: Path) -> str:

@@ -9,9 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.files import write_json
+from trainscape.files import sweep, write_json
 from trainscape.hashing import file_sha256
-from trainscape.results.attic import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
