@@ -259,5 +259,4 @@ def test_optimizers_that_train_one_by_one_have_a_pace_of_their_own() -> None:
         path.write_text(json.dumps({**tree, "rows": tree["rows"] + slow}))
         return seconds(estimate(plan))
 
-    assert recorded(10.0) == pytest.approx(10 * recorded(1.0), rel=0.1)
-    assert recorded(1.0) > 10 * recorded(0.01)
+    assert recorded(100.0) == pytest.approx(10 * recorded(10.0), rel=0.1)
