@@ -9,7 +9,7 @@ READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d" " -f1)
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test lint format pins setup bench throughput gpu-evidence clean help
+.PHONY: all quick test lint format docs pins setup bench throughput gpu-evidence clean help
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -32,6 +32,11 @@ format: setup  ## rewrite files in the project's format
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow/rules
+
+docs: setup  ## remake what pages show: examples, schedules.svg, schema.json
+	python docs/include.py
+	python docs/draw_schedules.py
+	trainscape schema > docs/schema.json
 
 bench: setup  ## measure grid, engine, workflow (ONLY="grid engine", QUICK=1): docs/benchmarks
 	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)

@@ -6,7 +6,8 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 
 from snakemake_logger_plugin_trainscape import announce
 from trainscape.errors import UserError
-from trainscape.pipeline.layout import STAGES, data_stamp
+from trainscape.pipeline.layout import data_stamp
+from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.workflow import (
     after,
     command,
@@ -50,7 +51,7 @@ if LAYOUT.rounds:
 
 
 include: "workflow/rules/throughput.smk"
-include: "workflow/rules/replay.smk"
 include: "workflow/rules/collect.smk"
-include: "workflow/rules/ranges.smk"
+include: "workflow/rules/replay.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit import synthetic
-from trainscape import analysis, report
+from kit.reports import build
+from trainscape import analysis
 from trainscape.analysis import Replayed, goal, needed, replay
 from trainscape.analysis import _replay as replays
-from trainscape.figures.draw import draw_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,20 +104,14 @@ def test_the_interval_of_a_median_is_the_textbooks(runs: int, rank: int) -> None
 def test_the_report_says_how_many_cells(tmp_path: Path) -> None:
     """Figure and table have a section of their own, and a budget that was too small says so."""
     entries = synthetic.study(optimizers=("sgd",), batch_sizes=(16, 64))
-    trials = analysis.trials(entries, {"digits-mlp": 0.95})
-    table = analysis.summary(trials)
+    table = analysis.summary(analysis.trials(entries, {"digits-mlp": 0.95}))
     rows = analysis.records(table)
     place = rows.index(analysis.best(rows) or {})
     other = [number for number in range(8) if number != place]
     orders = {("digits-mlp", "qmc"): 7 * [[*other[:4], place]], ("digits-mlp", "gp"): [other[:4]]}
     found = Replayed(replay(table, orders, 1e-9), 1e-9)
-    study = {"name": "x", "budget": {"epochs": 1}}
-    for folder in (tmp_path, tmp_path / "again"):
-        draw_results(trials, table, analysis.curves(entries), folder, found)
-        page = folder / "report.html"
-        report.write(study, table, trials, None, folder, {}, page, found)
-    html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert html == (tmp_path / "again/report.html").read_text(encoding="utf-8")
+    html = build(entries, tmp_path, measured=None, replayed=found)
+    assert html == build(entries, tmp_path / "again", measured=None, replayed=found)
     assert "How many cells would a search have needed?" in html
     assert '<td>qmc</td><td class="n" data-v="">7</td>' in html
     assert "5 (5–5)" in html  # the margin excludes all but the best, which comes fifth

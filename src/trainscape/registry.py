@@ -11,12 +11,12 @@ import importlib
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trainscape.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become parts of file names
@@ -83,6 +83,10 @@ class Registry(Generic[T]):
         if name not in self._entries:
             raise UserError(f"{self._files()[name]} registers no {self.kind} {name!r}")
         return self._entries[name]
+
+    def make(self, name: str, params: Mapping[str, Any]) -> Any:
+        """The entry called ``name`` with its hyperparameters."""
+        return self.get(name)(**params)  # type: ignore[operator]
 
     def source(self, name: str) -> Path:
         """The file that defines the entry ``name``."""

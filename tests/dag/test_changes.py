@@ -76,7 +76,10 @@ def test_range_tests_that_come_and_go(project: Project) -> None:
     project.change(range_test={"enabled": True, "steps": 30})
     assert _work(project, ["snakemake"]) == {f"train {test}" for test in ours} | AGGREGATES
     wider = project.results()
-    tables = {"results/range.csv", "results/range.json", "results/report.html"}
+    tables = {
+        *(f"results/{name}" for name in ("range.csv", "range.json", "range-curves.csv")),
+        "results/report.html",
+    }
     assert {path for path in before if wider[path] != before[path]} == tables
     added = {str(Path(path).parent) for path in wider.keys() - before.keys()}
     folders = ("range/digits-mlp/sgd", "range/digits-mlp/adam", "figures/digits-mlp/range")
@@ -154,19 +157,16 @@ def test_other_optimizer(project: Project) -> None:
 
 
 def test_documented_plugin(project: Project) -> None:
-    """The optimizer in docs/plugins.md, named in a finished study, trains its own cells only."""
-    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
-    text = page.partition("```python\n# plugins/rules.py\n")[2].partition("```")[0]
-    (project / "plugins/rules.py").write_text(text, encoding="utf-8")
-    assert project.plan() == {}
+    """The optimizer in examples/rules, named in a finished study, trains its own cells only."""
+    rules = "examples/rules/rules.py"
     before = project.results()
-    project.change(plugins=["plugins/rules.py"], optimizer=["sgd", "adam", "normed"])
+    project.change(plugins=[rules], optimizer=["sgd", "adam", "normed"])
     project.snakemake()
     assert project.work() == {"train normed lr0.01", "train normed lr0.1"} | AGGREGATES
     after = project.results()
     kept = [path for path in before if path.startswith("results/cells")]
     assert all(after[path] == before[path] for path in kept)
-    project.edit("plugins/rules.py", "1 - self.decay", "2 - self.decay")
+    project.edit(rules, "1 - self.decay", "2 - self.decay")
     assert project.plan()["train"] == 2
 
 

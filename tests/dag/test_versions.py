@@ -47,9 +47,8 @@ def test_changed_budget_of_a_clone(finished: Project, tmp_path: Path) -> None:
         "settle_cells": 1,
         "train": 4,
         "collect": 1,
-        "collect_ranges": 1,
         "draw_figures": 1,
-        "collect_timings": 1,
+        "draw_timings": 1,
         "write_report": 1,
     }
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from trainscape.cells.cell import Cell
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -30,6 +32,12 @@ class Plan:
     batch_size: int
     budget: Mapping[str, int]
     evaluate_every: float
+
+    @classmethod
+    def of(cls, cell: Cell, examples: int) -> Plan:
+        """The steps of a cell's trials, where the dataset trains on so many examples in all."""
+        held = validation_size(examples, cell.validation)
+        return cls(examples - held, cell.batch_size, cell.budget, cell.evaluate_every)
 
     @property
     def epoch(self) -> int:

@@ -9,8 +9,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from trainscape.analysis import Row, best, frame, grouped, metric
-from trainscape.figures.cells import key
+from trainscape.analysis import Row, best, frame, grouped, key, metric
 from trainscape.figures.style import MUTED, RC, canvas, panel
 from trainscape.figures.values import number
 
@@ -34,7 +33,9 @@ def chosen(cells: Sequence[Row]) -> list[Row]:
     return [row for row in map(best, groups) if row is not None]
 
 
-def curves_figure(title: str, cells: Sequence[Row], histories: Mapping[str, list[Row]]) -> Figure:
+def curves_figure(
+    title: str, cells: Sequence[Row], histories: Mapping[tuple[object, ...], list[Row]]
+) -> Figure:
     """The validation metric against epochs: the seeds' mean in a band from the least to the most.
 
     Args:
@@ -80,7 +81,7 @@ def _panel(
     axes: Axes,
     title: str,
     cells: Sequence[Row],
-    histories: Mapping[str, list[Row]],
+    histories: Mapping[tuple[object, ...], list[Row]],
     schedules: Sequence[str],
 ) -> None:
     palette = sns.color_palette("colorblind", max(6, len(schedules)))

@@ -8,23 +8,16 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from trainscape.analysis import RangeCurve, Row, records
-from trainscape.figures.cells import labels
+from trainscape.analysis import RangeCurve, Row
 from trainscape.figures.curves import STYLES
-from trainscape.figures.draw import each
-from trainscape.figures.names import range_figures
 from trainscape.figures.style import RC, canvas, panel
 from trainscape.figures.values import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
-
-    from trainscape.figures.names import Figure
 
 PANEL = (3.1, 2.1)  # inches
 LEFT, RIGHT, BOTTOM, TOP = 0.6, 0.14, 0.46, 0.4
@@ -33,35 +26,19 @@ HEADROOM = 1.3  # what is shown beyond the curves' ends, as a factor
 Limits = tuple[float, float, float, float]
 
 
-def draw_ranges(tests: pd.DataFrame, curves: Mapping[str, RangeCurve], folder: Path) -> list[Path]:
-    """Draw the range tests of a study; the paths of the figures.
-
-    Args:
-        tests: a row per range test.
-        curves: their curves, by digest.
-        folder: where the figures go.
-    """
-    rows = records(tests)
-
-    def picture(figure: Figure) -> Picture:
-        own = [row for row in rows if row["workload"] == figure.workload]
-        shown = [row for row in own if row["optimizer"] == figure.optimizer]
-        return ranges_figure(figure.optimizer, shown, curves, _limits(own, curves))
-
-    return each(range_figures(*labels(rows)[:2]), picture, folder)
-
-
 def ranges_figure(
-    title: str, tests: Sequence[Row], curves: Mapping[str, RangeCurve], limits: Limits
+    optimizer: str, tests: Sequence[Row], curves: Mapping[str, RangeCurve]
 ) -> Picture:
     """The smoothed loss against the rate, both axes logarithmic where every loss is above zero.
 
     Args:
-        title: the optimizer's label.
-        tests: its range tests, one per batch size.
-        curves: every test's curve, by digest.
-        limits: the least and highest rate shown, the least and highest loss.
+        optimizer: its label; its tests are drawn.
+        tests: the range tests of one workload, whose figures share their axes.
+        curves: the tests' curves, by digest; those that end too early may be missing.
     """
+    none = RangeCurve([], [], 0)
+    known = {row["digest"]: curves.get(row["digest"], none) for row in tests}
+    limits, tests = _limits(tests, known), [row for row in tests if row["optimizer"] == optimizer]
     with mpl.rc_context(RC):
         figure = canvas(LEFT + PANEL[0] + RIGHT, BOTTOM + PANEL[1] + TOP)
         axes = panel(figure, LEFT, BOTTOM, *PANEL)
@@ -69,7 +46,7 @@ def ranges_figure(
         palette = sns.color_palette("colorblind", max(6, len(tests)))
         best = [row["best_lr"] for row in tests]
         for rank, row in enumerate(tests):
-            curve = curves[row["digest"]]
+            curve = known[row["digest"]]
             axes.plot(
                 curve.rates[curve.first :],
                 curve.losses[curve.first :],
@@ -79,7 +56,7 @@ def ranges_figure(
                 label=str(row["batch_size"]),
             )
             _marks(axes, row, curve, palette[rank], best[:rank].count(row["best_lr"]))
-        _words(figure, axes, title)
+        _words(figure, axes, optimizer)
     return figure
 
 

@@ -14,7 +14,8 @@ from snakemake.ioflags import update
 from trainscape import study
 from trainscape.errors import UserError
 from trainscape.hashing import canonical
-from trainscape.pipeline.layout import STAGES, Layout
+from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.stages import STAGES
 
 CELL = ("kind", "workload", "optimizer", "cell")  # wildcards in a cell's file
 
@@ -112,11 +113,11 @@ def described(layout: Layout, stage: str) -> list[Any]:
 
     Captions are ``workflow/report/<kind>.rst``.
     """
-    figures = {**layout.figures(times=False), **layout.figures(times=True)}
-    return [update(report(file, **_words(file, figures))) for file in layout.products(stage)]
+    figures = layout.figure_files
+    return [update(report(file, **_filed(file, figures))) for file in layout.products(stage)]
 
 
-def _words(file: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
+def _filed(file: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
     """How Snakemake's report files a product: category, caption and columns."""
     path, figure = Path(file), figures.get(file)
     if figure is None:

@@ -81,7 +81,7 @@ def stand_ins(design: Design, cells: Mapping[str, Cell], proposed: list[str]) ->
     return found
 
 
-def standing(
+def progress(
     design: Design, cells: Mapping[str, Cell], rounds: Mapping[str, list[str]], proposed: int
 ) -> str:
     """How far a search is, and how much of the grid it trains.
