@@ -33,7 +33,8 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"numpy", "pandas", "scipy"},
     "figures": {"numpy", "pandas", "scipy", "matplotlib", "seaborn"},
     "report": {"numpy", "pandas", "scipy"},
-    "pipeline": {"snakemake"},
+    # a file for each stage, and each stage in its own process
+    "pipeline": {"snakemake", "numpy", "pandas", "scipy", "matplotlib", "seaborn"},
     "snakemake_executor_plugin_fuse": {"snakemake"},
     "snakemake_logger_plugin_trainscape": {"snakemake"},
 }
@@ -79,6 +80,7 @@ def imports(room: Path) -> str:
 
 
 CASES = {
+    "what the Snakefile imports": ("import trainscape.pipeline.workflow", {"snakemake"}),
     **{f"room {name}": (imports(room), ROOMS.get(name, set())) for name, room in rooms().items()},
     **{what: (code, set[str]()) for what, code in LIGHT.items()},
 }

@@ -26,6 +26,7 @@ from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
 
     from trainscape.datasets import Arrays
     from trainscape.engine.trial import Trial
@@ -57,12 +58,14 @@ def plain(one: Trial, of: Task) -> dict[str, list[float]]:
     losses: list[float] = []
     for k in range(of.plan.total):
         x, y = batch(of, one.seed, k)
-        give_masks(model, one.seed, k, len(y))
+        masks = give_masks(model, one.seed, k, len(y))
         for group in optimizer.param_groups:
             group["lr"] = one.lr * factors[k]
         optimizer.zero_grad()
         loss = of.workload.loss(model.train()(x), y)
         loss.backward()  # type: ignore[no-untyped-call]
+        for mask in masks:
+            mask.remove()
         optimizer.step()
         losses.append(loss.item())
         if k + 1 in of.plan.evaluations:
@@ -86,23 +89,26 @@ def batch(of: Task, seed: int, k: int) -> tuple[Tensor, Tensor]:
     return of.splits.train.x[rows], of.splits.train.y[rows]
 
 
-def give_masks(model: nn.Module, seed: int, k: int, examples: int) -> None:
-    """Set every dropout's mask when its input is known, drawn as the engine draws it."""
+def give_masks(model: nn.Module, seed: int, k: int, examples: int) -> list[RemovableHandle]:
+    """Set every dropout's mask when its input is known, drawn as the engine draws it.
+
+    Returns:
+        What must be removed before the next step's masks are given.
+    """
 
     def draw(name: str, layer: nn.Module, x: Tensor) -> None:
         assert isinstance(layer, MaskedDropout)
-        if not layer.training:
-            return
         shape = (*x.shape[:2], *(1 for _ in x.shape[2:])) if layer.channelwise else x.shape
         assert shape[0] == examples
         key = torch.tensor([streams.derive(seed, "dropout", name)])
         drawn = streams.uniform_bits(key, torch.tensor([k]), torch.Size(shape).numel()).view(shape)
         layer.mask = (drawn.double() / (1 << 24) >= layer.p).float() / (1 - layer.p)
 
-    for name, layer in model.named_modules():
-        if isinstance(layer, MaskedDropout):
-            layer._forward_pre_hooks.clear()
-            layer.register_forward_pre_hook(lambda m, args, name=name: draw(name, m, args[0]))
+    return [
+        layer.register_forward_pre_hook(lambda m, args, name=name: draw(name, m, args[0]))
+        for name, layer in model.named_modules()
+        if isinstance(layer, MaskedDropout)
+    ]
 
 
 def score(model: nn.Module, split: Split, of: Task) -> tuple[float, float]:
