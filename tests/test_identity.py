@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainscape import datasets, hardware
-from trainscape.cells import grid, identity, source
+from trainscape import datasets, hardware, source
+from trainscape.cells import grid, identity
 from trainscape.study import parse
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainscape import study
-from trainscape.cells import source
+from trainscape import source, study
 from trainscape.pipeline import stages
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import STAGES

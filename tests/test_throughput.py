@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from kit.small_study import RAW, make
-from trainscape import datasets, hardware, throughput
-from trainscape.cells import grid, source
+from trainscape import datasets, hardware, source, throughput
+from trainscape.cells import grid
 from trainscape.throughput.identity import wanted
 
 
@@ -112,7 +112,8 @@ EDITS = {  # by name: a file, a text in it, and what takes its place
 HARMLESS = list(EDITS)[:9]
 SCRIPT = """
 import json, pathlib, sys
-from trainscape.cells import grid, source
+from trainscape.cells import grid
+from trainscape import source
 from trainscape import study, throughput
 assert str(source.PACKAGE).startswith(sys.argv[1]), source.PACKAGE
 made = study.parse(json.loads(sys.argv[2]), "test")

@@ -17,11 +17,10 @@ STAGES = {  # what each rule does; a rule that is not here is called by its name
     TRAIN: "training",
     "settle_cells": "checking cells",
     "measure_throughput": "measuring step times",
-    "replay_searches": "simulating searches",
     "collect": "writing the tables",
-    "collect_ranges": "reading the range tests",
+    "replay_searches": "simulating searches",
     "draw_figures": "drawing figures",
-    "collect_timings": "drawing times",
+    "draw_timings": "drawing times",
     "write_report": "writing the report",
 }
 

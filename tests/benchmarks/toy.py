@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.clock import timed
-from trainscape.cells import source
+from trainscape import source
 
 if TYPE_CHECKING:
     from pathlib import Path

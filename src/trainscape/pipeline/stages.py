@@ -12,8 +12,7 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from trainscape import __version__
-from trainscape.cells import source
+from trainscape import __version__, source
 from trainscape.errors import unknown
 from trainscape.hashing import sha256
 from trainscape.search.rounds import packages

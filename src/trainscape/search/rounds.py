@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.cells import source
+from trainscape import source
 from trainscape.errors import UserError
 from trainscape.files import write_json
 from trainscape.hashing import SHORT, sha256

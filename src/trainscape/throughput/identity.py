@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainscape import datasets, hardware, optimizers, workloads
-from trainscape.cells import source
+from trainscape import datasets, hardware, optimizers, source, workloads
 from trainscape.cells.cell import import_path
 from trainscape.cells.identity import implementation
 from trainscape.hashing import SHORT, sha256

@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.cells.source_facts import Facts, Known
+from trainscape.source_facts import Facts, Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parent
 known = Known(Path(".snakemake/trainscape/source.json"), reader=Path(__file__))
 
 # First-party modules that training loads and that are not hashed, each with its reason.
@@ -36,8 +36,8 @@ EXCLUDED = {
     "trainscape.cells": "holds no code",
     "trainscape.cells.locate": "finds an optimizer by the path that stands in the digest itself",
     "trainscape.cells.plugins": "imports files, which are hashed themselves",
-    "trainscape.cells.source": "hashes source: what it says stands in the digest itself",
-    "trainscape.cells.source_facts": "remembers what the above has read",
+    "trainscape.source": "hashes source: what it says stands in the digest itself",
+    "trainscape.source_facts": "remembers what the above has read",
     "trainscape.cells.cell": "names and identity: what it says stands in the digest itself",
     "trainscape.pipeline": "holds no code",
     "trainscape.results": "holds no code",
