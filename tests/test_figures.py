@@ -101,11 +101,11 @@ def test_facets_of_a_metric_share_their_colours(tmp_path: Path) -> None:
 
 
 def bar(path: Path) -> tuple[str, ...]:
-    """The numbers beside the colour bar: they follow the last cell and stand before its name."""
-    *_, low, middle, high, _ = (
-        node.text or "" for node in ET.parse(path).iter() if node.tag.endswith("}text")
-    )
-    return low, middle, high
+    """The words beside the colour bar: three values and what they measure."""
+    (group,) = (node for node in ET.parse(path).iter() if node.get("id") == "colour-bar")
+    *values, label = (node.text or "" for node in group.iter() if node.tag.endswith("}text"))
+    assert label in ("accuracy", "steps", "time")
+    return tuple(values)
 
 
 def test_the_best_cell_is_outlined_and_its_figure_starred(tmp_path: Path) -> None:
