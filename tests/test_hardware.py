@@ -140,7 +140,7 @@ def test_fingerprint_of_speed(machine: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name, value in (
         ("usable_cores", lambda: [0, 1]),
         ("torch_version", lambda: "2.12.0"),
-        ("_model", lambda _: "another"),
+        ("_cpu_model", lambda _: "another"),
         ("_instruction_set", lambda _: "avx2"),
     ):
         with monkeypatch.context() as patch:

@@ -41,10 +41,10 @@ def describe() -> dict[str, Any]:
     first = _first_processor()
     usable = usable_cores()
     return {
-        "cpu": _model(first),
+        "cpu": _cpu_model(first),
         "isa": _instruction_set(first),
         "cores": len(usable),
-        "physical_cores": _physical(usable),
+        "physical_cores": _physical_cores(usable),
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "gpu": gpus(),
         "torch": torch_version(),
@@ -76,7 +76,7 @@ def usable_cores() -> list[int]:
 
 
 def _first_processor() -> dict[str, str]:
-    """What the kernel says of the first core; read no further, as it lists every core alike."""
+    """The kernel's entry for the first core; the others' are alike, and there may be hundreds."""
     found: dict[str, str] = {}
     try:
         with CPUINFO.open(encoding="utf-8", errors="replace") as lines:
@@ -90,7 +90,7 @@ def _first_processor() -> dict[str, str]:
     return found
 
 
-def _model(first: dict[str, str]) -> str:
+def _cpu_model(first: dict[str, str]) -> str:
     if "model name" in first:
         return " ".join(first["model name"].split())
     if "CPU part" in first:  # Arm has numbers for names
@@ -107,8 +107,8 @@ def _instruction_set(first: dict[str, str]) -> str:
     return next((name for name, needed in INSTRUCTION_SETS.items() if needed <= flags), "default")
 
 
-def _physical(usable: list[int]) -> int:
-    """How many of the cores are not a second thread of another; all, where nobody says."""
+def _physical_cores(usable: list[int]) -> int:
+    """How many physical cores these logical ones are; as many, where the kernel does not tell."""
     siblings = {_read(TOPOLOGY / f"cpu{i}/topology/thread_siblings_list") for i in usable}
     return len(usable) if None in siblings else len(siblings)
 
