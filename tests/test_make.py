@@ -18,6 +18,7 @@ STUDY = {
     "budget": {"steps": 40},
     "seeds": 2,
     "grid": {"optimizer": ["sgd"], "batch_size": [64, 256], "lr": [0.1, 1e30]},
+    "target": {"digits-mlp": 1.0},
     "throughput": {"enabled": False},
     "range_test": {"enabled": True, "steps": 30, "high": 1e30},
 }
@@ -56,6 +57,20 @@ def test_the_report_tells_a_budget_of_steps(layout: Layout) -> None:
     assert "40 steps" in page
     metrics = json.loads((layout.output / "metrics.json").read_text())
     assert metrics
+
+
+def test_what_diverges_or_misses_the_target_is_said_in_words(layout: Layout) -> None:
+    """All JSON is strict, tables hold no NaN, and a target that is missed is null."""
+    files = {path for path in Path("results").rglob("*.json") if path.is_file()}
+    assert {path.name for path in files} > {"metrics.json", "range.json", "timings.json"}
+    assert {Path(path) for path in layout.trained} <= files
+    for path in files:
+        json.loads(path.read_bytes(), parse_constant=pytest.fail)
+    summary = (layout.output / "summary.csv").read_text().lower()
+    assert "diverged" in summary and "nan" not in summary and "inf" not in summary
+    metrics = json.loads((layout.output / "metrics.json").read_text())["digits-mlp"]["sgd"]["256"]
+    assert metrics["steps_to_target"] is None
+    assert metrics["diverged_share"] > 0
 
 
 def test_a_study_without_step_times_shows_none(layout: Layout) -> None:
