@@ -14,6 +14,7 @@ from trainscape import study, workloads
 from trainscape.datasets import Raw, registry
 from trainscape.engine.landscape import heights
 from trainscape.errors import UserError
+from trainscape.figures.articles.descent import parameters, path
 from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
@@ -173,3 +174,16 @@ def test_the_landscape_is_the_trained_function() -> None:
     points = np.array([[-5.0, -2.0], [0.0, 0.0], [1.0, 3.0]])
     found = heights("valley", arrays, points)
     assert found == pytest.approx((points[:, 0] ** 2 + 20 * points[:, 1] ** 2) / 2)
+
+
+def test_one_parameter_is_drawn_beside_a_workload_of_two() -> None:
+    """Columns of another workload's parameters are empty, and so is a step that diverged."""
+    rows = [
+        {"workload": "quadratic", "optimizer": "sgd", "batch_size": 5, "lr": 0.1, "seed": 0}
+        | {"step": step, "w0": point, "w1": None}
+        for step, point in enumerate([1.0, 0.5, None])
+    ]
+    assert parameters(rows) == ["w0"]
+    figure = path("title", rows, lambda points: points[:, 0] ** 2)
+    (axes,) = figure.axes
+    assert np.array(axes.lines[-1].get_xydata()).tolist() == [[1.0, 1.0], [0.5, 0.25]]

@@ -28,7 +28,7 @@ Place = tuple[int, int]  # row from the bottom, column
 
 CELL = (0.66, 0.46)  # inches: enough for "not reached" and two lines
 MARGIN = {"left": 0.34, "right": 0.72, "bottom": 0.44, "top": 0.52}  # inches
-LETTER = 0.073  # inches that a letter of a row's name takes
+LETTER = 0.085  # inches that a wide letter of a row's name takes
 BOLD_LETTER = 0.095  # inches that a letter of the title takes
 LEVELS = 24  # of colour: a bar of 256 is larger than the rest of the figure
 OUTLIERS = 0.1  # the worst tenth doesn't stretch the scale: good cells must be told apart

@@ -1,4 +1,4 @@
-"""Descents of a few parameters: the way over the function, and rate, loss and weight by step."""
+"""Descents of a few parameters: their path over the function; rate, loss and weights by step."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
     Heights = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
-ACROSS = 81  # points of the function along each axis
-LEVELS = 12
+ACROSS = 81  # points at which the function is evaluated along each axis
+LEVELS = 12  # contours
 
 
 def path(title: str, rows: Sequence[Row], heights: Heights) -> Figure:
-    """The way of the parameters: over contours if they are two, along the curve if it is one.
+    """The parameters step by step: over the contours of two, along the curve of one.
 
     Args:
         title: stands above.
-        rows: paths of one workload and schedule; the first seed's are drawn.
-        heights: the function: points (N, D) to values (N,).
+        rows: the paths of one workload and schedule; those of the first seed are drawn.
+        heights: the function: from points (N, D) to values (N,).
 
     Raises:
         UserError: there are more than two parameters.
@@ -43,40 +43,50 @@ def path(title: str, rows: Sequence[Row], heights: Heights) -> Figure:
             f"figures: 'path' draws one or two parameters, {rows[0]['workload']!r} has "
             f"{len(names)}; remove it"
         )
-    own = [row for row in rows if row["seed"] == rows[0]["seed"]]
-    groups = grouped(sorted(own, key=lambda row: row["lr"]), ("batch_size", "lr"))
-    labels = list(dict.fromkeys(row["optimizer"] for row in own))
+    drawn = [row for row in rows if row["seed"] == rows[0]["seed"]]
+    visited = _points(drawn, names)
+    groups = grouped(sorted(drawn, key=lambda row: row["lr"]), ("batch_size", "lr"))
+    labels = list(dict.fromkeys(row["optimizer"] for row in drawn))
     right = panels.legend_width(labels)
     figure, made = panels.make(title, len(groups), (3.6, 2.4), columns=2, right=right)
     for axes, group in zip(made, groups, strict=True):
-        (_contours if len(names) == 2 else _curve)(axes, own, heights)
+        (_contours if len(names) == 2 else _curve)(axes, visited, heights)
         for run in grouped(group, ("optimizer",)):
-            points = np.array([[row[name] for name in names] for row in run])
-            seen = points[np.isfinite(points).all(1)]
-            up = seen[:, 1] if len(names) == 2 else heights(seen)
+            points = _points(run, names)
+            up = points[:, 1] if len(names) == 2 else heights(points)
             rank = labels.index(run[0]["optimizer"])
             look = {**panels.line_look(rank, len(labels)), "linestyle": "-", "linewidth": 1.1}
-            axes.plot(seen[:, 0], up, marker="o", markersize=2.4, label=labels[rank], **look)
+            axes.plot(points[:, 0], up, marker="o", markersize=2.4, label=labels[rank], **look)
         panels.heading(axes, f"lr {number(group[0]['lr'])}")
     panels.legend(made[min(len(made), 2) - 1])
     return figure
 
 
 def parameters(rows: Sequence[Row]) -> list[str]:
-    """The columns that hold parameters, in order."""
-    return [key for key in rows[0] if key[1:].isdigit()]
+    """The columns that hold parameters of these rows, in order.
+
+    Another workload of the study may have more of them: its columns are empty here.
+    """
+    columns = [name for name in rows[0] if name[1:].isdigit()]
+    return [name for name in columns if any(row[name] is not None for row in rows)]
 
 
-def _span(rows: Sequence[Row], name: str) -> NDArray[np.float64]:
-    """Points over the middle nine tenths of what was visited, and a margin: runaways are cut."""
-    values = np.array([row[name] for row in rows])
+def _points(rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.float64]:
+    """The parameters after each step, without steps after which one is not a finite number."""
+    points: NDArray[np.float64] = np.array([[r[name] for name in names] for r in rows], dtype=float)
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _axis_points(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Evenly spaced points over 99% of ``values`` and a margin: runaways are cut off."""
     low, high = np.quantile(values, (0.005, 0.995))
     margin = 0.12 * (high - low) or 1.0
     return np.linspace(low - margin, high + margin, ACROSS)
 
 
-def _contours(axes: Axes, rows: Sequence[Row], heights: Heights) -> None:
-    x, y = (_span(rows, name) for name in parameters(rows))
+def _contours(axes: Axes, visited: NDArray[np.float64], heights: Heights) -> None:
+    """The function of two parameters, over what was visited."""
+    x, y = _axis_points(visited[:, 0]), _axis_points(visited[:, 1])
     points = np.stack(np.meshgrid(x, y), axis=-1)
     z = heights(points.reshape(-1, 2)).reshape(ACROSS, ACROSS)
     z = z - z.min() + 1e-6 * (z.max() - z.min())  # above 0, for logarithmic levels
@@ -88,8 +98,9 @@ def _contours(axes: Axes, rows: Sequence[Row], heights: Heights) -> None:
     panels.name_axes(axes, "w0", "w1")
 
 
-def _curve(axes: Axes, rows: Sequence[Row], heights: Heights) -> None:
-    x = _span(rows, parameters(rows)[0])
+def _curve(axes: Axes, visited: NDArray[np.float64], heights: Heights) -> None:
+    """The function of one parameter, over what was visited."""
+    x = _axis_points(visited[:, 0])
     axes.plot(x, heights(x[:, None]), color=MUTED, linewidth=0.9)
     panels.name_axes(axes, "w", "loss")
 

@@ -30,10 +30,10 @@ def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
     sizes = sorted({row["batch_size"] for row in trials})
     for rank, rate in enumerate(rates):
         finals = {
-            size: [row["train_loss"] for row in trials if _at(row) == (size, rate)]
+            size: [r["train_loss"] for r in trials if (r["batch_size"], r["lr"]) == (size, rate)]
             for size in sizes
         }
-        _banded(axes, finals, names[rank], panels.line_look(rank, len(rates)))
+        _line_with_band(axes, finals, names[rank], panels.line_look(rank, len(rates)))
     panels.log_axis(axes, "y")
     panels.log_sizes(axes, sizes)
     panels.name_axes(axes, "batch size", "final training loss")
@@ -41,14 +41,13 @@ def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
     return figure
 
 
-def _at(row: Row) -> tuple[int, float]:
-    return row["batch_size"], row["lr"]
-
-
-def _banded(
+def _line_with_band(
     axes: Axes, values: dict[int, list[float | None]], label: str, look: dict[str, Any]
 ) -> None:
-    """The means of ``values`` by x, in a band from the least to the most."""
+    """The mean of the values at each x, in a band from the least to the most.
+
+    An x with a missing value is left out.
+    """
     known = {x: [v for v in ys if v is not None] for x, ys in values.items() if None not in ys}
     means = [sum(ys) / len(ys) for ys in known.values()]
     axes.plot(list(known), means, label=label, marker="o", markersize=3.5, **look)
@@ -67,27 +66,28 @@ def trace(title: str, traces: Sequence[Row]) -> Figure:
     """
     runs = grouped(traces, ("batch_size", "optimizer", "lr"))
     sizes = sorted({row["batch_size"] for row in traces})
-    names = list(dict.fromkeys(_name(run[0], runs) for run in runs))
-    figure, made = panels.make(title, len(sizes), (4.6, 2.5), columns=2)
+    names = list(dict.fromkeys(_run_label(run[0], runs) for run in runs))
+    right = panels.legend_width(names)
+    figure, made = panels.make(title, len(sizes), (4.6, 2.5), columns=2, right=right)
     for axes, size in zip(made, sizes, strict=True):
         for run in runs:
             if run[0]["batch_size"] == size:
-                name = _name(run[0], runs)
-                _run(axes, run, name, panels.line_look(names.index(name), len(names)))
+                name = _run_label(run[0], runs)
+                _draw_run(axes, run, name, panels.line_look(names.index(name), len(names)))
         panels.log_axis(axes, "y")
         panels.name_axes(axes, "step", "training loss of the batch")
         panels.heading(axes, f"batch size {size}" if len(sizes) > 1 else "")
-        panels.legend(axes, loc="upper right")
+    panels.legend(made[min(len(made), 2) - 1])
     return figure
 
 
-def _name(row: Row, runs: Sequence[Sequence[Row]]) -> str:
+def _run_label(row: Row, runs: Sequence[Sequence[Row]]) -> str:
     """The optimizer, and its lr where there is more than one."""
     several = len({run[0]["lr"] for run in runs}) > 1
     return f"{row['optimizer']}, lr {number(row['lr'])}" if several else str(row["optimizer"])
 
 
-def _run(axes: Axes, run: Sequence[Row], label: str, look: dict[str, Any]) -> None:
+def _draw_run(axes: Axes, run: Sequence[Row], label: str, look: dict[str, Any]) -> None:
     first = [row for row in run if row["seed"] == run[0]["seed"]]
     steps = grouped(run, ("step",))
     low = [min(row["train_loss"] for row in step) for step in steps]
