@@ -1,4 +1,4 @@
-"""What a heatmap's cell shows: a value, or in words why it has none."""
+"""Values in words: numbers, metrics, durations, and what a heatmap's cell shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Shown:
     """The content of one heatmap cell.
 
     Args:
-        value: what the colour says, None for no colour.
+        value: what the colour stands for; None for no colour.
         text: the first line.
         note: a smaller second line.
         state: why there is no value.
@@ -34,7 +34,7 @@ class Shown:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number as short as it can be said: 0.00316, 1e-4, 12.5k, 3.1M."""
+    """A number in as few characters as possible: 0.00316, 1e-4, 12.5k, 3.1M."""
     size = abs(value)
     for limit, sign in ((1e6, "M"), (1e4, "k")):
         if size >= limit:
@@ -46,7 +46,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def ticks(values: Sequence[float]) -> list[str]:
-    """Short labels for an axis, with as many digits as it takes to tell its values apart."""
+    """Short labels for the values of an axis, with enough digits to tell them apart."""
     for digits in range(3, 17):
         labels = [number(value, digits) for value in values]
         if len(set(labels)) == len(set(values)):
@@ -62,12 +62,12 @@ def score(value: float, metric: Metric, *, unit: bool = False) -> str:
 
 
 def deviation(value: float, metric: Metric) -> str:
-    """A metric's standard deviation: itself uncertain, so that two digits of a loss say it all."""
+    """A metric's standard deviation; of a loss two digits, since it is itself uncertain."""
     return score(value, metric) if metric.unit == "fraction" else number(value, 2)
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them: 310 µs, 0.84 s, 3.2 min, 1.5 h."""
+    """Seconds in a fitting unit: 310 µs, 840 ms, 3.2 min, 1.5 h."""
     for limit, size, unit in (
         (1e-3, 1e-6, "µs"),
         (1, 1e-3, "ms"),
@@ -84,7 +84,7 @@ def shown(kind: str, row: Row, metric: Metric) -> Shown:
 
     Args:
         kind: the heatmap's metric, as in :mod:`trainscape.figures.names`.
-        row: a summary row; for times joined with its row of the timings.
+        row: a summary row; for times, with the columns of the timings.
         metric: the workload's.
     """
     if row["status"] == UNTRAINED:
@@ -92,19 +92,19 @@ def shown(kind: str, row: Row, metric: Metric) -> Shown:
     if row["status"] == "oom":
         return Shown(None, "oom", state="oom")
     if kind == "diverged-share":
-        return Shown(row["diverged"] / row["seeds"], _of(row["diverged"], row))
+        return Shown(row["diverged"] / row["seeds"], _of_seeds(row["diverged"], row))
     found = KINDS[kind](row, metric)
     if row["status"] == "diverged":
         note = found.text if found.state == "value" else ""
-        return Shown(None, f"div {_of(row['diverged'], row)}", note, "diverged")
+        return Shown(None, f"div {_of_seeds(row['diverged'], row)}", note, "diverged")
     return found
 
 
-def _of(count: int, row: Row) -> str:
+def _of_seeds(count: int, row: Row) -> str:
     return f"{count}/{row['seeds']}"
 
 
-def _test(row: Row, metric: Metric) -> Shown:
+def _test_metric(row: Row, metric: Metric) -> Shown:
     mean, spread = row["test_metric_mean"], row["test_metric_std"]
     if mean is None:
         return Shown(None, "no value", state="none")
@@ -112,33 +112,34 @@ def _test(row: Row, metric: Metric) -> Shown:
     return Shown(mean, score(mean, metric), note)
 
 
-def _steps(row: Row, _: Metric) -> Shown:
+def _steps_to_target(row: Row, _: Metric) -> Shown:
     count = row["steps_to_target"]
     if count is None:
-        return Shown(None, "not reached", _some(row), "none")
-    return Shown(count, number(count), _some(row))
+        return Shown(None, "not reached", _seeds_that_reached(row), "none")
+    return Shown(count, number(count), _seeds_that_reached(row))
 
 
-def _some(row: Row) -> str:
-    """How many seeds reached the target, where it is some but not all."""
-    return _of(row["reached"], row) if 0 < row["reached"] < row["seeds"] else ""
+def _seeds_that_reached(row: Row) -> str:
+    """How many seeds reached the target, if it is some but not all."""
+    return _of_seeds(row["reached"], row) if 0 < row["reached"] < row["seeds"] else ""
 
 
-def _seconds(row: Row, metric: Metric) -> Shown:
+def _time_to_target(row: Row, metric: Metric) -> Shown:
     if row["step_time_s"] is None:
         return Shown(None, "not measured", state="none")
     if row["time_to_target_s"] is None:
-        return _steps(row, metric)
-    return Shown(row["time_to_target_s"], duration(row["time_to_target_s"]), _some(row))
+        return _steps_to_target(row, metric)
+    seconds = row["time_to_target_s"]
+    return Shown(seconds, duration(seconds), _seeds_that_reached(row))
 
 
 KINDS: dict[str, Callable[[Row, Metric], Shown]] = {
-    "test-metric": _test,
-    "steps-to-target": _steps,
-    "time-to-target": _seconds,
+    "test-metric": _test_metric,
+    "steps-to-target": _steps_to_target,
+    "time-to-target": _time_to_target,
 }
 
 
 def values(cells: Iterable[Shown]) -> list[float]:
-    """The values that a colour scale must span."""
+    """The values of the cells that have one."""
     return [cell.value for cell in cells if cell.value is not None]

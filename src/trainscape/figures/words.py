@@ -1,4 +1,4 @@
-"""What a figure shows, in words made from its data: the caption, and the text instead of it."""
+"""What a figure shows, in words made from its data: the caption and the alternative text."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ QUANTITIES = {
 
 
 def caption(figure: Figure, cells: Sequence[Row]) -> str:
-    """One or two sentences to stand below the figure.
+    """A few sentences that stand below the figure.
 
     Args:
         figure: which figure.
-        cells: all summary rows; for times joined with their timings.
+        cells: all summary rows; for times, with the columns of the timings.
     """
-    own = _own(figure, cells)
-    if not own:
+    rows = _rows_of(figure, cells)
+    if not rows:
         return f"{figure.optimizer}, {figure.schedule}: no cell was trained."
     if figure.kind == "curves":
         return (
@@ -36,72 +36,75 @@ def caption(figure: Figure, cells: Sequence[Row]) -> str:
             "schedule at its best learning rate for the batch size; the band spans the seeds."
         )
     if figure.kind == "throughput":
-        return f"{figure.workload}: {_range(figure, own)}; below, the time of one step."
-    found = f"{_range(figure, own)}.{_lost(own)}{_soonest(figure, own)}{_best(figure, own)}"
-    return f"{figure.optimizer}, {figure.schedule}: {found}"
+        return f"{figure.workload}: {_value_range(figure, rows)}; below, the time of one step."
+    first = f"{figure.optimizer}, {figure.schedule}: {_value_range(figure, rows)}."
+    return first + _failures(rows) + _soonest(figure, rows) + _best(figure, rows)
 
 
 def alt(figure: Figure, cells: Sequence[Row]) -> str:
-    """What a reader who can't see the figure needs: axes, range, what is lost, the best cell.
+    """For readers who can't see the figure: its axes, its values, which cells failed, the best.
 
     Args:
         figure: which figure.
-        cells: all summary rows; for times joined with their timings.
+        cells: all summary rows; for times, with the columns of the timings.
     """
-    own = _own(figure, cells)
-    if not own:
+    rows = _rows_of(figure, cells)
+    if not rows:
         return f"{figure.optimizer} with {figure.schedule or 'any schedule'}: no cell was trained."
-    sizes = _span("batch size", sorted({row["batch_size"] for row in own}), str)
+    sizes = _axis("batch size", sorted({row["batch_size"] for row in rows}), str)
     if figure.kind == "curves":
         return (
             f"Learning curves of {figure.optimizer} on {figure.workload}: validation "
-            f"{metric(figure.workload).name} against epochs for {sizes}.{_best(figure, own)}"
+            f"{metric(figure.workload).name} against epochs for {sizes}.{_best(figure, rows)}"
         )
     if figure.kind == "throughput":
-        optimizers = ", ".join(dict.fromkeys(row["optimizer"] for row in own))
-        return f"Heatmap for {figure.workload} of {optimizers} by {sizes}: {_range(figure, own)}."
-    lrs = _span("learning rate", sorted({row["lr"] for row in own}), number)
+        optimizers = ", ".join(dict.fromkeys(row["optimizer"] for row in rows))
+        found = _value_range(figure, rows)
+        return f"Heatmap for {figure.workload} of {optimizers} by {sizes}: {found}."
+    lrs = _axis("learning rate", sorted({row["lr"] for row in rows}), number)
     return (
         f"Heatmap for {figure.optimizer} with the schedule {figure.schedule} on {figure.workload}, "
-        f"{sizes} by {lrs}: {_range(figure, own)}.{_lost(own)}{_best(figure, own)}"
+        f"{sizes} by {lrs}: {_value_range(figure, rows)}.{_failures(rows)}{_best(figure, rows)}"
     )
 
 
-def _own(figure: Figure, cells: Sequence[Row]) -> list[Row]:
+def _rows_of(figure: Figure, cells: Sequence[Row]) -> list[Row]:
+    """The trained cells that the figure shows."""
     optimizer, schedule = figure.optimizer, figure.schedule
-    own = [
+    shown_cells = [
         row
         for row in cells
         if row["workload"] == figure.workload
         and row["optimizer"] == (optimizer or row["optimizer"])
         and row["schedule"] == (schedule or row["schedule"])
     ]
-    return trained(own)
+    return trained(shown_cells)
 
 
-def _span(name: str, points: Sequence[float], say: Callable[[float], str]) -> str:
+def _axis(name: str, points: Sequence[float], in_words: Callable[[float], str]) -> str:
     if len(points) == 1:
-        return f"{name} {say(points[0])}"
-    return f"{len(points)} {name}s from {say(points[0])} to {say(points[-1])}"
+        return f"{name} {in_words(points[0])}"
+    return f"{len(points)} {name}s from {in_words(points[0])} to {in_words(points[-1])}"
 
 
-def _range(figure: Figure, own: Sequence[Row]) -> str:
-    """From the least to the most of what the colours say."""
+def _value_range(figure: Figure, rows: Sequence[Row]) -> str:
+    """The least and the most of what the colours stand for."""
     judged = metric(figure.workload)
     if figure.kind == "throughput":
-        name, found = "samples a second", [row["samples_per_s"] for row in own]
+        name, found = "samples a second", [row["samples_per_s"] for row in rows]
         found = [value for value in found if value is not None]
     else:
         name = QUANTITIES.get(figure.kind, f"test {judged.name}")
-        found = values(shown(figure.kind, row, judged) for row in own)
+        found = values(shown(figure.kind, row, judged) for row in rows)
     if not found:
         return f"{name}: no cell has a value"
-    say = _say(figure.kind, judged)
-    low, high = say(min(found)), say(max(found))
+    in_words = _in_words(figure.kind, judged)
+    low, high = in_words(min(found)), in_words(max(found))
     return f"{name} {low}" if low == high else f"{name} from {low} to {high}"
 
 
-def _say(kind: str, judged: Metric) -> Callable[[float], str]:
+def _in_words(kind: str, judged: Metric) -> Callable[[float], str]:
+    """What writes a value of this kind of figure."""
     table: dict[str, Callable[[float], str]] = {
         "test-metric": lambda value: score(value, judged, unit=True),
         "time-to-target": duration,
@@ -110,43 +113,43 @@ def _say(kind: str, judged: Metric) -> Callable[[float], str]:
     return table.get(kind, number)
 
 
-def _lost(own: Sequence[Row]) -> str:
+def _failures(rows: Sequence[Row]) -> str:
     """How many cells could not be trained to their end, if any."""
-    said = ""
+    sentences = ""
     for status, verb in (("diverged", "diverged"), ("oom", "ran out of memory")):
-        count = sum(row["status"] == status for row in own)
-        said += f" {count} of {len(own)} cells {verb}." if count else ""
-    return said
+        count = sum(row["status"] == status for row in rows)
+        sentences += f" {count} of {len(rows)} cells {verb}." if count else ""
+    return sentences
 
 
-def _soonest(figure: Figure, own: Sequence[Row]) -> str:
-    """Where the target was reached with the least, which is seldom where accuracy is best."""
+def _soonest(figure: Figure, rows: Sequence[Row]) -> str:
+    """Which cell reached the target first; it is seldom the one that is best by validation."""
     if figure.kind not in ("steps-to-target", "time-to-target"):
         return ""
     judged = metric(figure.workload)
     known = [
-        (cell.value, i)
-        for i, row in enumerate(own)
+        (cell.value, row)
+        for row in rows
         if (cell := shown(figure.kind, row, judged)).value is not None
     ]
     if not known:
         return ""
-    least, i = min(known)
-    said = _say(figure.kind, judged)(least)
-    row = own[i]
-    return f" Soonest: batch size {row['batch_size']}, lr {number(row['lr'])} ({said})."
+    least, first = min(known, key=lambda pair: pair[0])
+    value = _in_words(figure.kind, judged)(least)
+    return f" Soonest: batch size {first['batch_size']}, lr {number(first['lr'])} ({value})."
 
 
-def _best(figure: Figure, own: Sequence[Row]) -> str:
-    chosen = best(own)
+def _best(figure: Figure, rows: Sequence[Row]) -> str:
+    """Which cell is best by validation, and its value in the figure."""
+    chosen = best(rows)
     if chosen is None or figure.kind == "diverged-share":
         return ""
     judged = metric(chosen["workload"])
     kind = figure.kind if figure.kind in QUANTITIES else "test-metric"
     cell = shown(kind, chosen, judged)
     name = QUANTITIES.get(kind, f"test {judged.name}")
-    value = cell.text if cell.value is None else f"{name} {_say(kind, judged)(cell.value)}"
-    schedules = {row["schedule"] for row in own}
+    value = cell.text if cell.value is None else f"{name} {_in_words(kind, judged)(cell.value)}"
+    schedules = {row["schedule"] for row in rows}
     schedule = f", {chosen['schedule']}" if len(schedules) > 1 else ""
     return (
         f" Best by validation: batch size {chosen['batch_size']}, lr {number(chosen['lr'])}"

@@ -49,35 +49,37 @@ def answers(
     """
     found = []
     for workload in dict.fromkeys(row["workload"] for row in cells):
-        own = [row for row in cells if row["workload"] == workload]
+        rows = [row for row in cells if row["workload"] == workload]
         runs = trials[trials["workload"] == workload]
-        chosen = best(own)
+        chosen = best(rows)
         common = [
-            _search(workload, own, searched),
-            _lost(own),
+            _search(workload, rows, searched),
+            _failures(rows),
             _budget(study, records(runs)),
             _backends(runs),
         ]
-        sentences = [*([] if chosen is None else _sure(chosen, own, runs)), *common]
-        found.append(Answer(workload, _name(chosen), _score(chosen), [s for s in sentences if s]))
+        sentences = [*([] if chosen is None else _certainty(chosen, rows, runs)), *common]
+        found.append(
+            Answer(workload, _cell_name(chosen), _test_score(chosen), [s for s in sentences if s])
+        )
     return found
 
 
-def _search(workload: str, own: Sequence[Row], searched: Searched | None) -> str:
-    """What was searched, and what can't be claimed of what was not."""
+def _search(workload: str, rows: Sequence[Row], searched: Searched | None) -> str:
+    """How much of the grid was trained, and what therefore can't be claimed."""
     if searched is None:
         return ""
     every = sum(cell["workload"] == workload for cell in searched.grid)
     rounds = len(searched.rounds[workload])
-    told = f"in {rounds} round{'s' * (rounds != 1)}, seed {searched.seed}"
+    how = f"in {rounds} round{'s' * (rounds != 1)}, seed {searched.seed}"
     return (
-        f"Of the grid's {every} cells {len(own)} were trained, as {searched.method} proposed them "
-        f"({told}): a better one may be among the others, and what an axis does over the whole "
+        f"Of the grid's {every} cells {len(rows)} were trained, as {searched.method} proposed them "
+        f"({how}): a better one may be among the others, and what an axis does over the whole "
         "grid cannot be said."
     )
 
 
-def _name(chosen: Row | None) -> str:
+def _cell_name(chosen: Row | None) -> str:
     if chosen is None:
         return ""
     return (
@@ -86,7 +88,7 @@ def _name(chosen: Row | None) -> str:
     )
 
 
-def _score(chosen: Row | None) -> str:
+def _test_score(chosen: Row | None) -> str:
     """Mean ± standard deviation of the test metric."""
     if chosen is None:
         return ""
@@ -98,44 +100,45 @@ def _score(chosen: Row | None) -> str:
     return f"{judged.name} {mean} ± {deviation(spread, judged)}{unit}"
 
 
-def _spread(chosen: Row) -> str:
-    """What stands behind the ±."""
+def _deviation(chosen: Row) -> str:
+    """What the ± is."""
     if chosen["test_metric_std"] is None:
         return "That is one seed, so its spread is unknown."
     return f"The ± is the standard deviation over {chosen['seeds']} seeds."
 
 
-def _sure(chosen: Row, own: Sequence[Row], trials: pd.DataFrame) -> list[str]:
-    others, tied = len(own) - 1, ties(chosen, own, trials)
+def _certainty(chosen: Row, rows: Sequence[Row], trials: pd.DataFrame) -> list[str]:
+    """How sure it is that this cell is the best, and whether a better one may lie beyond."""
+    others, tied = len(rows) - 1, ties(chosen, rows, trials)
     if tied is None:
-        sure = "With one seed, it cannot be said which cells are really worse."
+        others_worse = "With one seed, it cannot be said which cells are really worse."
     elif tied:
-        sure = (
+        others_worse = (
             f"{len(tied)} of the {others} other cells cannot be told apart from it by validation"
-            f"{_soonest(chosen, tied)}."
+            f"{_first_at_target(chosen, tied)}."
         )
     else:
-        sure = f"Each of the {others} other cells is worse by validation." if others else ""
+        others_worse = f"Each of the {others} other cells is worse by validation." if others else ""
     ends = [
         f"Its {word} is the {end} tried with {chosen['optimizer']}: a better one may lie beyond."
         for word, axis in (("lr", "lr"), ("batch size", "batch_size"))
-        if (end := edge(chosen, own, axis))
+        if (end := edge(chosen, rows, axis))
     ]
-    return [_spread(chosen), sure, *ends]
+    return [_deviation(chosen), others_worse, *ends]
 
 
-def _soonest(chosen: Row, tied: Sequence[Row]) -> str:
-    """Of cells that are equally good, the one that is cheapest: what a budget is best spent on."""
-    for key, say in (("time_to_target_s", duration), ("steps_to_target", _steps)):
+def _first_at_target(chosen: Row, tied: Sequence[Row]) -> str:
+    """Of equally good cells the one that reaches the target first, and so costs least."""
+    for key, in_words in (("time_to_target_s", duration), ("steps_to_target", _steps)):
         known = [row for row in (chosen, *tied) if row.get(key) is not None]
         if known:
             first = min(known, key=lambda row: row[key])
             if first is chosen:
                 return "; none of them reaches the target sooner"
-            then = f" instead of {say(chosen[key])}" if chosen.get(key) is not None else ""
-            return (
-                f"; of these, {_name(first)} reaches the target first, in {say(first[key])}{then}"
-            )
+            cost = in_words(first[key])
+            if chosen.get(key) is not None:
+                cost += f" instead of {in_words(chosen[key])}"
+            return f"; of these, {_cell_name(first)} reaches the target first, in {cost}"
     return ""
 
 
@@ -143,17 +146,20 @@ def _steps(count: float) -> str:
     return f"{number(count)} steps"
 
 
-def _lost(own: Sequence[Row]) -> str:
-    seeds, lost = sum(row["seeds"] for row in own), sum(row["diverged"] for row in own)
-    cells = sum(row["status"] == "diverged" for row in own)
-    oom = sum(row["status"] == "oom" for row in own)
-    where = f", in {cells} of {len(own)} cells" if lost else ""
-    said = f"{lost or 'None'} of {'the ' if not lost else ''}{seeds} trials diverged to NaN{where}."
-    return said + (f" {oom} cells ran out of memory." if oom else "")
+def _failures(rows: Sequence[Row]) -> str:
+    """How many trials diverged, and how many cells ran out of memory."""
+    trials, diverged = sum(row["seeds"] for row in rows), sum(row["diverged"] for row in rows)
+    cells = sum(row["status"] == "diverged" for row in rows)
+    oom = sum(row["status"] == "oom" for row in rows)
+    sentence = f"None of the {trials} trials diverged to NaN."
+    if diverged:
+        where = f"in {cells} of {len(rows)} cells"
+        sentence = f"{diverged} of {trials} trials diverged to NaN, {where}."
+    return sentence + (f" {oom} cells ran out of memory." if oom else "")
 
 
 def _budget(study: Mapping[str, Any], trials: Sequence[Row]) -> str:
-    """What every trial was given, and what that means at the ends of the batch-size axis."""
+    """How long every trial trains, and what that means for small and large batches."""
     (unit, amount), *_ = study["budget"].items()
     words = f"{amount} {unit.removesuffix('s') if amount == 1 else unit}"
     sizes = {row["batch_size"]: row["steps"] for row in trials if row["steps"] is not None}

@@ -1,4 +1,4 @@
-"""Nested plain data as a flat list of names and words."""
+"""Nested plain data as a flat list of names and values in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def facts(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Every leaf of ``data`` as (dotted name, words), in order.
+    """Every value of ``data`` as (dotted name, value in words), in order.
 
     >>> facts({"grid": {"lr": [0.1, 0.01]}, "seeds": 3, "gpu": None})
     [('grid.lr', '0.1, 0.01'), ('seeds', '3'), ('gpu', 'none')]
@@ -22,7 +22,7 @@ def facts(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def words(value: Any) -> str:
-    """A leaf, or a list of them, as a reader would write it."""
+    """A value, or a list of values, as a reader would write it."""
     if value is None or value in ([], {}, ()):
         return "none"
     if isinstance(value, bool):
@@ -42,8 +42,7 @@ def machine(hardware: Mapping[str, Any]) -> str:
     """
     if not hardware:
         return ""
-    told = {name: words(value) for name, value in hardware.items()}
-    where = "{cpu} ({cores} cores, {isa}), {threads} threads".format(**told)
-    if told.get("gpu", "none") != "none" and told.get("device") != "cpu":
-        where = told["gpu"]
-    return f"{where}, torch {told['torch']}"
+    known = {name: words(value) for name, value in hardware.items()}
+    on_gpu = known.get("gpu", "none") != "none" and known.get("device") != "cpu"
+    cpu = "{cpu} ({cores} cores, {isa}), {threads} threads".format(**known)
+    return f"{known['gpu'] if on_gpu else cpu}, torch {known['torch']}"

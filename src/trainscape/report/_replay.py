@@ -1,4 +1,4 @@
-"""How many cells a search would have needed: the table, and the words around it."""
+"""How many cells the simulated searches needed: the table, and the words around it."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def lead(cells: Sequence[Row], replayed: Replayed) -> str:
         return "No cell came to its end with every seed, so there is nothing to search for."
     judged = metric(aim.best["workload"])
     near = [
-        f"{TARGETS[target]} ({_amount(size, judged)}; {_cells(aim.within[target])})"
+        f"{TARGETS[target]} ({_metric_difference(size, judged)}; {_count(aim.within[target])})"
         for target in TARGETS
         if (size := aim.tolerance(target)) is not None
     ]
     return (
         f"Each method searched the {aim.cells} finished cells by look-ups, one after the other. "
-        f"It is there when the validation {judged.name} of the best cell that it found is within "
-        f"{' or '.join(near)} of the grid's best."
+        f"A run is there as soon as the validation {judged.name} of the best cell that it found is "
+        f"within {' or '.join(near)} of the grid's best."
     )
 
 
-def _amount(size: float, judged: Metric) -> str:
+def _metric_difference(size: float, judged: Metric) -> str:
     if judged.unit == "fraction":
         return f"{number(100 * size, 2)} points"
     return f"{number(size, 2)} {judged.unit}".rstrip()
 
 
-def _cells(count: int | None) -> str:
+def _count(count: int | None) -> str:
     return "1 cell is" if count == 1 else f"{count} cells are"
 
 
@@ -57,23 +57,23 @@ def caption(cells: Sequence[Row], replayed: Replayed) -> str:
     if aim is None:
         return "No cell came to its end with every seed."
     low, high = (f"{100 * share:.0f}%" for share in BAND)
-    shown = (
+    panels = (
         "Left, the distance to the grid's best validation metric: the runs' median, in a band "
         f"from their {low} to their {high} quantile, linear up to the lower of the two marks and "
         "logarithmic above. Right, the share of runs that are near enough."
     )
-    return f"{shown} {_medians(aim, replayed)}"
+    return f"{panels} {_medians(aim, replayed)}"
 
 
 def _medians(aim: Goal, replayed: Replayed) -> str:
     target = "error" if aim.error is not None else "margin"
     found: dict[str, Any] = needed(replayed.table)[aim.best["workload"]]
-    said = [
+    medians = [
         f"{method} {median or 'more than ' + str(row['budget'])}"
         for method, row in found.items()
         for median in [row[target]["median"]]
     ]
-    return f"Cells until half of the runs are within {TARGETS[target]}: {', '.join(said)}."
+    return f"Cells until half of the runs are within {TARGETS[target]}: {', '.join(medians)}."
 
 
 def table(cells: Sequence[Row], replayed: Replayed) -> Table | None:
@@ -92,8 +92,8 @@ def table(cells: Sequence[Row], replayed: Replayed) -> Table | None:
         [
             Field(method),
             Field(str(row["runs"]), numeric=True),
-            *(field for target in targets for field in _fields(row[target], row["budget"])),
-            _test(row["test_regret"], metric(aim.best["workload"])),
+            *(f for target in targets for f in _target_fields(row[target], row["budget"])),
+            _regret_field(row["test_regret"], metric(aim.best["workload"])),
         ]
         for method, row in found.items()
     ]
@@ -119,7 +119,7 @@ def _columns(targets: Sequence[str]) -> list[Column]:
     return [*columns, column("test", "test given up", about)]
 
 
-def _fields(row: Row, budget: int) -> list[Field]:
+def _target_fields(row: Row, budget: int) -> list[Field]:
     beyond = f"> {budget}"
     median = beyond if row["median"] is None else str(row["median"])
     if row["low"] is not None:
@@ -128,5 +128,5 @@ def _fields(row: Row, budget: int) -> list[Field]:
     return [Field(text, numeric=True) for text in (median, most, f"{100 * row['never']:.0f}%")]
 
 
-def _test(regret: float | None, judged: Metric) -> Field:
+def _regret_field(regret: float | None, judged: Metric) -> Field:
     return Field("–" if regret is None else score(regret, judged, unit=True), numeric=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from trainscape.analysis import Row, best, edge, grouped, metric, ties
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from trainscape.workloads import Metric
 
-    Say = Callable[[Row, Metric], str]
+    Words = Callable[[Row, Metric], str]  # writes a row's value
 
 
 @dataclass(frozen=True)
@@ -24,23 +23,23 @@ class Column:
     """A column.
 
     Args:
-        key: the row's key that it is sorted by.
+        key: the row's value that it is sorted by.
         title: stands at its head.
         about: explains the title.
-        say: writes a row's value.
+        words: writes a row's value.
         numeric: whether it is sorted as a number.
     """
 
     key: str
     title: str
     about: str
-    say: Say
+    words: Words
     numeric: bool = True
 
 
 @dataclass(frozen=True)
 class Field:
-    """A table cell: its words, and the number that it is sorted by, if it is one and known."""
+    """A table cell: its words, and the number that it is sorted by, empty if there is none."""
 
     text: str
     value: str = ""
@@ -56,32 +55,31 @@ class Table:
     rows: list[list[Field]]
 
 
-def _plain(key: str) -> Say:
+def as_it_is(key: str) -> Words:
+    """Writes a value as it is, or a dash."""
     return lambda row, _: "–" if row[key] is None else str(row[key])
 
 
-def _short(key: str) -> Say:
+def short_number(key: str) -> Words:
+    """Writes a number in few digits, or a dash."""
     return lambda row, _: "–" if row[key] is None else number(row[key])
 
 
-def _scored(name: str) -> Say:
-    def say(row: Row, judged: Metric) -> str:
-        say = partial(score, metric=judged)
-        about = partial(deviation, metric=judged)
-        return _spread(row[f"{name}_mean"], row[f"{name}_std"], say, about)
+def _metric_mean_std(name: str) -> Words:
+    def words(row: Row, judged: Metric) -> str:
+        mean, std = row[f"{name}_mean"], row[f"{name}_std"]
+        if mean is None:
+            return "–"
+        return score(mean, judged) + ("" if std is None else f" ± {deviation(std, judged)}")
 
-    return say
+    return words
 
 
-def _spread(
-    mean: float | None,
-    std: float | None,
-    say: Callable[[float], str],
-    about: Callable[[float], str],
-) -> str:
+def _loss_mean_std(row: Row, _: Metric) -> str:
+    mean, std = row["train_loss_mean"], row["train_loss_std"]
     if mean is None:
-        return "–"
-    return say(mean) + ("" if std is None else f" ± {about(std)}")
+        return "–"  # a deviation is itself uncertain: two digits of it are enough
+    return number(mean) + ("" if std is None else f" ± {number(std, 2)}")
 
 
 def _status(row: Row, _: Metric) -> str:
@@ -96,94 +94,85 @@ def _steps(row: Row, _: Metric) -> str:
     return f"{row['steps_to_target']:g} ({row['reached']}/{row['seeds']})"
 
 
-def _seconds(key: str) -> Say:
-    def say(row: Row, _: Metric) -> str:
+def _duration(key: str) -> Words:
+    def words(row: Row, _: Metric) -> str:
         if row["step_time_s"] is None:
             return "not measured here"
         return "–" if row[key] is None else duration(row[key])
 
-    return say
-
-
-def rough(value: float) -> str:
-    """A spread is itself uncertain: two digits say all there is."""
-    return number(value, 2)
-
-
-def _losses(row: Row, _: Metric) -> str:
-    return _spread(row["train_loss_mean"], row["train_loss_std"], number, rough)
+    return words
 
 
 AXES = [
-    Column("workload", "workload", "dataset, model, loss and metric", _plain("workload"), False),
-    Column("optimizer", "optimizer", "the update rule", _plain("optimizer"), False),
-    Column("batch_size", "batch", "batch size: examples a step", _plain("batch_size")),
-    Column("lr", "lr", "peak learning rate", _short("lr")),
-    Column("schedule", "schedule", "what multiplies the rate", _plain("schedule"), False),
+    Column("workload", "workload", "dataset, model, loss and metric", as_it_is("workload"), False),
+    Column("optimizer", "optimizer", "the update rule", as_it_is("optimizer"), False),
+    Column("batch_size", "batch", "batch size: examples a step", as_it_is("batch_size")),
+    Column("lr", "lr", "peak learning rate", short_number("lr")),
+    Column("schedule", "schedule", "what multiplies the rate", as_it_is("schedule"), False),
 ]
-STANDING = Column(
-    "standing",
-    "standing",
-    "best by validation, or not told apart from it",
-    _plain("standing"),
+VERDICT = Column(
+    "verdict",
+    "verdict",
+    "best by validation, or tied: not told apart from the best",
+    as_it_is("verdict"),
     False,
 )
 STATUS = Column("status", "status", "ok, diverged or out of memory", _status, False)
-VAL = Column("val_metric_mean", "validation", "mean ± std over seeds", _scored("val_metric"))
-TEST = Column("test_metric_mean", "test", "mean ± std over seeds", _scored("test_metric"))
-LOSS = Column("train_loss_mean", "train loss", "last running mean, mean ± std", _losses)
+VAL = Column(
+    "val_metric_mean", "validation", "mean ± std over seeds", _metric_mean_std("val_metric")
+)
+TEST = Column("test_metric_mean", "test", "mean ± std over seeds", _metric_mean_std("test_metric"))
+LOSS = Column("train_loss_mean", "train loss", "last running mean, mean ± std", _loss_mean_std)
 GAP = Column(
     "generalisation_gap",
     "gap",
     "test loss − loss on training examples, same weights",
-    _short("generalisation_gap"),
+    short_number("generalisation_gap"),
 )
 STEPS = Column("steps_to_target", "steps to target", "median (seeds that reached it)", _steps)
-STEP_TIME = Column("step_time_s", "step time", "median, measured alone", _seconds("step_time_s"))
+STEP_TIME = Column("step_time_s", "step time", "median, measured alone", _duration("step_time_s"))
 TIME = Column(
-    "time_to_target_s", "time to target", "steps × step time", _seconds("time_to_target_s")
+    "time_to_target_s", "time to target", "steps × step time", _duration("time_to_target_s")
 )
-DIGEST = Column("digest", "digest", "first 12 digits", _plain("digest"), False)
+DIGEST = Column("digest", "digest", "first 12 digits", as_it_is("digest"), False)
 
 
-def standing(cells: Sequence[Row], trials: pd.DataFrame) -> list[Row]:
-    """The rows with where each stands: ``best`` of its workload, ``tied`` with it, or empty."""
-    marks: dict[str, str] = {}
-    for own in grouped(cells, ("workload",)):
-        if chosen := best(own):
-            marks |= {row["digest"]: "tied" for row in ties(chosen, own, trials) or []}
-            marks[chosen["digest"]] = "best"
-    return [{**row, "standing": marks.get(row["digest"], "")} for row in cells]
+def with_verdicts(cells: Sequence[Row], trials: pd.DataFrame) -> list[Row]:
+    """The rows, each with its ``verdict``: ``best`` of its workload, ``tied`` with it, or empty."""
+    verdicts: dict[str, str] = {}
+    for rows in grouped(cells, ("workload",)):
+        if chosen := best(rows):
+            verdicts |= {row["digest"]: "tied" for row in ties(chosen, rows, trials) or []}
+            verdicts[chosen["digest"]] = "best"
+    return [{**row, "verdict": verdicts.get(row["digest"], "")} for row in cells]
 
 
 def table(cells: Sequence[Row], validated: bool, timed: bool) -> Table:
     """Every cell: the best by validation first, those without a value last, else in grid order.
 
     Args:
-        cells: summary rows with their standing, and with their timings if ``timed``.
+        cells: summary rows with their verdicts, and with their timings if ``timed``.
         validated: whether there is a validation split, and so a target.
         timed: whether the study has timings.
     """
-    ranking = [STEPS] if validated else []
-    seconds = [STEP_TIME, *([TIME] if validated else [])] if timed else []
-    measures = [
-        *([VAL] if validated else []),
-        TEST,
-        *([STANDING] if validated else []),
+    one_workload = len({row["workload"] for row in cells}) == 1
+    columns = [
+        *(AXES[1:] if one_workload else AXES),
+        *([VAL, TEST, VERDICT] if validated else [TEST]),
         STATUS,
         LOSS,
         GAP,
-        *ranking,
-        *seconds,
+        *([STEPS] if validated else []),
+        *([STEP_TIME] if timed else []),
+        *([TIME] if validated and timed else []),
+        DIGEST,
     ]
-    alone = len({row["workload"] for row in cells}) == 1
-    columns = [*AXES[alone:], *measures, DIGEST]
     return Table(columns, [fields(row, columns) for row in ranked(cells)])
 
 
 def ranked(cells: Sequence[Row]) -> list[Row]:
     """Each workload's cells, best first by validation; equals stay in grid order."""
-    return [row for own in grouped(cells, ("workload",)) for row in sorted(own, key=_rank)]
+    return [row for rows in grouped(cells, ("workload",)) for row in sorted(rows, key=_rank)]
 
 
 def _rank(row: Row) -> tuple[bool, float]:
@@ -195,22 +184,24 @@ def _rank(row: Row) -> tuple[bool, float]:
 def leaders(cells: Sequence[Row]) -> list[tuple[str, Table]]:
     """For every workload the best cell by validation of each optimizer; nothing without one."""
     columns = [*AXES[1:], VAL, TEST, STEPS]
-    found = []
-    for own in grouped(cells, ("workload",)):
-        chosen = [row for group in grouped(own, ("optimizer",)) if (row := best(group))]
-        flagged = [Column("edge", "edge", "at an end of an axis?", _edge(own), False)]
-        rows = [fields({**row, "edge": None}, columns + flagged) for row in chosen]
-        found.append((str(own[0]["workload"]), Table(columns + flagged, rows)))
-    return found
+    tables = []
+    for rows in grouped(cells, ("workload",)):
+        chosen = [row for group in grouped(rows, ("optimizer",)) if (row := best(group))]
+        with_edge = [*columns, Column("edge", "edge", "at an end of an axis?", _edge(rows), False)]
+        table = Table(with_edge, [fields(row, with_edge) for row in chosen])
+        tables.append((str(rows[0]["workload"]), table))
+    return tables
 
 
-def _edge(own: Sequence[Row]) -> Say:
-    def say(row: Row, _: Metric) -> str:
+def _edge(rows: Sequence[Row]) -> Words:
+    """Which of a row's values are the highest or the lowest tried in ``rows``."""
+
+    def words(row: Row, _: Metric) -> str:
         axes = {"lr": "lr", "batch size": "batch_size"}
-        ends = {word: edge(row, own, axis) for word, axis in axes.items()}
-        return ", ".join(f"{end} {word} tried" for word, end in ends.items() if end)
+        ends = {name: edge(row, rows, axis) for name, axis in axes.items()}
+        return ", ".join(f"{end} {name} tried" for name, end in ends.items() if end)
 
-    return say
+    return words
 
 
 def fields(row: Row, columns: Sequence[Column]) -> list[Field]:
@@ -221,5 +212,5 @@ def fields(row: Row, columns: Sequence[Column]) -> list[Field]:
         value = row[column.key] if column.numeric else None
         status = row["status"] if column is STATUS else ""
         exact = "" if value is None else repr(value)
-        made.append(Field(column.say(row, judged), exact, column.numeric, status))
+        made.append(Field(column.words(row, judged), exact, column.numeric, status))
     return made

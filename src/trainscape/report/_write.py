@@ -13,7 +13,7 @@ from trainscape.report._answer import answers
 from trainscape.report._articles import articles
 from trainscape.report._facts import facts, machine
 from trainscape.report._sections import sections
-from trainscape.report._table import leaders, standing, table
+from trainscape.report._table import leaders, table, with_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def write(page: Page, path: Path) -> None:
             leaders=leaders(page.cells) if page.validated else [],
             articles=articles(page),
             sections=sections(page),
-            table=table(standing(page.cells, page.trials), page.validated, page.timed),
+            table=table(with_verdicts(page.cells, page.trials), page.validated, page.timed),
             machine=machine(provenance.get("hardware") or {}),
             busy=bool((provenance.get("load") or {}).get("too_high")),
             provenance=_headed(provenance),
