@@ -6,10 +6,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # named after the path, which a virtual environment cannot leave: a moved project is set up again
 READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d" " -f1)
+# what `make throughput` runs, as the workflow does
+SUITE := src/trainscape/throughput/suite
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test lint format pins setup bench throughput gpu-evidence clean help
+.PHONY: all quick test lint format docs pins setup bench throughput gpu-evidence clean help
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -20,10 +22,11 @@ quick: setup  ## set up, then a first picture from 12 cells
 test: setup  ## set up, then run every test
 	pytest -n 2 --dist worksteal
 
-lint: setup  ## formatting, lint, types, workflow lint
+lint: setup  ## formatting, lint, types, which room imports which, workflow lint
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo --no-cache
 	snakefmt --check Snakefile workflow/rules
 	python workflow/lint.py
 
@@ -32,11 +35,17 @@ format: setup  ## rewrite files in the project's format
 	ruff format .
 	snakefmt Snakefile workflow/rules
 
+docs: setup  ## remake what pages show: examples, schedules.svg, schema.json
+	python docs/include.py
+	python docs/draw_schedules.py
+	trainscape schema > docs/schema.json
+
 bench: setup  ## measure grid, engine, workflow (ONLY="grid engine", QUICK=1): docs/benchmarks
 	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 throughput: setup  ## measure step times of the study in params.yaml
-	pytest tests/benchmarks/test_throughput.py --benchmark-only --confcutdir=tests/benchmarks
+	python -m trainscape data
+	python -m pytest -c $(SUITE)/pytest.ini $(SUITE)
 
 gpu-evidence:  ## measure on a CUDA GPU; needs torch and numpy alone, and no network
 	PYTHONPATH=src:tests $(PYTHON) -m benchmarks.gpu_evidence

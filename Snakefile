@@ -6,7 +6,8 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 
 from snakemake_logger_plugin_trainscape import announce
 from trainscape.errors import UserError
-from trainscape.pipeline.layout import STAGES, data_stamp
+from trainscape.pipeline.layout import data_stamp
+from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.workflow import (
     after,
     command,
@@ -15,7 +16,9 @@ from trainscape.pipeline.workflow import (
     layout_of,
     proposed,
     shell_command,
+    study_text,
 )
+from trainscape.throughput import SUITE
 
 try:
     LAYOUT = layout_of(workflow.config_settings)
@@ -29,7 +32,8 @@ if not workflow.overwrite_configfiles:
     configfile: "params.yaml"
 
 
-announce(LAYOUT.targets("report"))  # the last line of a run says where the report is
+# what the logger shows: a run's last line says where the report is, and cells have names
+announce(LAYOUT.targets("report"), LAYOUT.trainable)
 LOGS = f"logs/{LAYOUT.study.name}"
 
 
@@ -50,7 +54,7 @@ if LAYOUT.rounds:
 
 
 include: "workflow/rules/throughput.smk"
-include: "workflow/rules/replay.smk"
 include: "workflow/rules/collect.smk"
-include: "workflow/rules/ranges.smk"
+include: "workflow/rules/replay.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 os.environ["MKL_CBWR"] = "AUTO,STRICT"
 
 sys.path.append(str(Path(__file__).parent))
+pytest.register_assert_rewrite("kit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

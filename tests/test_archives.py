@@ -16,7 +16,7 @@ from kit.local_server import serve as serve
 from kit.small_arrays import bare_environment as bare_environment  # autouse, once it is here
 from kit.small_arrays import own_registry as own_registry  # and this
 from kit.small_arrays import refusal, same
-from trainscape.cells import source
+from trainscape import source
 from trainscape.datasets import Arrays, Raw, cifar10, load, prepare, registry
 
 if TYPE_CHECKING:

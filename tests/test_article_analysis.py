@@ -127,7 +127,7 @@ HALVING = Part("exponential", {"rate": 0.5, "every": "1 step", "staircase": True
 
 def test_a_decay_is_what_holds_after_each_step() -> None:
     """The rate of the step to come, the loss and the parameter that the step led to."""
-    rows = analysis.records(analysis.decay([descent(HALVING)]))
+    rows = analysis.records(analysis.decay(analysis.paths([descent(HALVING)])))
     assert [(r["step"], r["rate"], r["loss"], r["w0"]) for r in rows] == [
         (0, 0.05, 9.0, 3.0),
         (1, 0.025, 4.0, 2.0),

@@ -12,10 +12,11 @@ import pytest
 
 from trainscape import study, workloads
 from trainscape.datasets import Raw, registry
-from trainscape.engine import landscape as surface
+from trainscape.engine.landscape import heights
 from trainscape.errors import UserError
-from trainscape.pipeline import make
+from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.make import make
 from trainscape.results.verify import verify
 
 VALLEY: dict[str, Any] = {
@@ -61,11 +62,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         made = layout()
-        make.data(made, [], None, None)
-        make.train(made, list(made.cells))
-        stages = (make.settle, make.collect, make.ranges, make.figures, make.timings, make.report)
-        for stage in stages:
-            stage(made)
+        data.make(made)
+        train.make(made, list(made.cells))
+        for stage in ("settle", "collect", "figures", "timings", "report"):
+            make(made, stage)
     return folder
 
 
@@ -116,13 +116,14 @@ def test_exactly_the_listed_figures_are_drawn(here: Layout) -> None:
         "decay.csv",
         "lr-scaling.csv",
     }
-    assert verify(here) == []
+    cells = {Path(file): cell for file, cell in here.trained.items()}
+    assert verify(here.data, here.datasets, cells, here.stamps) == []
 
 
 def test_the_same_study_draws_the_same_bytes(here: Layout) -> None:
     """Drawing again changes no file."""
     before = {path: Path(path).read_bytes() for path in here.products("figures")}
-    make.figures(here)
+    make(here, "figures")
     assert {path: Path(path).read_bytes() for path in before} == before
 
 
@@ -157,19 +158,18 @@ def test_the_report_shows_them(here: Layout) -> None:
 def test_a_study_without_them_has_no_such_section(here: Layout) -> None:
     """The section appears only where a study asks for it."""
     plain = layout(figures=[])
-    make.figures(plain)
-    make.timings(plain)
-    make.report(plain)
+    for stage in ("figures", "timings", "report"):
+        make(plain, stage)
     page = Path("results/report.html").read_text()
     assert 'id="article"' not in page
     assert not list(Path("results/figures").rglob("*.*")), "what left the study is swept away"
-    for stage in (make.figures, make.timings, make.report):
-        stage(here)
+    for stage in ("figures", "timings", "report"):
+        make(here, stage)
 
 
-def test_the_surface_is_the_trained_function() -> None:
+def test_the_landscape_is_the_trained_function() -> None:
     """Heights are the workload's training loss, at any point of its parameters."""
     arrays = registry.get(workloads.registry.get("valley").dataset).make(Raw(Path()))
     points = np.array([[-5.0, -2.0], [0.0, 0.0], [1.0, 3.0]])
-    found = surface.heights("valley", arrays, points)
+    found = heights("valley", arrays, points)
     assert found == pytest.approx((points[:, 0] ** 2 + 20 * points[:, 1] ** 2) / 2)

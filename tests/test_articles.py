@@ -98,7 +98,7 @@ def trained(name: str, **changes: object) -> list[Entry]:
 @pytest.fixture(scope="module")
 def descent() -> list[analysis.Row]:
     """The forty rows of article 4, from the cells of the study that stands for it."""
-    rows = analysis.records(analysis.decay(trained("exponential-decay")))
+    rows = analysis.records(analysis.decay(analysis.paths(trained("exponential-decay"))))
     return [row for row in rows if row["schedule"] == "exponential"]
 
 

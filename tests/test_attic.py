@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from kit.killed import half_written
 from trainscape import study
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.identity import digest, identity
 from trainscape.pipeline.layout import Layout
-from trainscape.results import attic
-from trainscape.results.cell_files import CellRecord, claim, write_cell
+from trainscape.results.attic import Attic
+from trainscape.results.cell_files import CellRecord, write_cell
+from trainscape.results.owner import claim
 
 
 @pytest.fixture(autouse=True)
@@ -37,16 +39,27 @@ def trained(of: Layout) -> list[Path]:
     return list(map(Path, of.cells))
 
 
+def take(of: Layout) -> None:
+    """Move what is not the study's to the attic."""
+    Attic(of.output).take(of.trained)
+
+
+def restore(of: Layout, path: Path) -> Path | None:
+    """Bring back a cell; one that is not the study's has no digest."""
+    cell = of.trainable.get(str(path))
+    return Attic(of.output).restore(path, of.identify(cell) if cell else "", of.trainable)
+
+
 def test_a_cell_that_leaves_comes_back() -> None:
     """Out of the study it moves to the attic; back in the study it returns, the same bytes."""
     sgd, adam = trained(layout("sgd", "adam"))
     content = adam.read_bytes()
-    attic.prune_cells(layout("sgd"))
+    take(layout("sgd"))
     assert sgd.exists() and not adam.exists()
     back = layout("sgd", "adam")
-    assert attic.restore(back, adam)
+    assert restore(back, adam)
     assert adam.read_bytes() == content
-    assert not attic.restore(back, Path(str(adam).replace("adam", "sgd")))
+    assert not restore(back, Path(str(adam).replace("adam", "sgd")))
 
 
 def test_another_label_keeps_the_cell() -> None:
@@ -54,7 +67,7 @@ def test_another_label_keeps_the_cell() -> None:
     (old,) = trained(layout({"name": "momentum", "label": "one"}))
     renamed = layout({"name": "momentum", "label": "two"})
     (new,) = map(Path, renamed.cells)
-    assert attic.restore(renamed, new)
+    assert restore(renamed, new)
     assert new.exists() and not old.exists()
 
 
@@ -62,10 +75,10 @@ def test_a_damaged_cell_does_not_come_back(capsys: pytest.CaptureFixture[str]) -
     """What was edited in the attic is named and trained again."""
     study_of_two = layout("sgd", "adam")
     _, adam = trained(study_of_two)
-    attic.prune_cells(layout("sgd"))
-    kept = attic.place(study_of_two, adam)
+    take(layout("sgd"))
+    kept = Attic(study_of_two.output).place(adam)
     kept.write_text(kept.read_text().replace("oom", "ok"))
-    assert not attic.restore(study_of_two, adam)
+    assert not restore(study_of_two, adam)
     assert str(kept) in capsys.readouterr().err
 
 
@@ -74,20 +87,8 @@ def test_files_of_the_users_own_stay() -> None:
     of = layout("sgd")
     trained(of)
     note = of.output / "cells" / "notes.json"
-    half = of.output / "cells" / "digits-mlp" / ".a.json.17.tmp"
-    for path in (note, half):
-        path.write_text("{}")
-    attic.prune_cells(of)
+    note.write_text("{}")
+    half = half_written(of.output / "cells" / "digits-mlp" / "a.json")
+    take(of)
     assert note.exists() and not half.exists()
     assert all(Path(path).exists() for path in of.cells)
-
-
-def test_a_sweep_keeps_what_it_is_told_and_what_it_does_not_know() -> None:
-    """Of a folder of figures, pictures that are no product go; other files and folders stay."""
-    for name in ("a/old.svg", "a/new.svg", "b/old.svg", "c/drawing.png"):
-        path = Path("figures", name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    attic.sweep(Path("figures"), "*.svg", keep=[Path("figures/a/new.svg")])
-    left = sorted(p.as_posix() for p in Path("figures").rglob("*"))
-    assert left == ["figures/a", "figures/a/new.svg", "figures/c", "figures/c/drawing.png"]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.test_oracle import LR, made, plain, small
 from kit import examples
 from kit.examples import Task, Trained, task, trained, trial
+from kit.plain_loop import EMBEDDED, LR, made, plain, small
+from kit.schedule_tables import ORACLES, WRITTEN_OUT
 from kit.small_arrays import same
 from kit.tasks import line
-from test_schedules import ORACLES, WRITTEN_OUT
 from trainscape import datasets, optimizers, schedules, workloads
 from trainscape.datasets import Raw
 
@@ -28,8 +28,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 REGISTRIES = {"optimizer": optimizers, "schedule": schedules, "workload": workloads}
 ROWS = [(kind, name) for kind, of in REGISTRIES.items() for name in of.registry.names()]
 DATASETS = datasets.registry.names()
-EMBEDDED = ("digits", "point", "regression")  # the others are downloaded
-FACTORS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)  # on the rate that the rule has in test_oracle
+FACTORS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)  # on the rule's rate in kit.plain_loop
 LOST = 1e30  # a rate at which anything diverges
 
 every_row = pytest.mark.parametrize(("kind", "name"), ROWS, ids=[f"{k}-{n}" for k, n in ROWS])

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainscape import datasets, hardware
-from trainscape.cells import grid, identity, source
+from trainscape import datasets, hardware, source
+from trainscape.cells import grid, identity
 from trainscape.study import parse
 
 if TYPE_CHECKING:
@@ -197,15 +197,9 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
 def test_a_packages_version_stands_for_its_optimizers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch's own are covered by torch's version; another package is named with its version."""
     pytest.importorskip("schedulefree")
-    study = mixed({"torch": "torch.optim.NAdam"}, {"torch": "schedulefree.SGDScheduleFree"})
+    study = mixed({"torch": "torch.optim.NAdam"}, {"torch": "schedulefree.RAdamScheduleFree"})
     monkeypatch.setattr(metadata, "version", lambda _: "7.7")
-    identity.implementation.cache_clear()
-    identity._identity.cache_clear()
-    try:
-        found = [identity.identity(cell) for cell in grid.cells(parse(study, "test"))]
-    finally:
-        identity.implementation.cache_clear()
-        identity._identity.cache_clear()
+    found = [identity.identity(cell) for cell in grid.cells(parse(study, "test"))]
     packages = [each.get("optimizer") for each in found]
     assert packages == [None, None, "schedulefree 7.7"]
 

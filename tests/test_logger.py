@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from kit.logger import Start, Terminal, done, job, plan, record
+from kit.logger import CONTROL, Start, Terminal, cell, done, job, plan, record
 from kit.logger import page as page  # fixtures, once they are here
 from kit.logger import start as start
 from snakemake_logger_plugin_trainscape.failure import failure
-
-CONTROL = re.compile(r"[\r\x1b]")
 
 
 def test_plain_output_says_cells_done_running_and_time_left(start: Start, page: Path) -> None:
@@ -103,7 +100,7 @@ def test_a_failed_job_shows_its_rule_its_log_and_how_the_log_ends(start: Start) 
             jobid=1,
             rule_name="train",
             rule_msg=None,
-            output=["results/cells/digits-mlp/adam/bs64-lr0.1-cosine-0123456789ab.json"],
+            output=[cell()],
             log=["train.log"],
             aux={"node": "n1"},
             shellcmd=command,
@@ -124,7 +121,7 @@ def test_a_failed_job_shows_its_rule_its_log_and_how_the_log_ends(start: Start) 
 
 
 def test_cells_that_fail_with_one_log_show_it_once(start: Start, tmp_path: Path) -> None:
-    """The first cell of a failed pack shows how the log ends; the others are a line each."""
+    """The first cell of a failed bundle shows how the log ends; the others are a line each."""
     seen = start()
     for name, text in (("a", "no memory\n"), ("b", "no memory\n"), ("c", "another\n")):
         log = tmp_path / f"{name}.log"

@@ -34,13 +34,13 @@ def test_time_left_follows_a_change_of_speed() -> None:
 
 
 def test_time_left_goes_by_the_rate_when_more_jobs_are_handed_over_than_cores() -> None:
-    """Packs: 30 of 90 jobs, handed over at once, end after a minute: two minutes are left."""
+    """Of 90 jobs that run together 30 have ended after a minute: two minutes are left."""
     pace = Pace(cores=2)
     for number in range(90):
         pace.start(number, 0)
     for number in range(4):
         pace.finish(number, 60)
-    assert pace.left(86, 60) is None, "the first of a pack: the others are a moment behind"
+    assert pace.left(86, 60) is None, "too few: those that run with them may end a moment later"
     for number in range(4, 30):
         pace.finish(number, 60)
     assert pace.left(60, 60) == pytest.approx(120)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import snakemake_logger_plugin_trainscape as plugin
+from kit.logger import CONTROL
 from snakemake_logger_plugin_trainscape import words
-from test_logger import CONTROL
 
 if TYPE_CHECKING:
     import pytest
@@ -21,30 +21,52 @@ SOURCE = Path(plugin.__file__).parent.parent
 
 
 def test_names_stages_and_cells_in_plain_words() -> None:
-    """Every rule of the workflow has words; a cell's job is named by the cell."""
+    """Every rule of the workflow has words; a training job has the name that was announced."""
     rules = "\n".join(p.read_text() for p in (SOURCE.parent / "workflow/rules").glob("*.smk"))
     named = set(re.findall(r"^\s*(?:rule|checkpoint) (\w+):", rules, re.MULTILINE))
     assert named | {"make_dataset"} == set(words.STAGES)
     assert words.stage("make_dataset_fashion-mnist") == "making data"
-    cell = "out/cells/mnist-cnn/heavy/bs8-lr1e-05-warm-cosine-0123456789ab.json"
-    assert words.task("train", [cell]) == "mnist-cnn heavy batch 8 lr 1e-05 warm-cosine"
-    assert words.task("train", ["odd.json"]) == "training"
+    plugin.announce([], {"cell.json": "mnist-cnn heavy batch 8"})
+    assert words.task("train", ["cell.json"]) == "mnist-cnn heavy batch 8"
+    assert words.task("train", ["odd.json"]) == words.task("train", []) == "training"
     assert words.plan({"train": 1, "other_rule": 2, "total": 3}) == (
         "To do: training 1 cell, other rule (2 times)"
     )
 
 
+README = Path(plugin.__file__).with_name("README.md").read_text()
+BLOCK = re.compile(r"```(?:python\n# Snakefile|console)\n(.*?)```", re.DOTALL)
+
+
+def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's Snakefile shows what the page shows, but for times and the order of jobs."""
+    monkeypatch.chdir(tmp_path)
+    _, code, session = BLOCK.findall(README)
+    Path("Snakefile").write_text(code)
+    command, *shown = session.splitlines()
+    done = subprocess.run(
+        [sys.executable, "-m", *command.removeprefix("$ ").split()],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    varying = re.compile(r"\d+ s\b|rate 0\.\d")
+    assert varying.sub("…", done.stderr).splitlines() == [varying.sub("…", x) for x in shown]
+
+
 SNAKEFILE = """
 from snakemake_logger_plugin_trainscape import announce
-announce(["report.html"])
+CELLS = {f"cells/{lr}.json": f"rate {lr}" for lr in config["lr"]}
+announce(["report.html"], CELLS)
 rule all:
     input: "report.html"
 rule train:
-    output: "cells/w/adam/bs8-lr{lr}-constant-0123456789ab.json"
+    output: "cells/{lr}.json"
     log: "{lr}.log"
     shell: "echo trained > {log}; if [ {wildcards.lr} = 0.5 ]; then exit 7; fi; touch {output}"
 rule write_report:
-    input: expand("cells/w/adam/bs8-lr{lr}-constant-0123456789ab.json", lr=config["lr"])
+    input: CELLS
     output: "report.html"
     shell: "touch {output}"
 """
@@ -91,7 +113,7 @@ def test_snakemakes_failures_are_told(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     failed = snakemake("--quiet", "all", lr="[0.5]")
     assert failed.returncode == 1
-    assert "Failed: w adam batch 8 lr 0.5 constant (rule train, exit status 7)" in failed.stdout
+    assert "Failed: rate 0.5 (rule train, exit status 7)" in failed.stdout
     assert "  log: 0.5.log\n  | trained\n" in failed.stdout
     assert "Report:" not in failed.stdout
     assert "No rule to produce nonesuch" in snakemake("nonesuch").stdout

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from trainscape import study
-from trainscape.pipeline import make
-from trainscape.pipeline.layout import SOURCES, Layout
+from trainscape.pipeline import data, train
+from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.make import make
+from trainscape.pipeline.stages import STAMPED
 from trainscape.results.verify import verify
 
 STUDY = {
     "budget": {"steps": 40},
     "seeds": 2,
     "grid": {"optimizer": ["sgd"], "batch_size": [64, 256], "lr": [0.1, 1e30]},
+    "target": {"digits-mlp": 1.0},
     "throughput": {"enabled": False},
     "range_test": {"enabled": True, "steps": 30, "high": 1e30},
 }
@@ -26,19 +29,25 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A finished study of four cells, two diverging, and two range tests, without step times."""
     monkeypatch.chdir(tmp_path)
     made = Layout(study.parse(STUDY, "test"))
-    make.data(made, [], None, None)
-    make.train(made, list(made.trained))
-    for stage in (make.settle, make.collect, make.ranges, make.figures, make.timings, make.report):
-        stage(made)
+    data.make(made)
+    train.make(made, list(made.trained))
+    for stage in ("settle", "collect", "figures", "timings", "report"):
+        make(made, stage)
     return made
+
+
+def complaints(layout: Layout) -> list[str]:
+    """What ``trainscape verify`` says against the study's files."""
+    cells = {Path(file): cell for file, cell in layout.trained.items()}
+    return verify(layout.data, layout.datasets, cells, layout.stamps)
 
 
 def test_every_stage_makes_what_the_layout_lists(layout: Layout) -> None:
     """After all stages every product and stamp is there, the check is content, no file is left."""
-    listed = {Path(p) for p in layout.targets("data", "train", *SOURCES)}
+    listed = {Path(p) for p in layout.targets("data", "train", *STAMPED)}
     there = {path for root in ("data", "results") for path in Path(root).rglob("*")}
     assert {path for path in there if path.is_file()} == listed | {Path("results/.study")}
-    assert verify(layout) == []
+    assert complaints(layout) == []
 
 
 def test_the_report_tells_a_budget_of_steps(layout: Layout) -> None:
@@ -48,6 +57,20 @@ def test_the_report_tells_a_budget_of_steps(layout: Layout) -> None:
     assert "40 steps" in page
     metrics = json.loads((layout.output / "metrics.json").read_text())
     assert metrics
+
+
+def test_what_diverges_or_misses_the_target_is_said_in_words(layout: Layout) -> None:
+    """All JSON is strict, tables hold no NaN, and a target that is missed is null."""
+    files = {path for path in Path("results").rglob("*.json") if path.is_file()}
+    assert {path.name for path in files} > {"metrics.json", "range.json", "timings.json"}
+    assert {Path(path) for path in layout.trained} <= files
+    for path in files:
+        json.loads(path.read_bytes(), parse_constant=pytest.fail)
+    summary = (layout.output / "summary.csv").read_text().lower()
+    assert "diverged" in summary and "nan" not in summary and "inf" not in summary
+    metrics = json.loads((layout.output / "metrics.json").read_text())["digits-mlp"]["sgd"]["256"]
+    assert metrics["steps_to_target"] is None
+    assert metrics["diverged_share"] > 0
 
 
 def test_a_study_without_step_times_shows_none(layout: Layout) -> None:
@@ -65,15 +88,15 @@ def test_what_was_changed_afterwards_is_named(layout: Layout) -> None:
     figure.unlink()
     cell = Path(layout.products("train")[0])
     cell.write_text(cell.read_text().replace('"seed":0', '"seed":7'))
-    data = Path("data/digits.npz")
-    data.write_bytes(data.read_bytes()[:-100])
-    complaints = verify(layout)
-    assert len(complaints) == 4
-    for path in (table, figure, cell, data):
-        assert any(line.startswith(str(path)) for line in complaints), path
+    arrays = Path("data/digits.npz")
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+    found = complaints(layout)
+    assert len(found) == 4
+    for path in (table, figure, cell, arrays):
+        assert any(line.startswith(str(path)) for line in found), path
 
 
 def test_a_cell_of_no_study_is_refused(layout: Layout) -> None:
     """A path that the grid does not hold is named, before anything trains."""
     with pytest.raises(Exception, match=r"results/cells/a\.json: is no cell of study 'default'"):
-        make.train(layout, ["results/cells/a.json"])
+        train.make(layout, ["results/cells/a.json"])

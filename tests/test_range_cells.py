@@ -13,9 +13,10 @@ from kit import small_study
 from trainscape import schedules
 from trainscape.cells import grid, range_tests
 from trainscape.cells.cell import parse_path
-from trainscape.pipeline import make
+from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
-from trainscape.results import attic
+from trainscape.results.attic import Attic
+from trainscape.results.cell_files import read_entries
 from trainscape.schedules import Clock
 
 TEST = {"enabled": True, "steps": 30, "low": 1e-3, "high": 1e3}
@@ -91,26 +92,27 @@ def test_a_nan_ends_the_test_and_the_cells_around_it_train_on(layout: Layout) ->
     """
     high = layout.study.range_test.model_copy(update={"high": 1e30})
     layout = Layout(layout.study.model_copy(update={"range_test": high}))
-    make.data(layout, [], None, None)
-    make.train(layout, list(layout.trained))
-    (test,) = make.range_entries(layout)
+    data.make(layout)
+    train.make(layout, list(layout.trained))
+    (test,) = read_entries(layout.range_tests, layout.identify)
     for trial in test.record.trials:
         assert trial.status == "diverged"
         assert 0 < len(trial.trace) < 30
         assert all(map(math.isfinite, trial.trace))
-    (cell,) = make.entries(layout)
+    (cell,) = read_entries(layout.chosen, layout.identify)
     assert [(trial.status, trial.trace) for trial in cell.record.trials] == [("ok", [])] * 2
     assert cell.record.steps == [2]
 
 
 def test_range_tests_that_are_switched_off_wait_in_the_attic(layout: Layout) -> None:
     """Switched on again, they come back from there and are not trained."""
-    make.data(layout, [], None, None)
+    data.make(layout)
     (path,) = map(Path, layout.range_tests)
-    make.train(layout, [str(path)])
+    train.make(layout, [str(path)])
     content = path.read_bytes()
     off = layout.study.range_test.model_copy(update={"enabled": False})
-    attic.prune_cells(Layout(layout.study.model_copy(update={"range_test": off})))
+    attic = Attic(layout.output)
+    attic.take(Layout(layout.study.model_copy(update={"range_test": off})).trained)
     assert not path.exists()
-    assert attic.restore(layout, path)
+    assert attic.restore(path, layout.identify(layout.range_tests[str(path)]), layout.trainable)
     assert path.read_bytes() == content

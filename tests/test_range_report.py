@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import test_report
 from kit import synthetic
-from test_range import summary, traced, valley
+from kit.range_traces import summary, traced, valley
+from kit.reports import build
 from trainscape import analysis
-from trainscape.figures.ranges import draw_ranges
+from trainscape.figures.draw import Content, draw
+from trainscape.figures.names import Labels, Wanted, listed
 from trainscape.report import _range
 
 if TYPE_CHECKING:
@@ -96,9 +97,10 @@ def test_what_makes_a_suggestion_doubtful_is_remarked(changes: dict[str, Any], r
 
 def drawn(entries: list[Entry], folder: Path, validation: float = 0.1) -> list[Path]:
     """The figures of range tests."""
-    tests = analysis.range_tests(entries, summary(validation))
-    curves = {e.record.digest[:12]: analysis.range_curve(e) for e in entries}
-    return draw_ranges(tests, curves, folder)
+    tests = analysis.records(analysis.range_tests(entries, summary(validation)))
+    curves = analysis.read_curves(analysis.range_curves(entries))
+    figures = listed(Labels(["digits-mlp"], ["adam"], []), Wanted(False, range_tests=True))
+    return draw(figures, Content(tests=tests, test_curves=curves), folder)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +127,8 @@ def test_the_same_tests_give_the_same_picture(tmp_path: Path) -> None:
 def test_the_report_has_a_section_of_range_tests(tmp_path: Path) -> None:
     """A study with range tests shows figure, table and entry in the navigation; others none."""
     grid = synthetic.study(optimizers=("sgd", "adam"), batch_sizes=(16, 64))
-    assert "range test" not in test_report.build(grid, tmp_path).lower()
-    drawn([traced(valley)], tmp_path / "figures")
-    page = test_report.build(
-        grid, tmp_path, tests=analysis.range_tests([traced(valley)], summary())
-    )
+    assert "range test" not in build(grid, tmp_path).lower()
+    page = build(grid, tmp_path, tests=[traced(valley)])
     (section,) = re.findall(r'<section id="\d+-range".*?</section>', page, re.DOTALL)
     assert section.count("<img") == 1 and section.count("<tbody>") == 1
     assert re.search(r'<a href="#\d+-range">Learning-rate range test</a>', page)

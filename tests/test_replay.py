@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit import synthetic
-from trainscape import analysis, report
+from kit.reports import build
+from trainscape import analysis
 from trainscape.analysis import Replayed, goal, needed, replay
 from trainscape.analysis import _replay as replays
-from trainscape.figures.draw import draw_results
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pandas as pd
@@ -77,17 +78,16 @@ def test_a_grid_in_which_all_diverged_has_no_goal() -> None:
     assert replay(table, {("digits-mlp", "random"): [[0]]}, 0.1).empty
 
 
+def arrived(counts: Iterable[int], runs: int) -> pd.DataFrame:
+    """A replay of which so many runs are within the margin after 1, 2, … cells."""
+    same = {"workload": "w", "method": "tpe", "runs": runs}
+    rows = [{**same, "cells": n, "within_margin": k} for n, k in enumerate(counts, start=1)]
+    return analysis.frame(rows, replays.COLUMNS)
+
+
 def test_cells_needed_are_counted_over_the_runs() -> None:
     """Of ten runs, the k-th is there after k cells, the last one never: median 5, nine by 9."""
-    counts = [*range(1, 10), 9, 9]
-    table = analysis.frame(
-        [
-            {"workload": "w", "method": "tpe", "runs": 10, "cells": n, "within_margin": count}
-            for n, count in enumerate(counts, start=1)
-        ],
-        replays.COLUMNS,
-    )
-    found = needed(table)["w"]["tpe"]
+    found = needed(arrived([*range(1, 10), 9, 9], runs=10))["w"]["tpe"]
     assert (found["runs"], found["budget"]) == (10, 11)
     assert "error" not in found  # one seed has none
     expected = {"median": 5, "low": 2, "high": 9, "most": 9, "never": pytest.approx(0.1)}
@@ -97,26 +97,21 @@ def test_cells_needed_are_counted_over_the_runs() -> None:
 @pytest.mark.parametrize(("runs", "rank"), [(5, 0), (6, 1), (10, 2), (20, 6), (200, 86)])
 def test_the_interval_of_a_median_is_the_textbooks(runs: int, rank: int) -> None:
     """Ranks as tabulated for the sign test's 95% interval; five runs are too few for one."""
-    assert replays._rank(runs) == rank
+    found = needed(arrived(range(1, runs + 1), runs))["w"]["tpe"]["margin"]
+    assert (found["low"], found["high"]) == ((rank, runs + 1 - rank) if rank else (None, None))
 
 
 def test_the_report_says_how_many_cells(tmp_path: Path) -> None:
     """Figure and table have a section of their own, and a budget that was too small says so."""
     entries = synthetic.study(optimizers=("sgd",), batch_sizes=(16, 64))
-    trials = analysis.trials(entries, {"digits-mlp": 0.95})
-    table = analysis.summary(trials)
+    table = analysis.summary(analysis.trials(entries, {"digits-mlp": 0.95}))
     rows = analysis.records(table)
     place = rows.index(analysis.best(rows) or {})
     other = [number for number in range(8) if number != place]
     orders = {("digits-mlp", "qmc"): 7 * [[*other[:4], place]], ("digits-mlp", "gp"): [other[:4]]}
     found = Replayed(replay(table, orders, 1e-9), 1e-9)
-    study = {"name": "x", "budget": {"epochs": 1}}
-    for folder in (tmp_path, tmp_path / "again"):
-        draw_results(trials, table, analysis.curves(entries), folder, found)
-        page = folder / "report.html"
-        report.write(study, table, trials, None, folder, {}, page, found)
-    html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert html == (tmp_path / "again/report.html").read_text(encoding="utf-8")
+    html = build(entries, tmp_path, measured=None, replayed=found)
+    assert html == build(entries, tmp_path / "again", measured=None, replayed=found)
     assert "How many cells would a search have needed?" in html
     assert '<td>qmc</td><td class="n" data-v="">7</td>' in html
     assert "5 (5–5)" in html  # the margin excludes all but the best, which comes fifth

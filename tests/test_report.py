@@ -8,47 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit import synthetic
+from kit.reports import STUDY, MadeUp, build
 from trainscape import analysis, report
 from trainscape.errors import UserError
-from trainscape.figures.draw import draw
-from trainscape.figures.names import expected
+from trainscape.figures.names import Labels, Wanted, listed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
-
     from trainscape.analysis import Entry
 
-STUDY = {"name": "default", "budget": {"epochs": 10}, "grid": {"lr": [0.1, 0.01]}, "seeds": [0, 1]}
 SMALL = {"optimizers": ("sgd", "adam"), "batch_sizes": (16, 256), "lrs": (0.003, 0.1, 1.0)}
-
-
-def build(
-    entries: list[Entry],
-    folder: Path,
-    *,
-    measured: bool | None = True,
-    study: dict[str, Any] = STUDY,
-    busy: bool = False,
-    tests: pd.DataFrame | None = None,
-) -> str:
-    """Draw, write and read the report of ``entries``."""
-    trials = analysis.trials(entries, dict.fromkeys({e.cell.workload for e in entries}, 0.95))
-    summary = analysis.summary(trials)
-    records = [synthetic.throughput(entries, too_high=busy)] if measured else []
-    timings, tree = analysis.timings(records, summary)
-    table = None if measured is None else timings
-    draw(trials, summary, table, analysis.curves(entries), folder / "figures")
-    provenance = {
-        "study digest": "ab" * 32,
-        "versions": {"torch": "2.11.0"},
-        "hardware": tree["hardware"],
-        "load": tree["load"],
-    }
-    path = folder / "report.html"
-    report.write(study, summary, trials, table, folder / "figures", provenance, path, tests=tests)
-    return path.read_text(encoding="utf-8")
 
 
 def small(**changes: Any) -> list[Entry]:
@@ -132,8 +102,8 @@ def test_every_figure_has_its_image_with_words(tmp_path: Path) -> None:
     """As many images as figures, each a data URI with alternative text."""
     html = build(small(), tmp_path)
     images = re.findall(r'<img src="data:image/svg\+xml;base64,[\w+/=]+" alt="([^"]+)"', html)
-    names = (["digits-mlp"], ["sgd", "adam"], ["constant", "cosine"])
-    assert len(images) == len(expected(*names, validation=True, throughput=True))
+    labels = Labels(["digits-mlp"], ["sgd", "adam"], ["constant", "cosine"])
+    assert len(images) == len(listed(labels, Wanted(throughput=True)))
     assert all(len(words) > 40 for words in images)
 
 
@@ -177,16 +147,12 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_missing_figure_is_named(tmp_path: Path) -> None:
     """A page with a hole is not written."""
-    build(small(), tmp_path)
+    made = MadeUp(small())
+    made.draw(tmp_path / "figures")
     gone = tmp_path / "figures/digits-mlp/curves/adam.svg"
     gone.unlink()
-    (tmp_path / "report.html").unlink()
-    trials = analysis.trials(small(), {"digits-mlp": 0.95})
-    summary = analysis.summary(trials)
     with pytest.raises(UserError, match=r"curves/adam\.svg: no such figure; run snakemake"):
-        report.write(
-            STUDY, summary, trials, None, tmp_path / "figures", {}, tmp_path / "report.html"
-        )
+        report.write(made.page(tmp_path / "figures"), tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 
 

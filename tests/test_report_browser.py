@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit import synthetic
-from test_report import build
+from kit.reports import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,8 @@ import pytest
 from trainscape.cells.cell import Cell, Part, TrialRecord
 from trainscape.errors import UserError
 from trainscape.hashing import sha256
-from trainscape.results.cell_files import (
-    CellRecord,
-    check_claim,
-    claim,
-    read_cell,
-    write_cell,
-)
+from trainscape.results.cell_files import CellRecord, read_cell, write_cell
+from trainscape.results.owner import check_claim, claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable

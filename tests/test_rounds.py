@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit import small_study, synthetic
+from kit.reports import MadeUp
 from trainscape import analysis, report
 from trainscape.analysis import Searched, steps, whole
 from trainscape.errors import UserError
-from trainscape.figures.draw import draw_results
 from trainscape.pipeline.estimate import estimate
 from trainscape.pipeline.layout import Layout
-from trainscape.pipeline.propose import propose
+from trainscape.pipeline.propose import make as propose
 from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.search.rounds import read_round, write_round
 
@@ -75,7 +75,7 @@ def test_rounds_follow_from_each_other() -> None:
     study = layout()
     seen: list[str] = []
     for number, file in enumerate(files(study), start=1):
-        assert study.standing().endswith(f"{len(seen)} are proposed, in {number - 1} of 3 rounds")
+        assert study.progress().endswith(f"{len(seen)} are proposed, in {number - 1} of 3 rounds")
         assert "study default: 6 cells × 3 seeds = 18 trials" in estimate(study)
         propose(study, file)
         new = read_round(Path(file), study.cells)
@@ -160,22 +160,20 @@ def test_the_best_so_far_is_followed_by_hand() -> None:
 def test_cells_that_were_not_trained_are_blank(tmp_path: Path) -> None:
     """Every facet of the grid is drawn; what was not trained has neither words nor hatching."""
     entries, searched = found()
-    trials = analysis.trials(entries, {"digits-mlp": 0.95})
-    summary = analysis.summary(trials)
-    rows = whole(analysis.records(summary), searched)
+    study = MadeUp(entries, measured=None, searched=searched)
+    rows = whole(study.cells, searched)
     assert [row["status"] for row in rows].count("untrained") == 20
     assert [analysis.axes(e.cell) for e in entries] == [
         {axis: row[axis] for axis in analysis.AXES} for row in analysis.trained(rows)
     ]
-    draw_results(trials, summary, analysis.curves(entries), tmp_path, searched=searched)
+    study.draw(tmp_path)
     facets = tmp_path / "digits-mlp" / "test-metric"
     assert len(list(facets.iterdir())) == 4
     words = [node.text for node in ET.parse(facets / "sgd-constant.svg").iter() if node.text]
     assert "no value" not in words and not [w for w in words if "div" in w]
     assert "pattern" not in (facets / "sgd-constant.svg").read_text()
-    study = {"name": "x", "budget": {"epochs": 10}}
     page = tmp_path / "report.html"
-    report.write(study, summary, trials, None, tmp_path, {}, page, searched=searched)
+    report.write(study.page(tmp_path), page)
     html = page.read_text(encoding="utf-8")
     assert "24 cells 4 were trained, as tpe proposed them (in 2 rounds, seed 3)" in html
     assert "Best so far, round by round" in html

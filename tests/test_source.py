@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trainscape import optimizers
-from trainscape.cells import source
+from trainscape import optimizers, source
 from trainscape.cells.identity import ENGINE
 
 SNIPPET = '''

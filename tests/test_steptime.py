@@ -1,10 +1,10 @@
-"""The loop that is timed, and its times as rows."""
+"""The loop that is timed, the memory it takes, and both as a row."""
 
 from __future__ import annotations
 
 import math
 from itertools import islice
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,57 +13,64 @@ from torch import nn
 from kit.oracles import oracle
 from trainscape import optimizers
 from trainscape.engine.data import Split
-from trainscape.throughput import loop as steps
-from trainscape.throughput.memory import peak
-from trainscape.throughput.request import Measurement
-from trainscape.throughput.rows import rows
+from trainscape.throughput.identity import Measurement
+from trainscape.throughput.suite import loop as steps
+from trainscape.throughput.suite.memory import peak
+from trainscape.throughput.suite.row import row, row_of_none
 
 CPU = torch.device("cpu")
 
-# What the suite says, as rows
+# A measurement as a row
 
 ONE = Measurement("digits-mlp", "sgd", {"name": "sgd"}, 64, "step")
-OTHER = Measurement("digits-mlp", "sgd", {"name": "sgd"}, 64, "loader")
 
 
-def mark(one: Measurement, **stats: float) -> dict[str, Any]:
-    """A record of pytest-benchmark's: four steps a block."""
-    info = {"key": one.key(), "steps": 4, "peak_memory_bytes": 1000}
-    return {"extra_info": info, "stats": {"median": 0.5, "iqr": 0.02, "rounds": 7, **stats}}
+def times(**changes: float) -> SimpleNamespace:
+    """What pytest-benchmark says of a measurement's blocks, with changes."""
+    return SimpleNamespace(**{"median": 0.5, "iqr": 0.02, "rounds": 7, **changes})
 
 
-def test_rows() -> None:
-    """Times are a step's, in the order asked for; what did not fit the memory is null."""
+def test_row() -> None:
+    """Times are a step's, where those measured are a block's."""
+    assert row(ONE, times(), steps=4, memory=1000) == {
+        "workload": "digits-mlp",
+        "optimizer": "sgd",
+        "batch_size": 64,
+        "mode": "step",
+        "step_time_s": 0.125,
+        "iqr_s": 0.005,
+        "rounds": 7,
+        "samples_per_s": 512.0,
+        "peak_memory_bytes": 1000,
+    }
+
+
+def test_row_of_none() -> None:
+    """What did not fit the memory has the same columns, null but for what was measured."""
     nothing = dict.fromkeys(("step_time_s", "iqr_s", "samples_per_s", "peak_memory_bytes"))
-    assert rows([mark(ONE)], [OTHER, ONE]) == [
-        {**OTHER.key(), **nothing, "rounds": 0},
-        {
-            "workload": "digits-mlp",
-            "optimizer": "sgd",
-            "batch_size": 64,
-            "mode": "step",
-            "step_time_s": 0.125,
-            "iqr_s": 0.005,
-            "rounds": 7,
-            "samples_per_s": 512.0,
-            "peak_memory_bytes": 1000,
-        },
-    ]
+    assert row_of_none(ONE) == {**ONE.key(), **nothing, "rounds": 0}
+    assert {*row_of_none(ONE)} == {*row(ONE, times(), steps=4, memory=1000)}
 
 
 @pytest.mark.parametrize(
-    "stats", [{"median": 0.0}, {"median": math.nan}, {"iqr": math.inf}, {"iqr": -1.0}]
+    ("name", "changes"),
+    [
+        ("step_time_s", {"median": 0.0}),
+        ("step_time_s", {"median": math.nan}),
+        ("iqr_s", {"iqr": math.inf}),
+        ("iqr_s", {"iqr": -1.0}),
+    ],
 )
-def test_impossible_rows(stats: dict[str, float]) -> None:
+def test_impossible_row(name: str, changes: dict[str, float]) -> None:
     """A time that cannot be is refused, never written."""
-    with pytest.raises(ValueError, match=r"step_time_s is|iqr_s is"):
-        rows([mark(ONE, **stats)], [ONE])
+    with pytest.raises(ValueError, match=f"digits-mlp sgd batch 64 step: {name} is"):
+        row(ONE, times(**changes), steps=4, memory=1000)
 
 
-def test_unasked_rows() -> None:
-    """A measurement that nobody asked for is refused."""
-    with pytest.raises(ValueError, match="without being asked"):
-        rows([mark(ONE), mark(OTHER)], [ONE])
+def test_impossible_memory() -> None:
+    """A step that takes no memory is refused."""
+    with pytest.raises(ValueError, match="peak_memory_bytes is 0"):
+        row(ONE, times(), steps=4, memory=0)
 
 
 # The loop that is timed

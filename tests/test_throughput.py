@@ -7,17 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit.small_study import RAW, ROOT, make
-from trainscape import datasets, hardware, throughput
-from trainscape.cells import grid, source
-from trainscape.errors import UserError
-from trainscape.throughput import identity as _identity
-from trainscape.throughput.request import read, request, wanted
+from kit.small_study import RAW, make
+from trainscape import datasets, hardware, source, throughput
+from trainscape.cells import grid
+from trainscape.throughput.identity import wanted
 
 
 def digest(**changes: Any) -> str:
@@ -41,15 +38,6 @@ def test_wanted() -> None:
     ]
     assert found[-1].spec == {**grid.cells(changed)[-1].optimizer.spec()}
     assert str(found[-1]) == "digits-mlp adam batch 64 loader"
-
-
-def test_request_survives(tmp_path: Path) -> None:
-    """A request comes out of its file as it went in, its paths absolute."""
-    changed = make()
-    asked = request(changed, grid.cells(changed), Path("data"))
-    asked.write(tmp_path / "request.json")
-    assert read(tmp_path / "request.json") == asked
-    assert Path(asked.data).is_absolute()
 
 
 # What the record is called
@@ -98,33 +86,35 @@ def test_digest_of_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     found.append(digest())
     digits = datasets.registry.get("digits")
     other = datasets.Dataset("digits", digits.train, digits.test, "0" * 64, digits.make)
-    monkeypatch.setitem(datasets.registry._entries, "digits", other)
+    monkeypatch.setattr(datasets.registry, "get", {"digits": other}.__getitem__)
     found.append(digest())
     assert len(set(found)) == 3
 
 
 EDITS = {  # by name: a file, a text in it, and what takes its place
-    "comment": ("throughput/loop.py", "LR = 1e-6", "LR = 1e-6  # low"),
-    "docstring": ("throughput/memory.py", '"""The most memory', '"""The very most memory'),
-    "message": ("throughput/_suite.py", "its last lines stand above", "see above"),
-    "lock": ("throughput/_measure.py", "timeout=0)", "timeout=0.0)"),
-    "load": ("throughput/_load.py", "GLANCE = 0.5", "GLANCE = 0.6"),
-    "study": ("study.py", '="default"', '="standard"'),
+    "comment": ("throughput/suite/loop.py", "LR = 1e-6", "LR = 1e-6  # low"),
+    "docstring": ("throughput/suite/memory.py", '"""The most memory', '"""The very most memory'),
+    "message": ("throughput/record.py", "cannot be read", "is damaged"),
+    "lock": ("throughput/alone.py", "timeout=0)", "timeout=0.0)"),
+    "load": ("throughput/alone.py", "GLANCE = 0.5", "GLANCE = 0.6"),
+    "progress": ("throughput/suite/conftest.py", "s left", "seconds left"),
+    "face": ("throughput/__init__.py", '"path", "record"', '"record", "path"'),
+    "study": ("study/model.py", '="default"', '="standard"'),
     "optimizer not used": ("optimizers/rmsprop.py", "alpha: float = 0.99", "alpha: float = 0.9"),
-    "loop": ("throughput/loop.py", "LR = 1e-6", "LR = 1e-5"),
-    "memory": ("throughput/memory.py", "max(held) - before", "max(held)"),
-    "conversion": ("throughput/rows.py", 'stats["median"]', 'stats["mean"]'),
-    "suite": ("suite", "WARM_UP = 5", "WARM_UP = 6"),
+    "loop": ("throughput/suite/loop.py", "LR = 1e-6", "LR = 1e-5"),
+    "memory": ("throughput/suite/memory.py", "max(held) - before", "max(held)"),
+    "conversion": ("throughput/suite/row.py", "times.median / steps", "times.median"),
+    "suite": ("throughput/suite/test_step_times.py", "WARM_UP = 5", "WARM_UP = 6"),
     "optimizer": ("optimizers/sgd.py", "optim.SGD(params, lr", "optim.SGD(params, 2 * lr"),
     "workload": ("workloads/digits_mlp.py", "mlp(64, 64, 10)", "mlp(64, 65, 10)"),
     "scaling": ("engine/data.py", ".float() / 255", ".float() / 256"),
 }
-HARMLESS = list(EDITS)[:7]
+HARMLESS = list(EDITS)[:9]
 SCRIPT = """
 import json, pathlib, sys
-from trainscape.cells import grid, source
+from trainscape.cells import grid
+from trainscape import source
 from trainscape import study, throughput
-from trainscape.throughput import identity as _identity
 assert str(source.PACKAGE).startswith(sys.argv[1]), source.PACKAGE
 made = study.parse(json.loads(sys.argv[2]), "test")
 def digest():
@@ -133,7 +123,7 @@ def digest():
     return throughput.digest(made, grid.cells(made))
 found = {"none": digest()}
 for name, (file, old, new) in json.loads(sys.argv[3]).items():
-    path = _identity.suite() if file == "suite" else source.PACKAGE / file
+    path = source.PACKAGE / file
     text = path.read_text()
     path.write_text(text.replace(old, new))
     found[name] = digest() if old in text else "not edited"
@@ -144,11 +134,10 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def edited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The digest after each of the edits, made to a copy of the project."""
+    """The digest after each of the edits, made to a copy of the package."""
     root = tmp_path_factory.mktemp("project")
-    kept = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(source.PACKAGE, root / "src" / "trainscape", ignore=kept)
-    shutil.copytree(ROOT / _identity.SUITE.parent, root / _identity.SUITE.parent, ignore=kept)
+    left_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source.PACKAGE, root / "src" / "trainscape", ignore=left_out)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(root), json.dumps(RAW), json.dumps(EDITS)],
         env={**os.environ, "PYTHONPATH": str(root / "src")},
@@ -168,21 +157,7 @@ def test_digest_of_source(edited: dict[str, str], edit: str) -> None:
 
 
 def test_path() -> None:
-    """The file's name holds the machine's fingerprint and the digest, and to know it is light."""
-    code = (
-        "import sys; from trainscape import grid, study, throughput\n"
-        f"made = study.parse({RAW!r}, 'test')\n"
-        "print(throughput.path(made, grid.cells(made)))\n"
-        "print({'torch', 'numpy', 'pandas', 'psutil', 'filelock'} & {*sys.modules})\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    path, heavy = done.stdout.splitlines()
-    assert path == f"throughput/{hardware.fingerprint('cpu')}-{digest()[:12]}.json"
-    assert heavy == "set()"
-
-
-def test_no_suite(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Away from the project there is no suite: one line says so and what to do."""
-    monkeypatch.setattr(_identity, "SUITE", Path("tests/benchmarks/test_nothing.py"))
-    with pytest.raises(UserError, match=r"test_nothing\.py is not here; .* throughput\.enabled"):
-        digest()
+    """The file's name holds the machine's fingerprint and the digest."""
+    made = make()
+    found = throughput.path(made, grid.cells(made))
+    assert str(found) == f"throughput/{hardware.fingerprint('cpu')}-{digest()[:12]}.json"

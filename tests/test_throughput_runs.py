@@ -1,10 +1,9 @@
-"""Step times: the suite in its own process, with the machine to itself."""
+"""Step times: the suite as the workflow runs it, with the machine to itself, and its record."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import shutil
 import subprocess
@@ -14,18 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kit.small_study import ROOT, make
+from kit.small_study import make
 from trainscape import datasets, hardware, throughput
 from trainscape.cells import grid
-from trainscape.errors import UserError
-from trainscape.throughput import identity as _identity
-from trainscape.throughput import load as _load
-from trainscape.throughput import suite as _suite
-from trainscape.throughput.request import MODES
+from trainscape.cli import main
+from trainscape.study import read
+from trainscape.throughput import SUITE
+from trainscape.throughput import alone as alone_module
+from trainscape.throughput.identity import MODES, wanted
+from trainscape.throughput.suite import conftest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from trainscape.study import Study
 
 ROW = {
     "workload",
@@ -40,29 +42,24 @@ ROW = {
 }
 
 
-def ask(folder: Path, **changes: Any) -> None:
-    """Measure the tests' study with changes into ``folder/record.json``."""
-    changed = make(**changes)
-    throughput.measure(changed, grid.cells(changed), folder / "data", folder / "record.json")
-
-
 # The machine to itself
 
 
 def test_share() -> None:
     """What others used is the busy time less our own, over the cores and the time that passed."""
     cores = len(hardware.usable_cores())
-    start = _load.Clock(wall=100.0, busy=50.0, own=3.0)
-    half = _load.Clock(wall=102.0, busy=50.0 + 2 * cores, own=3.0 + cores)
-    assert _load.share(start, half) == 0.5
-    assert _load.share(start, _load.Clock(102.0, 50.0, 4.0)) == 0.0  # clocks are coarse
-    assert _load.share(start, _load.Clock(102.0, 50.0 + 9 * cores, 3.0)) == 1.0
+    start = alone_module.Clock(wall=100.0, busy=50.0, own=3.0)
+    half = alone_module.Clock(wall=102.0, busy=50.0 + 2 * cores, own=3.0 + cores)
+    assert alone_module.share(start, half) == 0.5
+    clock = alone_module.Clock
+    assert alone_module.share(start, clock(102.0, 50.0, 4.0)) == 0.0  # clocks are coarse
+    assert alone_module.share(start, clock(102.0, 50.0 + 9 * cores, 3.0)) == 1.0
 
 
 def test_working() -> None:
     """Waiting is not work, and a guest's time counts once."""
     core = {"user": 5.0, "nice": 1.0, "system": 2.0, "steal": 0.5, "guest": 3.0}
-    assert _load._working({**core, "idle": 70.0, "iowait": 9.0}) == 8.5
+    assert alone_module.working({**core, "idle": 70.0, "iowait": 9.0}) == 8.5
 
 
 def test_glance() -> None:
@@ -73,14 +70,39 @@ def test_glance() -> None:
     try:
         assert busy.stdout
         busy.stdout.readline()
-        assert _load.glance() * len(hardware.usable_cores()) > 0.2
+        assert alone_module.glance() * len(hardware.usable_cores()) > 0.2
     finally:
         busy.kill()
         busy.communicate()
 
 
+@pytest.fixture
+def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A temporary folder of the test's own, for this process and its children."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.mark.usefixtures("own_lock")
+@pytest.mark.parametrize(("others", "too_high"), [(0.1, False), (0.101, True)])
+def test_load(
+    others: float,
+    too_high: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A measurement beside others is flagged, and said to be, from a tenth of the machine on."""
+    monkeypatch.setattr(alone_module, "glance", lambda: 0.0)
+    monkeypatch.setattr(alone_module, "share", lambda *_: others)
+    with alone_module.alone() as load:
+        assert load == {}
+    assert load == {"before": 0.0, "during": others, "after": 0.0, "too_high": too_high}
+    said = "throughput: others used more than 10% of the machine: the times are too long\n"
+    assert capsys.readouterr().err == (said if too_high else "")
+
+
 HOLD = """
-from trainscape.throughput.measure import alone
+from trainscape.throughput.alone import alone
 with alone():
     print("in", flush=True)
     input()
@@ -93,13 +115,6 @@ def hold() -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", HOLD], stdin=-1, stdout=-1, stderr=-1, text=True, env=env
     )
-
-
-@pytest.fixture
-def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A temporary folder of the test's own, for this process and its children."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.mark.usefixtures("own_lock")
@@ -122,99 +137,199 @@ def test_lock() -> None:
             process.wait()
 
 
-# The suite in its own process
+# From what was measured to the record
+
+
+def benchmarks(study: Study) -> dict[str, Any]:
+    """What the suite writes for a study."""
+    cells = grid.cells(study)
+    numbers = {"step_time_s": 0.001, "iqr_s": 0.0, "samples_per_s": 1e3, "peak_memory_bytes": 9}
+    return {
+        "machine_info": {"cpu": "any", "device": "cpu", "threads": 2},
+        "benchmarks": [],
+        "digest": throughput.digest(study, cells),
+        "load": {"before": 0.0, "during": 0.2, "after": 0.0, "too_high": True},
+        "rows": [{**one.key(), **numbers, "rounds": 2} for one in wanted(cells)],
+    }
 
 
 @pytest.fixture
-def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_lock: None) -> Path:
-    """A project with an empty suite that stands in for the real one; gives its file."""
-    file = tmp_path / "project" / _identity.SUITE
-    file.parent.mkdir(parents=True)
-    shutil.copy(ROOT / _identity.SUITE.with_name("conftest.py"), file.parent)
-    monkeypatch.setattr(_suite, "suite", lambda: file)
-    monkeypatch.setattr(_load, "GLANCE", 0.01)
-    return file
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place of the record of the tests' study, in an empty project."""
+    monkeypatch.chdir(tmp_path)
+    study = make()
+    path = tmp_path / study.output / throughput.path(study, grid.cells(study))
+    path.parent.mkdir(parents=True)
+    (tmp_path / study.output / ".study").write_text(study.name)
+    return path
 
 
-def test_failing_suite(pretend: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A failing suite is one line after its last words, and the record before it stays."""
-    pretend.write_text("def test_step(benchmark):\n    raise RuntimeError('the cause of it')\n")
-    (tmp_path / "record.json").write_text("the one before")
-    with pytest.raises(UserError) as error:
-        ask(tmp_path)
-    assert re.fullmatch(
-        r"throughput: tests/benchmarks/test_throughput\.py failed \(exit status 1\); .*",
-        str(error.value),
+def ask(made: object) -> int:
+    """Make the record of the tests' study from what a suite wrote: the exit status."""
+    with open("benchmarks.json", "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(made if isinstance(made, str) else json.dumps(made))
+    study = make().model_dump_json()
+    return main(["make", "throughput", "--study", study, "--benchmarks", "benchmarks.json"])
+
+
+def test_record(record: Path) -> None:
+    """A record has the machine, its load and the rows; records of old times go, others' stay."""
+    old = record.with_name(f"{record.stem.partition('-')[0]}-000000000000.json")
+    other = record.with_name(f"000000000000-{record.stem.partition('-')[2]}.json")
+    for file in (old, other):
+        file.write_text("{}")
+    made = benchmarks(make())
+    assert ask(made) == 0
+    assert json.loads(record.read_bytes()) == {
+        "fingerprint": hardware.fingerprint("cpu"),
+        "hardware": made["machine_info"],
+        "load": made["load"],
+        "rows": made["rows"],
+    }
+    assert sorted(record.parent.iterdir()) == sorted([record, other])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda _: "", "cannot be read: "),
+        (lambda made: {**made, "digest": "0" * 64}, "is of another study or source; run"),
+        (lambda _: {"benchmarks": []}, "is of another study or source; run"),
+        (lambda made: {**made, "rows": made["rows"][:3]}, "has 3 of 8 measurements"),
+        (lambda made: {**made, "rows": made["rows"][1:] * 2}, "has 14 of 8 measurements"),
+    ],
+)
+def test_no_record(
+    change: Any, complaint: str, record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Times that are damaged, of something else or incomplete are refused; the old record stays."""
+    record.write_text("the one before")
+    assert ask(change(benchmarks(make()))) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"trainscape: throughput: benchmarks.json {complaint}")
+    assert said.count("\n") == 1
+    assert record.read_text() == "the one before"
+    assert [*record.parent.iterdir()] == [record]
+
+
+def test_nothing_measured(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To make a record without saying what was measured is refused in one line."""
+    assert main(["make", "throughput", "--study", make().model_dump_json()]) == 2
+    assert capsys.readouterr().err == (
+        "trainscape: make throughput: --benchmarks must name what the suite has measured\n"
     )
-    assert "the cause of it" in capfd.readouterr().err
-    assert (tmp_path / "record.json").read_text() == "the one before"
-    assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_killed_suite(pretend: Path, tmp_path: Path) -> None:
-    """A suite that is killed, as for memory, fails by its signal; nothing is written."""
-    pretend.write_text("import os\n\ndef test_step(benchmark):\n    os.kill(os.getpid(), 9)\n")
-    with pytest.raises(UserError, match=r"\(exit status -9\)"):
-        ask(tmp_path)
-    assert not (tmp_path / "record.json").exists()
+# The suite in its own process
 
 
-WRONG = """
-def test_step(benchmark):
-    benchmark.pedantic(print, rounds=1)
-    benchmark.extra_info.update(steps=1)
+def suite(
+    folder: Path, *options: str, suite: Path = SUITE, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a suite in ``folder`` as the workflow does; its output and errors apart."""
+    outer = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(suite / "pytest.ini"), str(suite), *options],
+        cwd=folder,
+        env={**outer, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def pretend(tmp_path: Path, own_lock: None) -> Path:
+    """A suite whose test is still to be written, below a conftest.py that must not be read."""
+    folder = tmp_path / "tests" / "suite"
+    shutil.copytree(SUITE, folder)
+    (folder.parent / "conftest.py").write_text("raise RuntimeError('of other tests')")
+    (tmp_path / "params.yaml").write_text(
+        "grid: {optimizer: [sgd], batch_size: [16]}\nthroughput: {rounds: 1, block: 0.001}\n"
+    )
+    return folder
+
+
+FAILING = """
+import os, sys
+
+def test_step_time(benchmark, wanted):
+    raise RuntimeError(os.environ.get("MKL_CBWR", "the cause of it"))
 """
+
+
+def test_failing_suite(pretend: Path, tmp_path: Path) -> None:
+    """A failing suite ends at once, and its last line names the measurement and the cause."""
+    (pretend / "test_step_times.py").write_text(FAILING)
+    done = suite(tmp_path, "--benchmark-json=made.json", suite=pretend, MKL_CBWR="AUTO,STRICT")
+    assert done.returncode == 1
+    assert "in test_step_time\n    raise RuntimeError" in done.stdout
+    first, *_, last = done.stderr.splitlines()
+    assert first == "throughput: 1 of 2, digits-mlp sgd batch 16 step"
+    assert last == "throughput: digits-mlp sgd batch 16 step failed: RuntimeError: the cause of it"
+    assert json.loads((tmp_path / "made.json").read_bytes())["rows"] == []
+
+
+def test_killed_suite(
+    pretend: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A suite that is killed, as for memory, leaves no times, and the machine to the next."""
+    (pretend / "test_step_times.py").write_text(
+        "import os\n\ndef test_step_time(benchmark, wanted):\n    os.kill(os.getpid(), 9)\n"
+    )
+    done = suite(tmp_path, "--benchmark-json=made.json", suite=pretend)
+    assert done.returncode == -9
+    assert done.stderr == "throughput: 1 of 2, digits-mlp sgd batch 16 step\n"
+    assert not (tmp_path / "made.json").exists()
+    monkeypatch.setattr(alone_module, "GLANCE", 0.01)
+    with alone_module.alone():
+        assert "waiting" not in capsys.readouterr().err
 
 
 SKIPPING = """
-import pytest
+import torch
+import trainscape.throughput.suite.test_step_times as real
+from trainscape.throughput.suite.test_step_times import test_step_time
 
-def test_step(benchmark, wanted):
-    pytest.skip("does not fit")
+def loop(*_):
+    raise torch.OutOfMemoryError
+
+real.Loop = loop
+real._training_split = lambda workload: None
 """
 
 
-def test_short_suite(pretend: Path, tmp_path: Path) -> None:
-    """A suite that leaves measurements out, unsaid, is refused; nothing is written."""
-    pretend.write_text(WRONG)
-    with pytest.raises(UserError, match="measured 1 of 8"):
-        ask(tmp_path)
-    assert not (tmp_path / "record.json").exists()
-
-
-def test_wrong_suite(pretend: Path, tmp_path: Path) -> None:
-    """A suite that says what cannot be made a record is refused; nothing is written."""
-    pretend.write_text(WRONG.replace("(benchmark)", "(benchmark, wanted)"))
-    with pytest.raises(UserError, match="the benchmark suite's record is wrong"):
-        ask(tmp_path)
-    assert not (tmp_path / "record.json").exists()
-
-
 def test_too_large(pretend: Path, tmp_path: Path) -> None:
-    """What the suite skips for memory is null in the record; other tests' conftest is not read."""
-    (pretend.parents[1] / "conftest.py").write_text("raise RuntimeError")
-    pretend.write_text(SKIPPING)
-    ask(tmp_path, batch_size=[16], optimizer=["sgd"])
-    made = json.loads((tmp_path / "record.json").read_text())
+    """What does not fit the memory is skipped, counted, and null in the record."""
+    (pretend / "test_step_times.py").write_text(SKIPPING)
+    study = make(batch_size=[16], optimizer=["sgd"])
+    given = f"--study={study.model_dump_json()}"
+    done = suite(tmp_path, given, "--benchmark-json=made.json", suite=pretend)
+    assert done.returncode == 0
+    assert "2 skipped" in done.stdout
+    made = throughput.record(study, grid.cells(study), tmp_path / "made.json")
     assert [row["step_time_s"] for row in made["rows"]] == [None, None]
+    assert made["hardware"]["device"] == "cpu"
+    assert {*made["load"]} == {"before", "during", "after", "too_high"}
 
 
-def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Threads are torch's own choice, whatever a workflow has set for its jobs."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTEST_ADDOPTS"):
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("KEPT", "1")
-    found = _suite._environment(tmp_path)
-    assert not {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTEST_ADDOPTS"} & {*found}
-    assert found["KEPT"] == "1"
+def test_wrong_study(tmp_path: Path) -> None:
+    """A study that is wrong is refused in one line before anything is measured."""
+    (tmp_path / "params.yaml").write_text("grid: {optimizer: [sdg]}\n")
+    done = suite(tmp_path)
+    assert done.returncode == 4
+    (line,) = (line for line in done.stderr.splitlines() if line)
+    assert line.startswith("ERROR: ") and "did you mean 'sgd'" in line
 
 
 def test_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Each measurement is counted, and the time left follows the pace so far."""
     clock: Iterator[float] = iter([10.0, 12.0, 18.0])
-    monkeypatch.setattr(_suite.time, "monotonic", lambda: next(clock))  # type: ignore[attr-defined]
-    progress = _suite.Progress(4)
-    assert progress.where() == ""
+    monkeypatch.setattr(conftest.time, "monotonic", lambda: next(clock))  # type: ignore[attr-defined]
+    progress = conftest.Progress(4)
     for name in "abc":
         progress.begin(name)
     assert capsys.readouterr().err.splitlines() == [
@@ -222,7 +337,6 @@ def test_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
         "throughput: 2 of 4, b, about 6 s left",
         "throughput: 3 of 4, c, about 8 s left",
     ]
-    assert progress.where() == " at c"
 
 
 # For real
@@ -249,18 +363,23 @@ def one_core() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_lock", "one_core")
-def test_measure(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A study's step times are measured: torch's optimizers and a plugin's, in strict JSON."""
+def test_measure(tmp_path: Path) -> None:
+    """The study in params.yaml is measured and shown: torch's optimizers and a plugin's."""
     datasets.prepare("digits", tmp_path / "data", tmp_path / "data" / "raw")
-    plugin = tmp_path / "throughput_signs.py"
-    plugin.write_text(PLUGIN)
-    names = [{"name": "sgd", "label": "plain"}, "signs"]
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    ask(tmp_path, optimizer=names, batch_size=[32], plugins=[str(plugin)])
-    text = (tmp_path / "record.json").read_text()
-    made = json.loads(text, parse_constant=pytest.fail)
+    (tmp_path / "throughput_signs.py").write_text(PLUGIN)
+    (tmp_path / "params.yaml").write_text(
+        "grid: {optimizer: [{name: sgd, label: plain}, signs], batch_size: [32]}\n"
+        "plugins: [throughput_signs.py]\n"
+        "device: cpu\n"
+        "throughput: {rounds: 2, block: 0.001}\n"
+    )
+    done = suite(tmp_path, "--benchmark-json=made.json", OMP_NUM_THREADS="2")
+    assert done.returncode == 0, done.stdout
+    assert "throughput: 4 of 4, digits-mlp signs batch 32 loader, about" in done.stderr
+    assert "\ntest_step_time[digits-mlp signs batch 32 loader]" in done.stdout
+    json.loads((tmp_path / "made.json").read_text(), parse_constant=pytest.fail)
+    study = read(tmp_path / "params.yaml", {"plugins": [str(tmp_path / "throughput_signs.py")]})
+    made = throughput.record(study, grid.cells(study), tmp_path / "made.json")
     assert {*made} == {"fingerprint", "hardware", "load", "rows"}
     assert made["fingerprint"] == hardware.fingerprint("cpu")
     # as many threads as there are cores, not as a job was told to use
@@ -275,34 +394,3 @@ def test_measure(
         assert row["rounds"] == 2
         assert row["samples_per_s"] == pytest.approx(32 / row["step_time_s"])
         assert 30_000 < row["peak_memory_bytes"] < 300_000
-    assert "throughput: 4 of 4, digits-mlp signs batch 32 loader, about" in capfd.readouterr().err
-
-
-def test_by_hand(tmp_path: Path) -> None:
-    """Plain pytest skips the benchmarks; with --benchmark-only it measures params.yaml's study."""
-    shutil.copytree(ROOT / _identity.SUITE.parent, tmp_path / _identity.SUITE.parent)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "params.yaml").write_text(
-        "grid: {optimizer: [sgd], batch_size: [16]}\nthroughput: {rounds: 1, block: 0.001}\n"
-    )
-    said = [
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "tests/benchmarks/test_throughput.py",
-                "-p",
-                "pytest_benchmark.plugin",
-                *more,
-            ],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for more in ([], ["--benchmark-only"])
-    ]
-    assert "2 skipped" in said[0]
-    assert "2 passed" in said[1]

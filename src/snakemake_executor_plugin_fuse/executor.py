@@ -1,4 +1,4 @@
-"""Snakemake's side: takes ready jobs, gives them to the crew, passes on how they end."""
+"""Snakemake's side: hands ready jobs to the crew, and tells Snakemake how they end."""
 
 from __future__ import annotations
 
@@ -26,42 +26,43 @@ from snakemake_interface_executor_plugins.settings import (  # type: ignore[impo
 )
 
 from snakemake_executor_plugin_fuse import gpus
+from snakemake_executor_plugin_fuse.bundles import Task
 from snakemake_executor_plugin_fuse.crew import Crew
-from snakemake_executor_plugin_fuse.packs import Work
 from snakemake_executor_plugin_fuse.records import Records, job_line
 from snakemake_executor_plugin_fuse.slots import Slots
 
 if TYPE_CHECKING:
     from types import FrameType
 
-HOME = Path(".snakemake/fuse")  # relative, as all of a workflow's paths: Snakemake is there
+HOME = Path(".snakemake/fuse")  # in the working directory, as all paths of a workflow
 
 
 class Executor(RealExecutor):  # type: ignore[misc]
-    """The plugin's class; Snakemake makes one for each run."""
+    """Runs jobs for Snakemake, which makes one executor for each run."""
 
     def __post_init__(self) -> None:
         self.executor_settings.check()
         self._crew: Crew | None = None
-        self._batch = 0
+        self._batches = 0  # calls of run_jobs
         self._devices: list[str] = []
-        self._done: list[Any] = []  # jobs reported as done, and as stopped, in this order
+        # jobs in the order in which they were reported
+        self._done: list[Any] = []
         self._dropped: list[Any] = []
-        self._handler: Any = None
-        self._ending = False
+        self._snakemakes_handler: Any = None  # of SIGTERM
+        self._cancelled = False
 
     @property
     def cores(self) -> int:
         cores: int | None = self.workflow.resource_settings.cores
         return cores or available_cpu_count()  # without --cores: --jobs says nothing of them
 
-    # What a job alone runs: Snakemake, in a process of its own, as in a cluster's job.
+    # A job that runs alone is run by a Snakemake process of its own, as a job on a cluster is.
 
     def get_exec_mode(self) -> ExecMode:
         return ExecMode.REMOTE
 
     def get_snakefile(self) -> str:
-        # relative to the folder of get_job_exec_prefix: Snakemake does not quote all paths well
+        # relative to the prefix's folder: Snakemake's quoting fails for some names of folders
         return os.path.relpath(str(self.snakefile), str(self.workflow.workdir_init))
 
     def get_python_executable(self) -> str:
@@ -80,69 +81,74 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Take all jobs that are ready now."""
-        crew = self._crew or self._open()
-        self._batch += 1
-        works = sorted((self._work(job) for job in jobs), key=lambda work: work.order)
-        self.workflow.async_run(_prepare([work.job for work in works if work.key is not None]))
-        for work in works:
-            self.run_job_pre(work.job)
-            self.report_job_submission(SubmittedJobInfo(job=work.job))
-        crew.add(works)
+        crew = self._crew or self._open_crew()
+        self._batches += 1
+        tasks = sorted((self._task(job) for job in jobs), key=lambda task: task.order)
+        self.workflow.async_run(_prepare([task.job for task in tasks if task.key is not None]))
+        for task in tasks:
+            self.run_job_pre(task.job)
+            self.report_job_submission(SubmittedJobInfo(job=task.job))
+        crew.add(tasks)
 
-    def _open(self) -> Crew:
+    def _open_crew(self) -> Crew:
         settings = self.executor_settings
-        self._devices = gpus.visible(os.environ)
+        self._devices = list(gpus.visible(os.environ))
         slots = Slots(self.cores, self._devices, settings.per_gpu)
-        # only a launcher takes packs to other machines, whose files take a while to be seen here
-        patience = self.workflow.execution_settings.latency_wait if settings.launcher else 0
-        self._crew = Crew(slots, settings, Records(HOME), self, patience)
+        # a launcher may run bundles on other machines, whose files take a while to be seen here
+        latency = self.workflow.execution_settings.latency_wait if settings.launcher else 0
+        self._crew = Crew(slots, settings, Records(HOME), self, latency)
         self._crew.open()
         if threading.current_thread() is threading.main_thread():
-            # Snakemake's own handler, set after this object was made, lets running jobs finish
-            self._handler = signal.signal(signal.SIGTERM, self._terminate)
+            # Snakemake's own handler, which it sets late, lets running jobs finish
+            self._snakemakes_handler = signal.signal(signal.SIGTERM, self._terminate)
         return self._crew
 
-    def _work(self, job: Any) -> Work:
-        """What there is to know of a job.
+    def _task(self, job: Any) -> Task:
+        """A job, with what the crew must know of it.
 
         Raises:
-            WorkflowError: its rule declares something that cannot be followed, in one line.
+            WorkflowError: its rule declares something that is not valid; the text is one line.
         """
         order = min(j.jobid for j in job) if job.is_group() else job.jobid
-        needed = self._gpus(job)
-        if not self._shares(job):
+        gpu_count = self._gpu_count(job)
+        if not self._may_share(job):
             threads = max(int(job.threads), 1)
             command = self.format_job_exec(job)
-            return Work(job, order, self._batch, command, gpus=needed, threads=threads)
-        key, command, cost = _declared(job)
-        return Work(
+            return Task(job, order, self._batches, command, gpus=gpu_count, threads=threads)
+        key, command, cost = _declaration(job)
+        return Task(
             job,
             order,
-            self._batch,
+            self._batches,
             command,
             key,
             cost,
-            needed,
-            # Snakemake makes the outputs marked touch() itself, afterwards
+            gpu_count,
+            # Snakemake itself makes the outputs that are marked touch(), afterwards
             outputs=tuple(Path(file) for file in job.output if not is_flagged(file, "touch")),
             logs=tuple(Path(file) for file in job.log),
-            listed=job_line([str(file) for file in job.output], [str(file) for file in job.log]),
+            line=job_line([str(file) for file in job.output], [str(file) for file in job.log]),
         )
 
-    def _shares(self, job: Any) -> bool:
-        """Whether a job may be run in a pack: it asks for it, and for no special treatment."""
-        if job.is_group() or not job.params.get("pack"):
+    def _may_share(self, job: Any) -> bool:
+        """Whether a job may share a process: its rule says so, and it needs nothing special."""
+        if job.is_group() or not job.params.get("bundle"):
             return False
         deployed = self.workflow.deployment_settings.deployment_method and (
             job.conda_env_spec or job.container_img_url or job.env_modules
         )
         return not (deployed or job.is_shadow or job.benchmark)
 
-    def _gpus(self, job: Any) -> int:
+    def _gpu_count(self, job: Any) -> int:
+        """How many GPUs a job's process needs.
+
+        Raises:
+            WorkflowError: so many cannot be seen here.
+        """
         asked = job.resources.get("gpu", 0)
         count = asked if isinstance(asked, int) else 0
         if count > 0 and not self._devices and self.executor_settings.launcher:
-            return 0  # the launcher finds the GPU
+            return 0  # the launcher finds one
         if count > len(self._devices):
             raise WorkflowError(
                 f"Rule {job.name} asks for {count} GPU{'s' * (count > 1)} (resource gpu), but "
@@ -151,24 +157,25 @@ class Executor(RealExecutor):  # type: ignore[misc]
             )
         return max(count, 0)
 
-    # Outcomes out; called by the crew, from its thread
+    # Jobs out: the crew's Reporter, called from its thread
 
-    def done(self, work: Work) -> None:
-        self._done.append(work.job)
-        self.report_job_success(SubmittedJobInfo(job=work.job))
+    def done(self, task: Task) -> None:
+        self._done.append(task.job)
+        self.report_job_success(SubmittedJobInfo(job=task.job))
 
-    def lost(self, work: Work, reason: str) -> None:
-        self.report_job_error(SubmittedJobInfo(job=work.job), msg=reason)
+    def failed(self, task: Task, reason: str) -> None:
+        self.report_job_error(SubmittedJobInfo(job=task.job), msg=reason)
 
-    def dropped(self, work: Work) -> None:
-        self._dropped.append(work.job)
-        self.workflow.scheduler.error_callback(work.job)  # without a paragraph for each
+    def dropped(self, task: Task) -> None:
+        self._dropped.append(task.job)
+        # report_job_error would print a paragraph for each job
+        self.workflow.scheduler.error_callback(task.job)
 
-    def say(self, text: str, error: bool = True) -> None:
+    def show(self, text: str, error: bool = True) -> None:
         (self.logger.error if error else self.logger.warning)(text)
 
-    def last_error(self, work: Work) -> bool:
-        retries: int = work.job.restart_times - (work.job.attempt - 1)
+    def ends_the_run(self, task: Task) -> bool:
+        retries: int = task.job.restart_times - (task.job.attempt - 1)
         return retries <= 0 and not self.workflow.execution_settings.keep_going
 
     def crashed(self, error: Exception) -> None:
@@ -177,37 +184,39 @@ class Executor(RealExecutor):  # type: ignore[misc]
     # The end
 
     def shutdown(self) -> None:
-        """Called when no job is running any more; a pack may still be."""
+        """Called when all jobs have been reported; a bundle's process may still run."""
         if self._crew is not None:
             self._crew.close()
-        self._restore()
+        self._restore_handler()
 
     def cancel(self) -> None:
         """Called on Ctrl-C, on SIGTERM, and when Snakemake itself fails: end everything."""
-        self._ending = True
+        self._cancelled = True
         if self._crew is not None:
             self._crew.stop()
             self._crew.close()
-            self.workflow.async_run(self._tidy())
-        self._end_local()
-        self._restore()
+            self.workflow.async_run(self._postprocess())
+        self._end_local_jobs()
+        self._restore_handler()
 
-    def _end_local(self) -> None:
-        """End the jobs of local rules, and wait for it.
+    def _end_local_jobs(self) -> None:
+        """End the jobs of local rules, and wait until they have ended.
 
-        Snakemake leaves them to themselves, and falls over their threads when it ends.
+        Snakemake itself lets them run on, and then fails with a traceback because their threads
+        are still there when it ends.
         """
         scheduler = self.workflow.scheduler
-        local = getattr(scheduler, "_local_executor", None)  # no public way to it
+        # private: Snakemake has no public way to the executor of local rules, nor cancels it itself
+        local = getattr(scheduler, "_local_executor", None)
         if local is not None:
             for job in list(scheduler.running):
                 shell.terminate(job.jobid)
             local.cancel()
 
-    async def _tidy(self) -> None:
-        """Do for jobs that ended after Snakemake stopped listening what it would have done.
+    async def _postprocess(self) -> None:
+        """Do Snakemake's own work after a job, for jobs that it no longer asks about once it stops.
 
-        So no output is left marked as incomplete, and what was made is not made again.
+        So no output stays marked as incomplete, and what was made is not made again.
         """
         for jobs, error in ((self._done, False), (self._dropped, True)):
             for job in jobs:
@@ -218,34 +227,35 @@ class Executor(RealExecutor):  # type: ignore[misc]
                         self.logger.debug(f"fuse: {job}: {problem!r}")
 
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
-        """SIGTERM is a Ctrl-C.
+        """Treat SIGTERM as a Ctrl-C.
 
-        Snakemake's own handler would wait for running jobs; it also takes a lock that the
-        interrupted code may be holding.
+        Snakemake's own handler would wait for running jobs. It also takes a lock, which the code
+        that the signal interrupts may be holding.
         """
-        if self._crew is not None and not self._ending:
+        if self._crew is not None and not self._cancelled:
             self._crew.stop()
-            if not callable(signal.getsignal(signal.SIGINT)):  # ignored, as in a shell's background
+            # Ctrl-C is ignored in a shell's background
+            if not callable(signal.getsignal(signal.SIGINT)):
                 raise KeyboardInterrupt
-            # not the exception itself: asyncio takes this signal without breaking off in the
-            # middle of anything, such as an import
+            # asyncio handles the signal between two steps; the exception would break into one, such
+            # as an import
             signal.raise_signal(signal.SIGINT)
 
-    def _restore(self) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGTERM, self._handler)
-            self._handler = None
+    def _restore_handler(self) -> None:
+        if self._snakemakes_handler is not None:
+            signal.signal(signal.SIGTERM, self._snakemakes_handler)
+            self._snakemakes_handler = None
 
 
-def _declared(job: Any) -> tuple[str, str, float]:
-    """A job's pack key, pack command and cost, as its rule declares them."""
-    key, command = job.params.get("pack"), job.params.get("pack_command")
-    cost = job.params.get("pack_cost", 1)
+def _declaration(job: Any) -> tuple[str, str, float]:
+    """A job's bundle key, bundle command and cost, as its rule declares them."""
+    key, command = job.params.get("bundle"), job.params.get("bundle_command")
+    cost = job.params.get("bundle_cost", 1)
     if not isinstance(key, str):
-        raise WorkflowError(f"Rule {job.name}: params.pack is {key!r}; it must be text.")
+        raise WorkflowError(f"Rule {job.name}: params.bundle is {key!r}; it must be text.")
     if not isinstance(command, str) or not command.strip():
         raise WorkflowError(
-            f"Rule {job.name}: params.pack_command is {command!r}; it must be a shell command."
+            f"Rule {job.name}: params.bundle_command is {command!r}; it must be a shell command."
         )
     if (
         isinstance(cost, bool)
@@ -253,7 +263,7 @@ def _declared(job: Any) -> tuple[str, str, float]:
         or not (cost > 0 and math.isfinite(cost))
     ):
         raise WorkflowError(
-            f"Rule {job.name}: params.pack_cost is {cost!r}; it must be a number above 0."
+            f"Rule {job.name}: params.bundle_cost is {cost!r}; it must be a number above 0."
         )
     return key, command, float(cost)
 

@@ -1,7 +1,7 @@
-"""Outlives Snakemake by a moment, to end the packs that it left; see ``process.Guard``.
+"""The program behind ``process.Guard``: it outlives Snakemake and ends what Snakemake has left.
 
-Reads ``+GROUP`` and ``-GROUP`` lines, process groups to watch and to forget. Its input ends when
-the process that writes it ends: by then every group still watched belongs to nobody.
+It reads lines: ``+NUMBER`` is a process group to watch, ``-NUMBER`` one to forget. Its input ends
+when the process that writes it dies; whatever is watched then is ended.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ GRACE = 3.0  # seconds from SIGTERM to SIGKILL
 
 
 def main() -> None:
-    """Watch until the input ends, then end what is left."""
+    """Read until the input ends, then end the groups that are still watched."""
     groups: set[int] = set()
     for line in sys.stdin:
         (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
     if groups:
-        end(groups, signal.SIGTERM)
+        send(groups, signal.SIGTERM)
         deadline = time.monotonic() + GRACE
         while any(map(alive, groups)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        end(groups, signal.SIGKILL)
+        send(groups, signal.SIGKILL)
 
 
-def end(groups: set[int], number: signal.Signals) -> None:
+def send(groups: set[int], number: signal.Signals) -> None:
     """Send a signal to every group that is still there."""
     for group in groups:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Processes in groups of their own: start one, say how it ended, end it with all it started."""
+"""Processes in groups of their own: each is ended together with all that it has started."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 GUARD = Path(__file__).with_name("guard.py")
 
 
-def pack_command(command: str, jobs: Path, launcher: str) -> str:
-    """The shell command of a pack.
+def bundle_command(command: str, jobs: Path, launcher: str) -> str:
+    """The shell command that runs a bundle.
 
     Args:
-        command: a shell command that reads the list of jobs named by its last argument.
-        jobs: the list of jobs.
-        launcher: command put in front of it, or empty.
+        command: the rule's; its last argument is to be the file that lists the jobs.
+        jobs: this file.
+        launcher: a command to put in front of it, or empty.
     """
     line = f"{command.strip()} {shlex.quote(str(jobs))}"
-    # a shell of its own: the launcher launches all of a command of several parts
+    # in a shell of its own: the launcher is to launch all parts of a command such as `a && b`
     return f"{launcher} sh -c {shlex.quote(line)}" if launcher.strip() else line
 
 
 class Process:
-    """A shell command in a process group of its own, without input, its output in a file.
+    """A shell command that runs in a process group of its own and reads no input.
 
     Args:
         command: for ``sh``.
-        log: takes what the command prints.
-        extra: environment variables beside this process's own.
+        log: the file that takes what the command prints.
+        extra: environment variables to add to this process's own.
     """
 
     def __init__(self, command: str, log: Path, extra: Mapping[str, str]) -> None:
@@ -57,26 +57,28 @@ class Process:
     def exit(self, patient: bool = False) -> int | None:
         """Its exit status, negative for a signal; None while it runs.
 
-        What it has left running when it ends is killed.
+        Processes of its group that outlive it are killed: they would go on to write outputs that
+        have been given up.
 
         Args:
-            patient: wait for that, too: a shell ends at once when asked to, its command may not.
+            patient: let them end by themselves: a shell that is asked to end does so at once, the
+                command that it has started may take a while.
         """
         status = self._process.poll()
         if status is not None:
-            if patient and _alive(self.group):
+            if patient and _any_alive(self.group):
                 return None
-            self.send(signal.SIGKILL)  # would go on writing outputs that are given up
+            self.send(signal.SIGKILL)
         return status
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to it and all it started."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS says so of a group of zombies
+        """Send a signal to its whole group."""
+        with suppress(ProcessLookupError, PermissionError):  # macOS: all of the group have ended
             os.killpg(self.group, number)
 
 
-def _alive(group: int) -> bool:
-    """Whether a process of this group is there that has not ended: a zombie has."""
+def _any_alive(group: int) -> bool:
+    """Whether a process of this group has not ended; a zombie has."""
     try:
         os.killpg(group, 0)
     except OSError:
@@ -87,7 +89,7 @@ def _alive(group: int) -> bool:
             state, _, member = stat.read_text().rpartition(")")[2].split()[:3]
             if int(member) == group and state not in "ZX":
                 return True
-    return not stats  # no /proc here: believe the signal
+    return not stats  # where there is no /proc, some process took the signal above
 
 
 def ending(status: int) -> str:
@@ -104,10 +106,10 @@ def ending(status: int) -> str:
 
 
 class Guard:
-    """Ends all packs when this process dies, however it dies: a process that outlives it.
+    """A process that outlives this one and then ends the processes that it is told to watch.
 
-    The kernel could send packs a signal when their parent dies, but only to the shell that was
-    started here, not to what that shell starts.
+    The kernel, too, can send a signal to a process whose parent dies. But that reaches only the
+    shells that are started here, not the commands that they start.
     """
 
     def __init__(self) -> None:
@@ -119,21 +121,21 @@ class Guard:
         )
 
     def watch(self, process: Process) -> None:
-        """End this process, too, when the time comes."""
-        self._tell(f"+{process.group}\n")
+        """Add a process to those that are ended when this one dies."""
+        self._write(f"+{process.group}\n")
 
     def forget(self, process: Process) -> None:
-        """Leave it alone: it has ended, and its number may be another's soon."""
-        self._tell(f"-{process.group}\n")
+        """Take a process out again: it has ended, and its number may soon be another process's."""
+        self._write(f"-{process.group}\n")
 
     def close(self) -> None:
-        """Go, and wait until it is gone."""
+        """End what is still watched, and wait until the guard itself has ended."""
         with suppress(OSError):
             self._process.communicate()
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         pipe = self._process.stdin
         assert pipe is not None
-        with suppress(OSError):  # somebody ended the guard: packs run without one
+        with suppress(OSError):  # somebody has ended the guard: all goes on without one
             pipe.write(line.encode())
             pipe.flush()

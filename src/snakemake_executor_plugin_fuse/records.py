@@ -1,7 +1,8 @@
-"""What packs leave under ``.snakemake/fuse``: lists of jobs, logs, and a timing record."""
+"""What processes leave under ``.snakemake/fuse``: lists of jobs, logs, and a timing record."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -12,45 +13,50 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from snakemake_executor_plugin_fuse.packs import Unit
+    from snakemake_executor_plugin_fuse.bundles import Bundle
 
 KEPT = 5  # runs whose files are kept, this one included
-TAIL = 20  # lines shown of the log of a pack that failed
+TAIL = 20  # lines shown of the log of a process that failed
 
 
 class Records:
-    """The folder of one run; made with its first process, when older runs' folders are swept.
+    """The folder of one run, made with its first process; folders of older runs are removed.
+
+    Runs of other targets may go on beside this one. A run locks its folder while it lasts, so that
+    no other removes it.
 
     Args:
         root: the folder of all runs.
     """
 
     def __init__(self, root: Path) -> None:
-        self._timings = root / "packs.jsonl"
+        self._timings = root / "bundles.jsonl"
         # the process: two runs may begin in one second
         self._run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
         self.folder = root / self._run
         self.folder.mkdir(parents=True)
+        with suppress(OSError):  # a file system without locks: there, no run's folder is removed
+            _lock(self.folder)
         runs = sorted(path for path in root.iterdir() if path.is_dir())
         for old in runs[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+            _remove_unless_locked(old)
 
     def log(self, name: str) -> Path:
         """Where a process writes what it prints."""
         return self.folder / f"{name}.log"
 
-    def write_jobs(self, name: str, unit: Unit) -> Path:
-        """Write the list of a pack's jobs, one JSON object a line; its path."""
+    def write_jobs(self, name: str, bundle: Bundle) -> Path:
+        """Write the list of a bundle's jobs, one JSON object a line; its path."""
         path = self.folder / f"{name}.jobs.jsonl"
-        path.write_text("".join(work.listed + "\n" for work in unit.works), encoding="ascii")
+        path.write_text("".join(task.line + "\n" for task in bundle.tasks), encoding="ascii")
         return path
 
-    def note(self, name: str, unit: Unit, started: float, seconds: float, status: int) -> None:
+    def note(self, name: str, bundle: Bundle, started: float, seconds: float, status: int) -> None:
         """Add a process that has ended to the timing record.
 
         Args:
             name: its name in this run.
-            unit: what it did.
+            bundle: its jobs.
             started: when it was started, seconds since the epoch.
             seconds: how long it ran.
             status: its exit status, negative for a signal.
@@ -58,9 +64,9 @@ class Records:
         line = {
             "run": self._run,
             "name": name,
-            "key": unit.key,
-            "jobs": len(unit.works),
-            "cost": unit.cost,
+            "key": bundle.key,
+            "jobs": len(bundle.tasks),
+            "cost": bundle.cost,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(seconds, 3),
             "exit": status,
@@ -69,21 +75,43 @@ class Records:
             file.write(json.dumps(line) + "\n")
 
 
+def _lock(folder: Path) -> int:
+    """Lock a run's folder, until this process ends or the descriptor that it returns is closed.
+
+    Raises:
+        OSError: another process holds the lock, or there are no locks here.
+    """
+    descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_unless_locked(folder: Path) -> None:
+    with suppress(OSError):  # its run goes on, or another run has just removed it
+        descriptor = _lock(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
 def job_line(outputs: list[str], logs: list[str]) -> str:
-    """A job's line in the list that a pack's command reads."""
+    """A job's line in the list that the bundle command reads."""
     return json.dumps({"output": outputs, "log": logs})
 
 
-def point_to(log: Path, unit: Unit) -> None:
+def point_to(log: Path, bundle: Bundle) -> None:
     """Write a line that names the process's log to every job's log that was left empty."""
-    for path in (path for work in unit.works for path in work.logs):
+    for path in (path for task in bundle.tasks for path in task.logs):
         with suppress(OSError):
             if not path.exists() or not path.stat().st_size:
                 path.write_text(f"What its process printed is in {log}\n", encoding="utf-8")
 
 
 def tail(log: Path) -> str:
-    """How a log ends, indented, its name first."""
+    """The path of a log and how it ends, indented."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import (  # type: ignore[import-untyped]
+    CommonSettings,
     ExecutorSettingsBase,
+)
+
+common_settings = CommonSettings(
+    non_local_exec=True,  # local rules stay with Snakemake's own executor
+    implies_no_shared_fs=False,
+    job_deploy_sources=False,
+    pass_envvar_declarations_to_cmd=True,
+    auto_deploy_default_storage_provider=False,
+    can_transfer_local_files=False,
 )
 
 
@@ -16,25 +26,25 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
     """What a user may set.
 
     Attributes:
-        launcher: command put in front of each pack's command.
-        per_gpu: packs at once on one GPU.
-        max_jobs: most jobs in one pack.
+        launcher: command put in front of each bundle's command.
+        per_gpu: bundles that run at the same time on one GPU.
+        max_jobs: most jobs in one bundle.
     """
 
     launcher: str = field(
         default="",
         metadata={
-            "help": "Command put in front of each pack's command, for example "
-            "'srun --ntasks=1 --gpus=1'. Empty (the default): packs run on this machine."
+            "help": "Command put in front of each bundle's command, for example "
+            "'srun --ntasks=1 --gpus=1'. Empty (the default): bundles run on this machine."
         },
     )
     per_gpu: int = field(
         default=1,
-        metadata={"help": "Packs that run at once on one GPU (1 or more, default 1)."},
+        metadata={"help": "Bundles that run at the same time on one GPU (1 or more, default 1)."},
     )
     max_jobs: int = field(
         default=2000,
-        metadata={"help": "Most jobs in one pack (1 or more, default 2000)."},
+        metadata={"help": "Most jobs in one bundle (1 or more, default 2000)."},
     )
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""What may run at once: one slot for each core, and so many for each GPU."""
+"""What may run at the same time: one slot for each core, and some for each GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from snakemake_executor_plugin_fuse.packs import Unit
+    from snakemake_executor_plugin_fuse.bundles import Bundle
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Lease:
 class Slots:
     """The slots that are free.
 
-    A process on GPUs takes a slot of each of its GPUs, any other one slot for each of its threads.
-    A job alone that asks for all cores (two at least) gets the whole machine, GPUs included: it
-    may be there to measure it.
+    A process on GPUs takes a slot of each of its GPUs. Any other takes a slot for each of its
+    threads. A job without a key that asks for all cores, and for two at least, gets the whole
+    machine, GPUs included: it may be there to measure it.
 
     Args:
         cores: how many slots the CPU has.
@@ -46,43 +46,44 @@ class Slots:
         self._free_cores = cores
         self._free_gpu = self.gpu.copy()
 
-    def start(self, queue: list[Unit]) -> Iterator[tuple[Unit, Lease]]:
-        """Take units off the queue, in its order, while there are slots for them.
+    def start(self, queue: list[Bundle]) -> Iterator[tuple[Bundle, Lease]]:
+        """Take bundles off the queue, in its order, while there are slots for them.
 
-        A unit that must wait keeps the slots it waits for from those behind it.
+        A bundle that has to wait keeps those behind it from the slots it waits for.
         """
-        waiting: set[str] = set()
-        for unit in list(queue):
-            pools = self._pools(unit)
-            lease = None if pools & waiting else self._take(unit)
+        waited_for: set[str] = set()
+        for bundle in list(queue):
+            kinds = self._kinds_of_slots(bundle)
+            lease = None if kinds & waited_for else self._take(bundle)
             if lease is None:
-                waiting |= pools
+                waited_for |= kinds
             else:
-                queue.remove(unit)
-                yield unit, lease
+                queue.remove(bundle)
+                yield bundle, lease
 
-    def give(self, lease: Lease) -> None:
-        """Take back the slots of a process that has ended."""
+    def give_back(self, lease: Lease) -> None:
+        """Free the slots of a process that has ended."""
         self._free_cores += lease.cores
         self._free_gpu += lease.held
 
-    def _whole(self, unit: Unit) -> bool:
-        return unit.threads >= max(self.cores, 2)
+    def _needs_the_machine(self, bundle: Bundle) -> bool:
+        return bundle.threads >= max(self.cores, 2)
 
-    def _pools(self, unit: Unit) -> set[str]:
-        if self._whole(unit):
+    def _kinds_of_slots(self, bundle: Bundle) -> set[str]:
+        if self._needs_the_machine(bundle):
             return {"cores", "gpus"}
-        return {"gpus"} if unit.gpus else {"cores"}
+        return {"gpus"} if bundle.gpus else {"cores"}
 
-    def _take(self, unit: Unit) -> Lease | None:
-        by_room = sorted(self.gpu, key=lambda device: -self._free_gpu[device])
-        devices = tuple(by_room[: unit.gpus])
-        if self._whole(unit):
+    def _take(self, bundle: Bundle) -> Lease | None:
+        """The slots for a bundle, or None while they are not free."""
+        freest_first = sorted(self.gpu, key=lambda device: -self._free_gpu[device])
+        devices = tuple(freest_first[: bundle.gpus])
+        if self._needs_the_machine(bundle):
             cores, held = self.cores, self.gpu.copy()
-        elif unit.gpus:
+        elif bundle.gpus:
             cores, held = 0, Counter(devices)
         else:
-            cores, held = unit.threads, Counter()
+            cores, held = bundle.threads, Counter()
         if cores > self._free_cores or not held <= self._free_gpu:
             return None
         self._free_cores -= cores

@@ -1,4 +1,4 @@
-"""What is said of a failed job: its rule, its log's name and how the log ends."""
+"""A failed job in words: its rule, its log and how the log ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def failure(record: logging.LogRecord, outcome: str = "", tail: int | None = TAI
     found = vars(record)
     rule: str = found.get("rule_name") or "unknown"
     task = words.task(rule, found.get("output") or ())
-    if "SIGINT" in outcome or outcome == "exit status 130":  # the user's own Ctrl-C, no failure
+    if "SIGINT" in outcome or outcome == "exit status 130":  # the user's Ctrl-C
         return f"Stopped: {task}"
     lines = [f"Failed: {task} (rule {rule}{outcome and ', ' + outcome})"]
     if found.get("rule_msg"):
@@ -33,13 +33,13 @@ def failure(record: logging.LogRecord, outcome: str = "", tail: int | None = TAI
     lines += [f"  {key}: {value}" for key, value in (found.get("aux") or {}).items()]
     logs: list[str] = [str(log) for log in found.get("log") or ()]
     for log in logs:
-        lines += _log(Path(log), tail)
+        lines += _log_lines(Path(log), tail)
     if not logs:
         lines += ["  it keeps no log; its command:", f"    {found.get('shellcmd') or '(none)'}"]
     return "\n".join(lines)
 
 
-def _log(path: Path, tail: int | None) -> Iterator[str]:
+def _log_lines(path: Path, tail: int | None) -> Iterator[str]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

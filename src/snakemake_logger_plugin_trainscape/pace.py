@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 
-WINDOW = 24  # the jobs whose durations count: a grid's cells differ, and neighbours are most alike
-EARLY = 0.05  # of the jobs: the first of a pack that trains together say nothing of the others
-REST = 0.1  # of a job's expected time is said to be left when it takes longer: never nothing
+WINDOW = 24  # the last jobs, whose durations count: jobs differ, and neighbours are most alike
+EARLY = 0.05  # of all jobs: until so many have finished, nothing is said where many run together
+REST = 0.1  # of a job's expected time is taken to be left when it takes longer than expected
 
 
 class Pace:
-    """The speed at which jobs of one kind finish.
+    """The speed at which jobs of one kind finish; times are seconds on any one clock.
 
-    Times are seconds on any one clock. There are two ways to judge: while every running job has a
-    core of its own, by how long jobs take; when more are handed over than there are cores (to an
-    executor that trains many together), a job's duration says little, and the run's rate counts.
+    While every running job has a core of its own, what counts is how long jobs take. Where more
+    jobs run than there are cores, some executor runs many in one process: then a job's own duration
+    says little, and what counts is how many have finished since the first was started.
 
     Args:
-        cores: jobs that can run at once; may be set later.
+        cores: jobs that can run at the same time; may be set later.
     """
 
     def __init__(self, cores: int = 1) -> None:
@@ -46,7 +46,7 @@ class Pace:
         self.done += 1
 
     def left(self, remaining: int, now: float) -> float | None:
-        """Seconds until ``remaining`` further jobs are done; None while that is anybody's guess."""
+        """Seconds until ``remaining`` further jobs are done; None if too few have finished."""
         if not remaining:
             return 0.0
         together = self._peak > self.cores
@@ -59,4 +59,4 @@ class Pace:
         running = sum(max(each - (now - began), each * REST) for began in self._began.values())
         waiting = max(remaining - len(self._began), 0) * each
         side_by_side = (running + waiting) / max(min(self._peak, remaining), 1)
-        return max(side_by_side, each) if waiting else side_by_side  # the last one takes its time
+        return max(side_by_side, each) if waiting else side_by_side  # the last is yet to start

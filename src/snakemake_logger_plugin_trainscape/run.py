@@ -1,4 +1,4 @@
-"""What is known of a run while it goes on: its jobs, by what Snakemake says of them."""
+"""The state of a run: its jobs, as far as Snakemake's log records tell of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Run:
     """The state of a run; :meth:`note` keeps it current.
 
     Attributes:
-        started: whether jobs were going to be run at all (not so for ``--lint`` and its like).
-        failed: whether an error came after the last job that ended well; at a run's end, whether it
-            has failed.
+        started: whether Snakemake has begun to run a workflow (``--lint`` and ``--unlock`` don't).
+        failed: whether an error has come since the last job that ended well; at the end of a run,
+            whether it has failed.
         began: when the first job was started, or None.
-        cells: training jobs of this run, those restored instead of trained included.
+        cells: how many training jobs this run has.
         finished: how many of these are done.
-        tasks: the running jobs in order of their start, by job number, as (rule, words).
+        tasks: the running jobs in the order of their start: rule and words, by job number.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Run:
         self._pace = Pace()
 
     def note(self, record: logging.LogRecord, now: float) -> None:
-        """Learn from a log record; records of an unknown kind teach nothing.
+        """Learn from a log record; those of an unknown kind are ignored.
 
         Args:
             record: any record of Snakemake's.
@@ -71,13 +71,13 @@ class Run:
             left = self._pace.left(self.cells - self.finished, now)
             eta = f", {words.span(left)} left" if left and self.finished < self.cells else ""
             parts.append(f"cells {self.finished}/{self.cells}{eta}")
-        names = self._names()
-        if names:
-            parts.append(names)
+        activities = self._activities()
+        if activities:
+            parts.append(activities)
         return "  ".join(parts)
 
-    def _names(self) -> str:
-        """The stages that run, and the cell that has run the longest."""
+    def _activities(self) -> str:
+        """The stages that run, and of the cells the one that has run the longest."""
         tasks = list(self.tasks.values())
         named = list(dict.fromkeys(name for rule, name in tasks if rule != words.TRAIN))
         cells = [name for rule, name in tasks if rule == words.TRAIN]
@@ -91,13 +91,13 @@ class Run:
         job: int = getattr(record, "jobid", -1)
         rule: str = getattr(record, "rule_name", "")
         output: Sequence[str] = getattr(record, "output", None) or ()
-        if rule == "all":  # asks for files, does nothing
+        if rule == "all":  # does nothing but ask for files
             return
         self.began = now if self.began is None else self.began
         self.tasks[job] = rule, words.task(rule, output)
         if rule == words.TRAIN:
             self._begun.add(job)
-            self.cells = max(self.cells, len(self._begun))  # a search's are not planned at first
+            self.cells = max(self.cells, len(self._begun))  # a search finds its cells on the way
             self._pace.start(job, now)
 
     def _finish(self, job: int | None, now: float) -> None:

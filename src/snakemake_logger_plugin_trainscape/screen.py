@@ -1,4 +1,4 @@
-"""Where progress is shown: one live line on a terminal, a plain line now and then elsewhere."""
+"""Shows progress: as one live line on a terminal, elsewhere as a plain line now and then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from snakemake_logger_plugin_trainscape.run import Run
 
 EVERY = 10.0  # seconds between plain lines while cells finish
-SILENCE = 60.0  # seconds after which a plain line says that the work still goes on
+SILENCE = 60.0  # seconds after which a plain line is shown though no cell has finished
 
 
 class Screen(Protocol):
@@ -21,11 +21,11 @@ class Screen(Protocol):
         """Bring the progress up to date."""
 
     def clear(self) -> None:
-        """Make room for lasting text, or for the shell."""
+        """Erase the progress, so that lasting text or the shell's prompt can follow."""
 
 
 def screen(stream: TextIO) -> Screen:
-    """What fits the stream: live on a terminal that can erase a line, plain otherwise."""
+    """Live progress on a terminal that can erase a line, plain progress elsewhere."""
     live = stream.isatty() and os.environ.get("TERM") != "dumb"
     return Live(stream) if live else Plain(stream)
 
@@ -69,18 +69,18 @@ class Live:
 
 
 class Plain:
-    """A line when a stage begins, and for every tenth of the cells or every 10 s."""
+    """A line when a stage begins, and one for every tenth of the cells or every 10 seconds."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._stages: set[str] = set()
-        self._cells = 0
-        self._when: float | None = None
+        self._cells_shown = 0
+        self._shown_at: float | None = None
 
     def show(self, run: Run, now: float) -> None:
-        since = SILENCE if self._when is None else now - self._when
+        since = SILENCE if self._shown_at is None else now - self._shown_at
         new = {name for rule, name in run.tasks.values() if rule != words.TRAIN} - self._stages
-        finished = run.finished - self._cells
+        finished = run.finished - self._cells_shown
         due = (
             bool(new)
             or (run.finished == run.cells and finished)
@@ -90,7 +90,7 @@ class Plain:
         )
         if due:
             self._stages |= new
-            self._cells, self._when = run.finished, now
+            self._cells_shown, self._shown_at = run.finished, now
             self._stream.write(run.line(now) + "\n")
             self._stream.flush()
 

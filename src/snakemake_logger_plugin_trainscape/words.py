@@ -5,46 +5,40 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from snakemake_logger_plugin_trainscape import announced
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 TRAIN = "train"
-STAGES = {  # what each rule does; a rule that is not here goes by its name
-    "make_dataset": "making data",  # make_dataset_digits and so on, a rule each
+STAGES = {  # what each rule does; a rule that is not here is called by its name
+    "make_dataset": "making data",  # stands for make_dataset_digits and all others
     "propose_cells": "proposing cells",
     TRAIN: "training",
     "settle_cells": "checking cells",
     "measure_throughput": "measuring step times",
-    "replay_searches": "simulating searches",
     "collect": "writing the tables",
-    "collect_ranges": "reading the range tests",
+    "replay_searches": "simulating searches",
     "draw_figures": "drawing figures",
-    "collect_timings": "drawing times",
+    "draw_timings": "drawing times",
     "write_report": "writing the report",
 }
 
 
 def stage(rule: str) -> str:
-    """What a rule does, in plain words."""
-    return STAGES.get(_kind(rule), rule.replace("_", " "))
+    """What a rule does, in words."""
+    return STAGES.get(_key(rule), rule.replace("_", " "))
 
 
-def _kind(rule: str) -> str:
+def _key(rule: str) -> str:
+    """The rule's key in ``STAGES``."""
     return "make_dataset" if rule.startswith("make_dataset_") else rule
 
 
 def task(rule: str, output: Sequence[str]) -> str:
-    """What a job does: a training job is named by its cell, any other by its stage."""
-    if rule == TRAIN and output:
-        # late: by now the Snakefile has put the source beside it first, whatever is installed
-        from trainscape.cells.cell import parse_path
-
-        try:
-            cell = parse_path(output[0])
-        except ValueError:
-            return stage(rule)
-        return "{workload} {optimizer} batch {batch_size} lr {lr} {schedule}".format(**cell)
-    return stage(rule)
+    """What a job does, in words: a training job's name, if it was announced, or the stage."""
+    named = announced.name(output[0]) if rule == TRAIN and output else None
+    return named or stage(rule)
 
 
 def plan(jobs: Mapping[str, int]) -> str:
@@ -55,7 +49,7 @@ def plan(jobs: Mapping[str, int]) -> str:
     """
     counts = Counter[str]()
     for rule, count in jobs.items():
-        counts[_kind(rule)] += count
+        counts[_key(rule)] += count
     known = [rule for rule in STAGES if counts[rule]]
     others = [rule for rule in counts if rule not in STAGES and rule not in ("all", "total")]
     return "To do: " + ", ".join(_counted(rule, counts[rule]) for rule in known + others)
@@ -68,7 +62,7 @@ def _counted(rule: str, count: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A span of time in at most two units, as exact as is of use.
+    """A span of time, in two units at most.
 
     >>> span(8.4), span(130), span(3700)
     ('8 s', '2 min 10 s', '1 h 1 min')

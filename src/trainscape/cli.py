@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "stages",
         nargs="+",
         metavar="STAGE",
-        help="data, train, throughput, replay, collect, ranges, figures, timings or report",
+        help="data, train, throughput, collect, replay, figures, timings or report",
     )
     train = add("train", _train, "train cells of the study (Snakemake's job)")
     train.add_argument(
@@ -92,9 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "stage",
         metavar="STAGE",
-        help="settle, throughput, replay, collect, ranges, figures, timings or report",
+        help="settle, throughput, collect, replay, figures, timings or report",
     )
     make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
+    make.add_argument(
+        "--benchmarks", type=Path, metavar="FILE", help="what the throughput's suite has measured"
+    )
     return parser
 
 
@@ -112,7 +115,7 @@ def _cells(args: argparse.Namespace) -> None:
     for path, cell in layout.trained.items():
         print(path if args.paths else cell)
     if layout.rounds:
-        print(layout.standing(), file=sys.stderr)
+        print(layout.progress(), file=sys.stderr)
 
 
 def _estimate(args: argparse.Namespace) -> None:
@@ -125,11 +128,11 @@ def _verify(args: argparse.Namespace) -> int:
     from trainscape.results.verify import verify
 
     layout = _layout(args)
-    complaints = verify(layout)
+    cells = {Path(file): cell for file, cell in layout.trained.items()}
+    complaints = verify(layout.data, layout.datasets, cells, layout.stamps)
     for line in complaints:
         print(line, file=sys.stderr)
-    cells, data = len(layout.trained), len(layout.datasets)
-    print(f"{cells} cells, {data} datasets: {len(complaints)} complaints")
+    print(f"{len(cells)} cells, {len(layout.datasets)} datasets: {len(complaints)} complaints")
     return 1 if complaints else 0
 
 
@@ -146,9 +149,9 @@ def _which(args: argparse.Namespace) -> None:
 
 
 def _data(args: argparse.Namespace) -> None:
-    from trainscape.pipeline import make
+    from trainscape.pipeline import data
 
-    make.data(_layout(args), args.names, args.source, args.mirror)
+    data.make(_layout(args), args.names, args.source, args.mirror)
 
 
 def _targets(args: argparse.Namespace) -> None:
@@ -158,39 +161,23 @@ def _targets(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from trainscape.pipeline import make
+    from trainscape.pipeline import train
 
     if bool(args.paths) == bool(args.jobs):
         raise UserError("train: name cells, or a list of them by --jobs")
     if args.jobs:
-        make.train_jobs(_layout(args), args.jobs)
+        train.make_listed(_layout(args), args.jobs)
     else:
-        make.train(_layout(args), args.paths)
+        train.make(_layout(args), args.paths)
 
 
 def _propose(args: argparse.Namespace) -> None:
-    from trainscape.pipeline.propose import propose
+    from trainscape.pipeline import propose
 
-    propose(_layout(args), args.file)
+    propose.make(_layout(args), args.file)
 
 
 def _make(args: argparse.Namespace) -> None:
-    from trainscape.errors import unknown
-    from trainscape.pipeline import make
+    from trainscape.pipeline.make import make
 
-    stages = {
-        f.__name__: f
-        for f in (
-            make.settle,
-            make.throughput,
-            make.collect,
-            make.ranges,
-            make.figures,
-            make.timings,
-            make.report,
-        )
-    }
-    stages["replay"] = lambda layout: make.replay(layout, args.cores)
-    if args.stage not in stages:
-        raise unknown("stage", args.stage, stages)
-    stages[args.stage](_layout(args))
+    make(_layout(args), args.stage, args.cores, args.benchmarks)

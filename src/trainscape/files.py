@@ -1,17 +1,37 @@
-"""Files that are there whole or not at all: written beside their place, then renamed."""
+"""Files that are there whole or not at all: written beside their place, then renamed.
+
+Until then a file has a temporary name that says which process writes it. So what a killed process
+has left can be told from what another process is writing now, and only the former is removed.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
+import shutil
+import time
 from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from trainscape.errors import UserError
+from trainscape.hashing import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
+
+TEMPORARY = re.compile(
+    r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d{1,9})-(?P<start>\w+)-\d+\.tmp"
+)
+CALLS = itertools.count()  # two threads may write the same file
+SHOWN = 50  # characters of a file's name in its temporary name: file systems allow 255 bytes
+DAY = 24 * 3600.0  # seconds
+TRIES = 50  # to open a file in a new folder, which a sweep may remove while it is empty
+PROC = Path("/proc")
+UNKNOWN = "unknown"  # when a process started, where the system has no /proc or hides the process
 
 
 @contextmanager
@@ -21,11 +41,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         UserError: the folder or file cannot be written (rights, full disk).
     """
-    # one name per process, so that two that make the same file do not write into each other's
-    half = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    half = temporary(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with half.open("wb") as file:
+        with _created(half) as file:
             yield file
         half.replace(path)
     except OSError as error:
@@ -44,3 +62,118 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON (no NaN), indented and sorted so that git shows readable differences."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """An empty folder below ``parent`` that is removed when the block is left.
+
+    Such folders of killed processes are removed first.
+    """
+    remove_left_behind(parent.glob(".*.tmp"))
+    folder = temporary(parent / "scratch")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(folder: Path, pattern: str | None = None, keep: Iterable[Path] = ()) -> None:
+    """Remove what killed processes left half written below ``folder``, and empty folders.
+
+    Other processes may write and sweep there at the same time: what they write stays.
+
+    Args:
+        folder: swept with all its subfolders, and kept itself.
+        pattern: finished files whose names match it are removed as well.
+        keep: but for these.
+    """
+    kept = set(keep)
+    for parent, _, names in os.walk(folder, topdown=False):
+        files = [Path(parent, name) for name in names]
+        remove_left_behind(files)
+        for path in files:
+            finished = not TEMPORARY.fullmatch(path.name)
+            if pattern and finished and path.match(pattern) and path not in kept:
+                path.unlink(missing_ok=True)
+        if Path(parent) != folder:
+            with suppress(OSError):  # it is not empty, or another process has removed it
+                Path(parent).rmdir()
+
+
+def remove_left_behind(paths: Iterable[Path]) -> None:
+    """Remove the files and folders among ``paths`` that killed processes have left."""
+    for path in filter(left_behind, paths):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """A name beside ``path`` for this process alone, another one at every call."""
+    process = os.getpid()
+    owner = f"{_machine()}-{process}-{_start(process)}-{next(CALLS)}"
+    return path.with_name(f".{path.name[:SHOWN]}.{owner}.tmp")
+
+
+def left_behind(path: Path) -> bool:
+    """Whether ``path`` has a name of :func:`temporary` and its process has ended.
+
+    Processes of another machine cannot be seen from here: what they write counts as left behind
+    when it has not changed for a day.
+    """
+    owner = TEMPORARY.fullmatch(path.name)
+    if owner is None:
+        return False
+    if owner["machine"] == _machine():
+        return not _runs(int(owner["process"]), owner["start"])
+    try:
+        return time.time() - path.stat().st_mtime > DAY
+    except OSError:  # its process has just renamed it
+        return False
+
+
+def _created(path: Path) -> BinaryIO:
+    """A new file, opened for writing, its folder made if need be."""
+    tries = TRIES
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("xb")
+        except (FileNotFoundError, FileExistsError):
+            tries -= 1
+            if not tries:
+                raise
+
+
+@cache
+def _machine() -> str:
+    """8 hex digits for this machine, or for this container, which numbers processes by itself."""
+    with suppress(OSError):
+        return sha256([os.uname().nodename, str((PROC / "self/ns/pid").readlink())])[:8]
+    return sha256(os.uname().nodename)[:8]
+
+
+def _runs(process: int, start: str) -> bool:
+    """Whether the process of this number is the one that started then, and has not ended."""
+    try:
+        os.kill(process, 0)  # sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        pass
+    return _start(process) in (start, UNKNOWN)
+
+
+def _start(process: int) -> str:
+    """When a process started, in 8 hex digits: numbers of processes are given out again."""
+    try:
+        # after the program's name, which may hold anything
+        fields = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
+        boot = (PROC / "sys/kernel/random/boot_id").read_text()
+    except OSError:
+        return UNKNOWN
+    state, ticks = fields[0], fields[19]  # ticks of the clock since the machine was started
+    return "ended" if state in "ZX" else sha256([boot, ticks])[:8]

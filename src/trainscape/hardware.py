@@ -1,26 +1,24 @@
 """The machine in a few words, and a short hash of the parts that decide how fast it trains.
 
-Cheap to import and to call, as every parse of the Snakefile does both: the standard library only,
-and nothing that would name the machine, its user or a path.
+Cheap to import and to call, as every reading of the Snakefile does both: nothing is loaded but the
+standard library. Nothing here names the machine, its user or a path.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 from collections import Counter
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from snakemake_executor_plugin_fuse.gpus import visible
 from trainscape.hashing import SHORT, sha256
 
 CPUINFO = Path("/proc/cpuinfo")
 TOPOLOGY = Path("/sys/devices/system/cpu")
-NVIDIA = Path("/proc/driver/nvidia/gpus")
 SPEED = ("cpu", "isa", "cores", "physical_cores", "torch")
 
 # The instruction set by the flags that PyTorch's own kernels ask for, the widest first.
@@ -43,10 +41,10 @@ def describe() -> dict[str, Any]:
     first = _first_processor()
     usable = usable_cores()
     return {
-        "cpu": _model(first),
+        "cpu": _cpu_model(first),
         "isa": _instruction_set(first),
         "cores": len(usable),
-        "physical_cores": _physical(usable),
+        "physical_cores": _physical_cores(usable),
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
         "gpu": gpus(),
         "torch": torch_version(),
@@ -78,7 +76,7 @@ def usable_cores() -> list[int]:
 
 
 def _first_processor() -> dict[str, str]:
-    """What the kernel says of the first core; read no further, as it lists every core alike."""
+    """The kernel's entry for the first core; the others' are alike, and there may be hundreds."""
     found: dict[str, str] = {}
     try:
         with CPUINFO.open(encoding="utf-8", errors="replace") as lines:
@@ -92,13 +90,13 @@ def _first_processor() -> dict[str, str]:
     return found
 
 
-def _model(first: dict[str, str]) -> str:
+def _cpu_model(first: dict[str, str]) -> str:
     if "model name" in first:
         return " ".join(first["model name"].split())
     if "CPU part" in first:  # Arm has numbers for names
         return f"{platform.machine()} {first.get('CPU implementer', '?')}:{first['CPU part']}"
     if platform.system() == "Darwin":
-        return _said("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+        return _output_of("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
     return platform.processor() or platform.machine()
 
 
@@ -109,27 +107,16 @@ def _instruction_set(first: dict[str, str]) -> str:
     return next((name for name, needed in INSTRUCTION_SETS.items() if needed <= flags), "default")
 
 
-def _physical(usable: list[int]) -> int:
-    """How many of the cores are not a second thread of another; all, where nobody says."""
+def _physical_cores(usable: list[int]) -> int:
+    """How many physical cores these logical ones are; as many, where the kernel does not tell."""
     siblings = {_read(TOPOLOGY / f"cpu{i}/topology/thread_siblings_list") for i in usable}
     return len(usable) if None in siblings else len(siblings)
 
 
 def gpus() -> str | None:
-    """``NVIDIA H200``, ``2 × NVIDIA H200``, or None where there is no driver or all are hidden."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
-        return None
-    files = sorted(NVIDIA.glob("*/information"))
-    models = [line.partition(":")[2].strip() for file in files for line in _model_lines(file)]
-    if not models and shutil.which("nvidia-smi"):
-        said = _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
-        models = [line.strip() for line in said.splitlines() if line.strip()]
-    counted = sorted(Counter(models).items())
+    """The models of the GPUs that this process may use: ``2 × NVIDIA H200``; None without any."""
+    counted = sorted(Counter(visible(os.environ).values()).items())
     return ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counted) or None
-
-
-def _model_lines(file: Path) -> list[str]:
-    return [line for line in (_read(file) or "").splitlines() if line.startswith("Model:")]
 
 
 def _read(file: Path) -> str | None:
@@ -139,9 +126,8 @@ def _read(file: Path) -> str | None:
         return None
 
 
-@cache
-def _said(*command: str) -> str:
-    """What a command prints, or nothing if it fails; asked once a process, as it may take long."""
+def _output_of(*command: str) -> str:
+    """What a command prints, or nothing if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):

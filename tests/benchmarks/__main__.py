@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.sizes import FULL, QUICK
-from trainscape.cells import source
+from trainscape import source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,8 @@ from trainscape.cells import grid
 from trainscape.cells.cell import Cell, TrialRecord
 from trainscape.cells.identity import digest, identity
 from trainscape.pipeline.layout import Layout
-from trainscape.results.cell_files import CellRecord, claim, write_cell
+from trainscape.results.cell_files import CellRecord, write_cell
+from trainscape.results.owner import claim
 
 BACKEND = "stub"
 

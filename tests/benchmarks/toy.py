@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.clock import timed
-from trainscape.cells import source
+from trainscape import source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +25,12 @@ rule cell:
     log:
         "logs/{{n}}.log",
     params:
-        pack="cells",
-        pack_command="{python} touch.py",
+        bundle="cells",
+        bundle_command="{python} touch.py",
     shell:
         "touch {{output}}"
 """
-# what a pack's process does: each output appears whole
+# what a bundle's process does: each output appears whole
 TOUCH = """
 import json, os, sys
 

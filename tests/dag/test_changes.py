@@ -14,16 +14,15 @@ from kit.project import AGGREGATES, ROOT, STAMPS
 if TYPE_CHECKING:
     from kit.project import Project
 
-# The commands for a value that is added, removed and put back; in turn, each meets what the other
-# has made.
+# The commands by which values come and go; in turn, each meets what the other has made.
 WAYS = [
-    pytest.param(
-        (["snakemake"], ["snakemake"], ["snakemake"]), id="snakemake", marks=pytest.mark.slow
-    ),
-    pytest.param((["dvc"], ["dvc"], ["dvc"]), id="dvc", marks=pytest.mark.slow),
-    pytest.param((["snakemake", "dvc"], ["dvc"], ["snakemake"]), id="in turn"),
+    pytest.param(("snakemake",) * 3, id="snakemake", marks=pytest.mark.slow),
+    pytest.param(("dvc",) * 3, id="dvc", marks=pytest.mark.slow),
+    pytest.param(("snakemake", "dvc", "snakemake"), id="in turn"),
 ]
+EXAMPLE = "examples/rules/rules.py"  # a plugin that registers the optimizer "normed"
 COMMANDS = {"snakemake": ("snakemake", "--cores", "all"), "dvc": ("dvc", "repro")}
+RANGE = {"enabled": True, "steps": 30}
 ARITHMETIC = ("self.loss_sum.add_(losses)", "self.loss_sum.add_(2 * losses)")
 NEW_OPTIMIZER = '''"""Signs: steps of one length in every coordinate."""
 
@@ -43,56 +42,43 @@ class Signs(Optimizer):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_rate_that_comes_and_goes(project: Project, way: tuple[list[str], ...]) -> None:
-    """An added rate trains its cells alone; removed, it leaves no trace; put back, none trains."""
-    adding, removing, putting_back = way
+def test_values_that_come_and_go(project: Project, way: tuple[str, str, str]) -> None:
+    """What is added trains alone; what is removed leaves no trace; what is put back trains not.
+
+    First a learning rate comes, then range tests in its place, then the rate in theirs.
+    """
+    adding, replacing, putting_back = way
     before = project.results()
-    ours = {"sgd lr0.2", "adam lr0.2"}
 
     project.change(lr=[0.01, 0.1, 0.2])
-    assert _work(project, adding) == {f"train {cell}" for cell in ours} | AGGREGATES
+    assert _work(project, adding) == {"train sgd lr0.2", "train adam lr0.2"} | AGGREGATES
     wider = project.results()
     assert (len(project.cells()), project.rows(), project.rows("trials.csv")) == (6, 6, 12)
-    kept = [path for path in before if path.startswith("results/cells")]
-    assert all(wider[path] == before[path] for path in kept)
+    assert _cells(before).items() <= _cells(wider).items()
 
-    project.change(lr=[0.01, 0.1])
-    assert _work(project, removing) == AGGREGATES
-    assert project.results() == before
-    assert project.stamps() == STAMPS
+    project.change(lr=[0.01, 0.1], range_test=RANGE)
+    assert _work(project, replacing) == {"train sgd lr1e", "train adam lr1e"} | AGGREGATES
+    tested = project.results()
+    folders = ("range/digits-mlp/sgd", "range/digits-mlp/adam", "figures/digits-mlp/range")
+    added = {str(Path(path).parent) for path in tested.keys() - before.keys()}
+    assert added == {f"results/{folder}" for folder in folders}
+    tables = ("range.csv", "range.json", "range-curves.csv", "report.html")
+    differing = {path for path in before if tested[path] != before[path]}
+    assert differing == {f"results/{name}" for name in tables}
+    assert project.rows("range.csv") == 2
+    assert "Learning-rate range test" in tested["results/report.html"].decode()
+    assert project.trainscape("verify") == ["6 cells, 1 datasets: 0 complaints"]
 
-    project.change(lr=[0.01, 0.1, 0.2])
-    assert _work(project, putting_back) == {f"restore {cell}" for cell in ours} | AGGREGATES
+    project.change(lr=[0.01, 0.1, 0.2], range_test={"enabled": False})
+    assert _work(project, putting_back) == {"restore sgd lr0.2", "restore adam lr0.2"} | AGGREGATES
     assert project.results() == wider
     assert project.stamps() == STAMPS
     assert project.plan() == {}
 
-
-def test_range_tests_that_come_and_go(project: Project) -> None:
-    """Switched on, range tests alone train; off, they leave no trace; on again, none trains."""
-    before = project.results()
-    ours = {"sgd lr1e", "adam lr1e"}
-
-    project.change(range_test={"enabled": True, "steps": 30})
-    assert _work(project, ["snakemake"]) == {f"train {test}" for test in ours} | AGGREGATES
-    wider = project.results()
-    tables = {"results/range.csv", "results/range.json", "results/report.html"}
-    assert {path for path in before if wider[path] != before[path]} == tables
-    added = {str(Path(path).parent) for path in wider.keys() - before.keys()}
-    folders = ("range/digits-mlp/sgd", "range/digits-mlp/adam", "figures/digits-mlp/range")
-    assert added == {f"results/{folder}" for folder in folders}
-    assert project.rows("range.csv") == 2
-    assert "Learning-rate range test" in wider["results/report.html"].decode()
-    assert project.trainscape("verify") == ["6 cells, 1 datasets: 0 complaints"]
-
-    project.change(range_test={"enabled": False})
-    assert _work(project, ["dvc"]) == AGGREGATES
-    assert project.results() == before
-    assert project.stamps() == STAMPS
-
-    project.change(range_test={"enabled": True, "steps": 30})
-    assert _work(project, ["snakemake"]) == {f"restore {test}" for test in ours} | AGGREGATES
-    assert project.results() == wider
+    project.change(lr=[0.01, 0.1], range_test=RANGE)
+    project.snakemake(*project.trainscape("targets", "train"))
+    assert project.work() == {"restore sgd lr1e", "restore adam lr1e", "settle"}
+    assert _cells(project.results()) == _cells(tested)
 
 
 def test_deleted_data(project: Project) -> None:
@@ -107,27 +93,21 @@ def test_deleted_data(project: Project) -> None:
 
 
 def test_comment_in_the_engine(project: Project) -> None:
-    """A comment, a docstring or a blank line in the engine makes nothing again."""
+    """A comment, a docstring or a blank line in the engine makes nothing again, by no command."""
     project.edit("src/trainscape/engine/pack.py", "import torch\n", "import torch  # really\n\n\n")
     project.edit("src/trainscape/engine/pack.py", '"""Train a pack', '"""Let a pack train')
     assert project.plan() == {}
-    project.dvc("repro")
+    project.dvc("repro", "--single-item", "train")
     assert project.work() == set()
 
 
 def test_arithmetic_of_the_engine(project: Project) -> None:
-    """Other arithmetic in the engine plans every cell again, under another digest."""
+    """Other arithmetic beside the Snakefile plans every cell again, whatever copy is installed."""
     before = set(project.cells())
-    project.edit("src/trainscape/engine/pack.py", *ARITHMETIC)
-    assert project.plan()["train"] == 4
-    assert before.isdisjoint(project.trainscape("cells", "--paths"))
-
-
-def test_installed_copy(project: Project) -> None:
-    """The source beside the Snakefile counts, whatever copy is installed and shows progress."""
     project.edit("src/trainscape/engine/pack.py", *ARITHMETIC)
     said = project.run("env", f"PYTHONPATH={ROOT / 'src'}", "snakemake", "--dry-run")
     assert re.search(r"^train +4$", said, flags=re.MULTILINE)
+    assert before.isdisjoint(project.trainscape("cells", "--paths"))
 
 
 def test_edited_figures(project: Project) -> None:
@@ -135,54 +115,38 @@ def test_edited_figures(project: Project) -> None:
     before = project.results()
     code = project / "src/trainscape/figures/draw.py"
     code.write_text(code.read_text(encoding="utf-8") + "\nEDITED = True\n", encoding="utf-8")
-    project.dvc("repro")
+    project.snakemake()
     assert project.work() == {"figures", "timings", "report"}
     assert project.results() == before  # the edit changes the code, not what it draws
 
 
-def test_other_optimizer(project: Project) -> None:
-    """A new optimizer is a file and a name; only its cells train, and what it replaces is gone."""
+def test_other_optimizers(project: Project) -> None:
+    """A new file or plugin and its name: only its cells train, and what they replace is gone."""
     (project / "src/trainscape/optimizers/signs.py").write_text(NEW_OPTIMIZER, encoding="utf-8")
     assert project.plan() == {}
-    project.change(optimizer=["sgd", "signs"])
-    project.snakemake()
-    assert project.work() == {"train signs lr0.01", "train signs lr0.1"} | AGGREGATES
-    for optimizer, files in {"sgd": 2 + 4, "signs": 2 + 4, "adam": 0}.items():
-        assert len([path for path in project.results() if optimizer in path]) == files
-    assert not (project / "results/cells/digits-mlp/adam").exists()
-    assert "signs" in (project / "results/report.html").read_text(encoding="utf-8")
-
-
-def test_documented_plugin(project: Project) -> None:
-    """The optimizer in docs/plugins.md, named in a finished study, trains its own cells only."""
-    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
-    text = page.partition("```python\n# plugins/rules.py\n")[2].partition("```")[0]
-    (project / "plugins/rules.py").write_text(text, encoding="utf-8")
-    assert project.plan() == {}
     before = project.results()
-    project.change(plugins=["plugins/rules.py"], optimizer=["sgd", "adam", "normed"])
+    project.change(plugins=[EXAMPLE], optimizer=["sgd", "signs", "normed"])
     project.snakemake()
-    assert project.work() == {"train normed lr0.01", "train normed lr0.1"} | AGGREGATES
+    cells = {f"train {rule} lr{lr}" for rule in ("signs", "normed") for lr in (0.01, 0.1)}
+    assert project.work() == cells | AGGREGATES
     after = project.results()
-    kept = [path for path in before if path.startswith("results/cells")]
-    assert all(after[path] == before[path] for path in kept)
-    project.edit("plugins/rules.py", "1 - self.decay", "2 - self.decay")
+    for optimizer, files in {"sgd": 2 + 4, "signs": 2 + 4, "normed": 2 + 4, "adam": 0}.items():
+        assert len([path for path in after if optimizer in path]) == files
+    assert not (project / "results/cells/digits-mlp/adam").exists()
+    assert all(after[path] == made for path, made in _cells(before).items() if "/sgd/" in path)
+    page = after["results/report.html"].decode()
+    assert "signs" in page and "normed" in page
+    project.edit(EXAMPLE, "1 - self.decay", "2 - self.decay")
     assert project.plan()["train"] == 2
 
 
-def test_deleted_product(project: Project) -> None:
-    """A deleted table or figure is made again, as it was."""
+def test_deleted_files(project: Project) -> None:
+    """Deleted tables, figures and cells are made again, as they were, and no others."""
     before = project.results()
     (project / "results/summary.csv").unlink()
     (project / "results/figures/digits-mlp/curves/adam.svg").unlink()
-    project.snakemake()
-    assert {"collect", "figures"} <= project.work() <= AGGREGATES
-    assert project.results() == before
-
-
-def test_deleted_cell(project: Project) -> None:
-    """A deleted cell is trained again, to the same bytes; the others are not."""
-    before = project.results()
+    planned = project.plan()
+    assert {"collect", "draw_figures"} <= planned.keys() and "train" not in planned
     path = next(path for path in project.cells() if "/adam/bs256-lr0.01" in path)
     (project / path).unlink()
     project.snakemake()
@@ -190,11 +154,13 @@ def test_deleted_cell(project: Project) -> None:
     assert project.results() == before
 
 
-def _work(project: Project, commands: list[str]) -> set[str]:
-    """What the commands ran together; all but the first that has work to do must find none."""
-    found: list[set[str]] = []
-    for command in commands:
-        project.run(*COMMANDS[command])
-        found.append(project.work())
-    assert not any(found[1:])
-    return found[0]
+def _cells(results: dict[str, bytes]) -> dict[str, bytes]:
+    """The cells, and the range tests, among results."""
+    folders = ("results/cells/", "results/range/")
+    return {path: made for path, made in results.items() if path.startswith(folders)}
+
+
+def _work(project: Project, command: str) -> set[str]:
+    """What the command has run."""
+    project.run(*COMMANDS[command])
+    return project.work()

@@ -26,40 +26,22 @@ FLOW = (
 )
 
 
-def test_pulled_clone(finished: Project, tmp_path: Path) -> None:
-    """After a clone and `dvc pull` nothing is to be done, and doing it changes nothing."""
+def test_clone(finished: Project, tmp_path: Path) -> None:
+    """A clone is fresh for DVC without its data, and with them for both, until a value changes."""
     clone = finished.clone(tmp_path / "clone")
+    assert "Running stage" not in clone.dvc("repro", "--dry", "--allow-missing")
+    assert clone.git("status", "--porcelain") == ""
+
     clone.dvc("pull")
     assert "Nothing to be done" in clone.snakemake()
-    said = clone.dvc("repro")
-    assert "Running stage" not in said
+    assert "Running stage" not in clone.dvc("repro")
     assert clone.work() == set()
     assert clone.state() == ""
     assert clone.results() == finished.results()
 
-
-def test_changed_budget_of_a_clone(finished: Project, tmp_path: Path) -> None:
-    """Another number of epochs plans every cell and the aggregates, and no more, in a clone too."""
-    clone = finished.clone(tmp_path / "clone")
-    clone.dvc("pull")
     clone.change(budget={"epochs": 2})
-    assert clone.plan() == {
-        "settle_cells": 1,
-        "train": 4,
-        "collect": 1,
-        "collect_ranges": 1,
-        "draw_figures": 1,
-        "collect_timings": 1,
-        "write_report": 1,
-    }
-
-
-def test_bare_clone(finished: Project, tmp_path: Path) -> None:
-    """A clone without any data passes DVC's check of what is recorded."""
-    clone = finished.clone(tmp_path / "clone")
-    said = clone.dvc("repro", "--dry", "--allow-missing")
-    assert "Running stage" not in said
-    assert clone.git("status", "--porcelain") == ""
+    once = ("settle_cells", "collect", "draw_figures", "draw_timings", "write_report")
+    assert clone.plan() == {"train": 4, **dict.fromkeys(once, 1)}
 
 
 def test_older_commit(history: Project, tmp_path: Path) -> None:

@@ -2,72 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from kit import examples
+from kit.crowds import LOST, SIZES, WIDTHS, WORKLOADS, crowd, digest, parts, sized
 from kit.examples import OPTIMIZERS, Task, Trained, task, trained, trial
 from trainscape import datasets, workloads
 from trainscape.datasets import Raw
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trainscape.engine.trial import Trial
-    from trainscape.workloads import Workload
-
-WIDTHS = (1, 2, 3, 5, 17, 33)
-LOST = 16  # the trial that diverges
-
-WORKLOADS: dict[str, Callable[[], Workload]] = {
-    "digits-mlp": lambda: workloads.registry.get("digits-mlp"),
-    "digits-cnn": lambda: workloads.registry.get("digits-cnn"),
-    "odd": lambda: examples.named(examples.odd),
-    "silu": lambda: examples.named(examples.silu),
-    "dropout": lambda: examples.named(examples.dropout),
-    "batch-norm": examples.batch_norm,
-}
-
-# examples in the training split, and how many a step takes of them
-SIZES = {"one": (6, 1), "two": (8, 2), "partial": (29, 16), "full": (40, 40)}
-
 RECORDS = """
 import sys
 sys.path.append(sys.argv[1])
-from engine.test_bits import digest
+from kit.crowds import digest
 print(digest())
 """
-
-
-def crowd() -> list[Trial]:
-    """33 trials of every optimizer, of many rates and three seeds; one of them diverges."""
-    trials = [trial(OPTIMIZERS[i % len(OPTIMIZERS)], 0.001 * (1 + i), i % 3) for i in range(33)]
-    trials[LOST] = trial("sgd", 1e30, 1)
-    return trials
-
-
-def parts() -> list[slice]:
-    """Slices of a crowd of 33, of every width, taken at its start, middle and end."""
-    starts = {width: sorted({0, (33 - width) // 2, 33 - width}) for width in WIDTHS}
-    return [slice(s, s + width) for width in WIDTHS for s in starts[width] if width < 33]
-
-
-def sized(workload: Workload, size: str, side: int = 8) -> Task:
-    """Four steps at least, with evaluations between them."""
-    examples_, batch = SIZES[size]
-    arrays = examples.images(examples_ + 2, side)
-    steps = max(4, -(-examples_ // batch) + 1)
-    return task(
-        workload, arrays, batch, {"steps": steps}, validation=2 / (examples_ + 2), every=0.5
-    )
 
 
 def cases() -> list[tuple[str, str]]:
@@ -165,15 +118,3 @@ def test_the_environment_decides_nothing(threads: int, mode: str | None) -> None
     command = [sys.executable, "-c", RECORDS, str(Path(__file__).parents[1])]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert ran.stdout.strip() == digest(), ran.stderr
-
-
-def digest() -> str:
-    """The sha256 of a few packs' results, and a check that packs of 1, 3 and 9 agree."""
-    found = []
-    for name in ("digits-mlp", "odd", "dropout"):
-        of, trials = sized(WORKLOADS[name](), "partial"), crowd()[12:21]
-        together = trained(trials, of)
-        assert trained(trials[:1], of) == together[:1]
-        assert trained(trials[3:6], of) == together[3:6]
-        found.append([asdict(t) for t in together])
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()

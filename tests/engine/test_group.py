@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 import torch
 
-from engine.test_bits import SIZES
 from kit import examples
+from kit.crowds import SIZES
 from kit.examples import Task, task, trained
 from trainscape.engine.pack import train
 from trainscape.engine.task import Task as EngineTask

@@ -102,8 +102,7 @@ def test_a_path_holds_the_start_and_every_evaluation(
         metric=Metric("f", "min", "", square),
         path=True,
     )
-    workloads.registry.get("digits-mlp")
-    monkeypatch.setitem(workloads.registry._entries, "digits-mlp", entry)
+    monkeypatch.setattr(workloads.registry, "get", {"digits-mlp": entry}.__getitem__)
     record = trained(optimizer, budget={"steps": 3}, evaluate_every=0.2)
     expected = [[3 * 0.8**k, -(0.8**k)] for k in range(4)]
     assert len(record.path) == 4

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from engine.test_oracle import in_double
 from kit import examples
 from kit.examples import CPU, Task, task, trial
+from kit.plain_loop import in_double
 from kit.tasks import digits, line
 from trainscape import schedules, study
 from trainscape.cells import grid

@@ -1,4 +1,4 @@
-"""docs/fuse.md: what it shows is run."""
+"""The executor's README: what it shows is run."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import snakemake_executor_plugin_fuse as plugin
 from snakemake_executor_plugin_fuse import ExecutorSettings
 
 if TYPE_CHECKING:
     from kit.toy import Toy
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/fuse.md").read_text()
+PAGE = Path(plugin.__file__).with_name("README.md").read_text()
 BLOCK = re.compile(r"```(?:python|yaml)\n# (?P<path>\S+)\n(?P<text>.*?)```", re.DOTALL)
 
 
 def test_the_example_runs_in_two_processes_and_without_the_executor(toy: Toy) -> None:
-    """The page's Snakefile, program and profile make the same files with and without packs."""
+    """The page's Snakefile, program and profile make the same files with and without bundles."""
     files = {match["path"]: match["text"] for match in BLOCK.finditer(PAGE)}
     assert set(files) == {"Snakefile", "square.py", "profiles/default/config.yaml"}
     for name, text in files.items():

@@ -1,4 +1,4 @@
-"""Packs that fail: only the jobs without outputs fail, and each says why."""
+"""Bundles that fail: only the jobs without outputs fail, and each says why."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kit.toy import Toy
 
-KEYS = 'pack=lambda w: "abcd"[int(w.n) // 3],'
+KEYS = 'bundle=lambda w: "abcd"[int(w.n) // 3],'
 
 
-def test_only_jobs_without_outputs_fail_however_the_pack_ended(toy: Toy) -> None:
+def test_only_jobs_without_outputs_fail_however_the_bundle_ended(toy: Toy) -> None:
     """Kept going: a kill -9, exit 0 without one output, exit 3 half-way, and a job alone."""
-    toy.edit('pack="one key",', 'pack=lambda w: "abc"[int(w.n) // 4] if w.n != "11" else "",')
+    toy.edit('bundle="one key",', 'bundle=lambda w: "abc"[int(w.n) // 4] if w.n != "11" else "",')
     toy.edit("echo {wildcards.n} > {output}", "exit 7")
     toy.plan(n1="kill", n4="skip", n9="exit 3")
     said = toy.fail("--keep-going")
@@ -22,7 +22,7 @@ def test_only_jobs_without_outputs_fail_however_the_pack_ended(toy: Toy) -> None
     said = re.sub(r"exit status 137 \(128 \+ SIGKILL\)|signal SIGKILL", "SIGKILL", said)
     said = said.replace("exit status ", "exit ")
     reasons = re.findall(
-        r"message: the pack it was in ended without its output \((.+)\); see (\S+/pack-00\d.log)",
+        r"message: its bundle ended without its output \((.+)\); see (\S+/bundle-00\d.log)",
         said,
     )
     assert [how for how, _ in sorted(reasons)] == [
@@ -32,13 +32,13 @@ def test_only_jobs_without_outputs_fail_however_the_pack_ended(toy: Toy) -> None
     ]
     assert all((toy / log).exists() for _, log in reasons)
     assert "message: its process ended (exit 1); see .snakemake/fuse/" in said
-    assert said.count("| a pack begins") == 3  # each pack's log is shown once
-    assert "ended before 1 of its 4 jobs had made their outputs: exit 0" in said
+    assert said.count("| a bundle begins") == 3  # each bundle's log is shown once
+    assert "ended without the outputs of 1 of its 4 jobs: exit 0" in said
 
 
 def test_without_keep_going_nothing_new_starts(toy: Toy) -> None:
-    """Of four packs in a row on one core, those behind the failed one are not started."""
-    toy.edit('pack="one key",', KEYS)
+    """Of four bundles in a row on one core, those behind the failed one are not started."""
+    toy.edit('bundle="one key",', KEYS)
     toy.plan(n3="exit 1")
     said = toy.fail(cores=1)
     assert toy.shapes() == [[0, 1, 2], [3, 4, 5]]

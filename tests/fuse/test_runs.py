@@ -28,10 +28,10 @@ def test_ready_jobs_share_one_process_per_core(toy: Toy) -> None:
     made = toy.outputs()
     assert (toy / "logs/3.log").read_text() == "my own log\n"
     log = re.fullmatch(
-        r"What its process printed is in (\S+/pack-00\d\.log)\n", (toy / "logs/4.log").read_text()
+        r"What its process printed is in (\S+/bundle-00\d\.log)\n", (toy / "logs/4.log").read_text()
     )
     assert log
-    assert (toy / log[1]).read_text() == "a pack begins\n"
+    assert (toy / log[1]).read_text() == "a bundle begins\n"
     assert [(r["key"], r["jobs"], r["cost"], r["exit"]) for r in toy.records()] == [
         ("one key", 6, 6.0, 0)
     ] * 2
@@ -46,14 +46,14 @@ def test_ready_jobs_share_one_process_per_core(toy: Toy) -> None:
     assert toy.outputs() == made
 
 
-def test_keys_costs_and_the_cap_shape_the_packs(toy: Toy) -> None:
-    """Packs are split by key and cost and capped; later runs leave only the last five's files."""
+def test_keys_costs_and_the_cap_shape_the_bundles(toy: Toy) -> None:
+    """Bundles are split by key and cost and capped; later runs leave only the last five's files."""
     for number in range(7):
         (toy / f".snakemake/fuse/2020010{number}T000000Z-1").mkdir(parents=True)
-    toy.edit('pack="one key",', 'pack=lambda w: "ab"[int(w.n) >= 8],')
-    toy.edit("pack_command=", "pack_cost=lambda w: 3 if int(w.n) == 0 else 1, pack_command=")
+    toy.edit('bundle="one key",', 'bundle=lambda w: "ab"[int(w.n) >= 8],')
+    toy.edit("bundle_command=", "bundle_cost=lambda w: 3 if int(w.n) == 0 else 1, bundle_command=")
     toy.run("--fuse-max-jobs", "3", cores=1)
-    # of key a the costly job first, then each to the cheapest pack with room
+    # of key a the costly job first, then each to the cheapest bundle that is not full
     assert toy.shapes() == [[0, 7], [1, 3, 5], [2, 4, 6], [8, 10], [9, 11]]
     costs = [record["cost"] for record in toy.records()]
     assert costs == [4, 3, 3, 2, 2]
@@ -61,7 +61,7 @@ def test_keys_costs_and_the_cap_shape_the_packs(toy: Toy) -> None:
 
 
 def test_a_job_is_done_as_soon_as_its_output_is_there(toy: Toy) -> None:
-    """A job that needs one output runs while the pack that made it still runs."""
+    """A job that needs one output runs while the bundle that made it still runs."""
     toy.write("Snakefile", (toy / "Snakefile").read_text() + "\nlocalrules: go\n" + GO)
     toy.edit("    input:\n        expand", '    input:\n        "go",\n        expand')
     toy.plan(n0="wait", n1="wait")
@@ -84,7 +84,7 @@ rule go:
 def test_a_job_without_a_key_runs_alone_and_exclusively_if_it_asks_for_all_cores(
     toy: Toy,
 ) -> None:
-    """It has its own process, by Snakemake, and no pack runs meanwhile."""
+    """It has its own process, by Snakemake, and no bundle runs meanwhile."""
     toy.write("Snakefile", (toy / "Snakefile").read_text() + ALONE)
     toy.edit("    input:\n        expand", '    input:\n        "alone.txt",\n        expand')
     toy.run()
@@ -98,17 +98,18 @@ def test_a_job_without_a_key_runs_alone_and_exclusively_if_it_asks_for_all_cores
     ]
 
 
-def test_packs_are_bound_to_one_gpu_each(toy: Toy) -> None:
-    """Two visible GPUs: two packs at once, each of which sees another one, cores or no cores."""
+def test_bundles_are_bound_to_one_gpu_each(toy: Toy) -> None:
+    """Two visible GPUs: two bundles at the same time, each sees one of them, whatever the cores."""
     toy.edit("    shell:", "    resources:\n        gpu=1,\n    shell:")
+    toy.add_gpus(6)
     toy.run(cores=1, CUDA_VISIBLE_DEVICES="3,5")
     assert sorted(call["gpu"] for call in toy.calls()) == ["3", "5"]
     assert [len(call["outputs"]) for call in toy.calls()] == [6, 6]
 
 
-def test_the_launcher_stands_before_each_pack_s_command(toy: Toy) -> None:
+def test_the_launcher_stands_before_each_bundle_s_command(toy: Toy) -> None:
     """All of a command of two parts is launched, and finds GPUs where none is seen here."""
-    toy.edit('"python pack.py"', '"cd . && python pack.py"')
+    toy.edit('"python bundle.py"', '"cd . && python bundle.py"')
     toy.edit("    shell:", "    resources:\n        gpu=1,\n    shell:")
     toy.write("launch me", '#!/bin/sh\necho "$1" "$2" >> launched\nshift; "$@"\n').chmod(0o755)
     toy.run("--fuse-launcher", "'./launch me' --gpus=1", CUDA_VISIBLE_DEVICES="")

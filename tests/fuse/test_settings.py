@@ -46,9 +46,9 @@ def test_a_bad_setting_ends_the_run_before_it_begins(toy: Toy) -> None:
 
 
 def test_a_bad_declaration_is_refused_by_rule_and_value(toy: Toy) -> None:
-    """A rule's pack_cost that is no number ends the run before any process starts."""
-    toy.edit('pack="one key",', 'pack="one key", pack_cost="much",')
-    assert "Rule make: params.pack_cost is 'much'; it must be a number above 0." in toy.fail()
+    """A rule's bundle_cost that is no number ends the run before any process starts."""
+    toy.edit('bundle="one key",', 'bundle="one key", bundle_cost="much",')
+    assert "Rule make: params.bundle_cost is 'much'; it must be a number above 0." in toy.fail()
     assert not toy.calls()
 
 

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from snakemake_executor_plugin_fuse.packs import Unit, Work
+from snakemake_executor_plugin_fuse.bundles import Bundle, Task
 from snakemake_executor_plugin_fuse.slots import Slots
 
 
-def pack(gpus: int = 0) -> Unit:
-    """A pack."""
-    return Unit((Work(None, 0, 1, "command", "key", gpus=gpus),))
+def bundle(gpus: int = 0) -> Bundle:
+    """Jobs that share a process."""
+    return Bundle((Task(None, 0, 1, "command", "key", gpus=gpus),))
 
 
-def alone(threads: int = 1, gpus: int = 0) -> Unit:
+def alone(threads: int = 1, gpus: int = 0) -> Bundle:
     """A job alone."""
-    return Unit((Work(None, 0, 1, "command", threads=threads, gpus=gpus),))
+    return Bundle((Task(None, 0, 1, "command", threads=threads, gpus=gpus),))
 
 
-def test_as_many_packs_run_as_there_are_cores() -> None:
+def test_as_many_bundles_run_as_there_are_cores() -> None:
     """The rest waits until one has ended."""
-    slots, queue = Slots(2, [], 1), [pack(), pack(), pack()]
+    slots, queue = Slots(2, [], 1), [bundle(), bundle(), bundle()]
     (_, first), _ = slots.start(queue)
     assert len(queue) == 1
     assert not list(slots.start(queue))
-    slots.give(first)
+    slots.give_back(first)
     assert len(list(slots.start(queue))) == 1
 
 
-def test_each_gpu_takes_as_many_packs_as_set_spread_evenly() -> None:
-    """A pack on a GPU sees one GPU, and takes no core's slot."""
+def test_each_gpu_takes_as_many_bundles_as_set_spread_evenly() -> None:
+    """A bundle on a GPU sees one GPU, and takes no core's slot."""
     slots = Slots(1, ["3", "5"], 2)
-    started = list(slots.start([pack(gpus=1) for _ in range(5)] + [pack()]))
+    started = list(slots.start([bundle(gpus=1) for _ in range(5)] + [bundle()]))
     assert [lease.devices for _, lease in started] == [("3",), ("5",), ("3",), ("5",), ()]
 
 
@@ -41,22 +41,24 @@ def test_a_job_with_several_gpus_gets_different_ones() -> None:
 
 
 def test_a_job_that_asks_for_all_cores_has_the_machine_to_itself() -> None:
-    """It waits for all packs to end, GPU packs too, and none starts before it is done."""
-    slots, queue = Slots(2, ["0"], 1), [pack(), pack(gpus=1), alone(threads=64), pack(), pack(1)]
+    """It waits for all bundles to end, those on GPUs too, and none starts before it is done."""
+    slots = Slots(2, ["0"], 1)
+    queue = [bundle(), bundle(gpus=1), alone(threads=64), bundle(), bundle(gpus=1)]
     leases = [lease for _, lease in slots.start(queue)]
     assert len(leases) == 2
-    slots.give(leases[0])
+    slots.give_back(leases[0])
     assert not list(slots.start(queue))
-    slots.give(leases[1])
-    ((unit, lease),) = slots.start(queue)
-    assert unit.threads == 64
+    slots.give_back(leases[1])
+    ((exclusive, lease),) = slots.start(queue)
+    assert exclusive.threads == 64
     assert not list(slots.start(queue))
-    slots.give(lease)
+    slots.give_back(lease)
     assert len(list(slots.start(queue))) == 2
 
 
 def test_a_job_takes_a_slot_for_each_of_its_threads() -> None:
-    """Three of four cores leave room for one pack; a pack on a GPU need not wait for them."""
-    slots, queue = Slots(4, ["0"], 1), [alone(threads=3), alone(threads=2), pack(), pack(gpus=1)]
-    assert [unit.threads for unit, _ in slots.start(queue)] == [3, 1]
-    assert [unit.threads for unit in queue] == [2, 1]  # the pack does not overtake for ever
+    """Three of four cores leave a core for one bundle; a bundle on a GPU need not wait for them."""
+    slots = Slots(4, ["0"], 1)
+    queue = [alone(threads=3), alone(threads=2), bundle(), bundle(gpus=1)]
+    assert [started.threads for started, _ in slots.start(queue)] == [3, 1]
+    assert [waiting.threads for waiting in queue] == [2, 1]  # or the job might never start

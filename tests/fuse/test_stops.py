@@ -10,7 +10,7 @@ from kit.toy import Toy, alive, until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_ends_its_packs_and_can_go_on(toy: Toy, number: signal.Signals) -> None:
+def test_a_stopped_run_ends_its_bundles_and_can_go_on(toy: Toy, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM: what is made is kept and the next run makes the rest, nothing else."""
     toy.plan(n4="sleep", n5="sleep", stubborn="yes" if number == signal.SIGINT else "")
     said = toy.stopped(number, lambda: len(list(toy.root.glob("out/*.txt"))) == 4)
@@ -41,9 +41,9 @@ def test_a_stop_ends_jobs_of_local_rules_too(toy: Toy) -> None:
     assert len(toy.outputs()) == 12
 
 
-def test_packs_end_with_a_snakemake_that_is_killed(toy: Toy) -> None:
-    """A kill -9 of Snakemake ends its packs, and what their shells have started."""
-    toy.edit('"python pack.py"', '"true && nice python pack.py"')
+def test_bundles_end_with_a_snakemake_that_is_killed(toy: Toy) -> None:
+    """A kill -9 of Snakemake ends its bundles, and what their shells have started."""
+    toy.edit('"python bundle.py"', '"true && nice python bundle.py"')
     toy.plan(n4="sleep", n5="sleep")
     process = toy.start()
     until(lambda: len(list(toy.root.glob("out/*.txt"))) == 4)

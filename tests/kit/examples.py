@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from kit.registries import kept
 from trainscape import optimizers, schedules, workloads
 from trainscape.cells import plugins
 from trainscape.cells.budget import Plan
@@ -114,11 +115,9 @@ def regression() -> Workload:
 @cache
 def batch_norm() -> Workload:
     """The workload of ``plugins/batch_norm.py``; what it registers is forgotten again."""
-    kept = dict(workloads.registry._entries), dict(workloads.registry._sources)
-    plugins.load([str(Path(__file__).parents[1] / "plugins" / "batch_norm.py")])
-    entry = workloads.registry.get("batch-norm")
-    workloads.registry._entries, workloads.registry._sources = kept
-    return entry
+    with kept(workloads.registry):
+        plugins.load([str(Path(__file__).parents[1] / "plugins" / "batch_norm.py")])
+        return workloads.registry.get("batch-norm")
 
 
 def trial(

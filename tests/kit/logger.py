@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
 import snakemake_logger_plugin_trainscape as plugin
-from snakemake_logger_plugin_trainscape import report
-from snakemake_logger_plugin_trainscape.handler import LogHandler
+from snakemake_logger_plugin_trainscape import handler
+
+# what a terminal acts on: plain output has none
+CONTROL = re.compile(r"[\r\x1b]")
 
 
 @dataclass
@@ -46,10 +49,17 @@ def record(event: LogEvent | str | None, text: str = "", **found: Any) -> loggin
     return logging.makeLogRecord({"msg": text, "levelno": level, "event": event, **found})
 
 
+def cell(lr: float = 0.1) -> str:
+    """The file of a cell."""
+    return f"results/cells/digits-mlp/adam/bs64-lr{lr}-cosine-0123456789ab.json"
+
+
+NAMES = {cell(lr): f"digits-mlp adam batch 64 lr {lr} cosine" for lr in (0.1, 0.5)}
+
+
 def job(number: int, rule: str = "train", lr: float = 0.1) -> logging.LogRecord:
     """A job begins."""
-    cell = f"results/cells/digits-mlp/adam/bs64-lr{lr}-cosine-0123456789ab.json"
-    output = [cell] if rule == "train" else [f"results/{rule}"]
+    output = [cell(lr)] if rule == "train" else [f"results/{rule}"]
     return record(LogEvent.JOB_INFO, jobid=number, rule_name=rule, output=output)
 
 
@@ -78,11 +88,9 @@ class Watched:
     """
 
     def __init__(self, stream: io.StringIO, settings: Settings) -> None:
-        self.handler = LogHandler(settings, None)  # type: ignore[arg-type]
-        self.handler._over.set()  # its own ticks would come at any time
+        self.handler = handler.LogHandler(settings, None)  # type: ignore[arg-type]
         self.stream = stream
         self.now = 0.0
-        self.handler.clock = lambda: self.now
 
     def see(self, *records: logging.LogRecord, at: float | None = None) -> None:
         """Hand over records, at a time."""
@@ -92,7 +100,6 @@ class Watched:
 
     def end(self) -> str:
         """Close the handler; all that was written."""
-        self.handler._over.clear()
         self.handler.close()
         return self.stream.getvalue()
 
@@ -104,21 +111,24 @@ Start = Callable[..., Watched]
 def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
     """Makes handlers that write to a stream of the test's, plain by default."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "_files", [])
+    monkeypatch.setattr(handler, "TICK", 1e6)  # its own updates would come at any time
     monkeypatch.delenv("TERM", raising=False)
+    plugin.announce([], NAMES)
 
     def make(stream: io.StringIO | None = None, **settings: Any) -> Watched:
         stream = stream or io.StringIO()
         monkeypatch.setattr(sys, "stderr", stream)
-        return Watched(stream, Settings(**settings))
+        seen = Watched(stream, Settings(**settings))
+        monkeypatch.setattr(handler, "now", lambda: seen.now)
+        return seen
 
     return make
 
 
 @pytest.fixture
-def page() -> Path:
+def page(start: Start) -> Path:
     """An announced report that is there, with its stamp."""
     for name in ("report.html", "stamp"):
         Path(name).touch()
-    plugin.announce(["report.html", "stamp"])
+    plugin.announce(["report.html", "stamp"], NAMES)
     return Path("report.html")

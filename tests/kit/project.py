@@ -34,10 +34,11 @@ STUDY: dict[str, Any] = {
 }
 TABLES = (
     *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
     *("timings.csv", "timings.json"),
 )
-AGGREGATES = {"settle", "collect", "ranges", "figures", "timings", "report"}
-STAMPS = ["collect", "figures", "ranges", "report", "timings", "train"]
+AGGREGATES = {"settle", "collect", "figures", "timings", "report"}
+STAMPS = ["collect", "figures", "report", "timings", "train"]
 # Work of this project is not for the one under test: its source, its results, its settings.
 FOREIGN = re.compile(r"PYTHON(PATH|DONTWRITEBYTECODE)$|MKL_|OMP_|PYTEST_|SNAKEMAKE_|DVC_|GIT_")
 

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from kit.registries import kept
 from trainscape.datasets import Arrays, registry
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 NAMES = [field.name for field in fields(Arrays)]
-for built_in in registry.names():
-    registry.get(built_in)  # before any test, so that each starts with the same entries
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +27,10 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_registry() -> Iterator[None]:
     """What a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    monkeypatch.setattr(registry, "_sources", dict(registry._sources))
+    with kept(registry):
+        yield
 
 
 def small(**changes: Any) -> Arrays:

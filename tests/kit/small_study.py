@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainscape import study
-from trainscape.cells import source
+from trainscape import source, study
 
 if TYPE_CHECKING:
     from trainscape.study import Study

@@ -12,9 +12,9 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Entry
-from trainscape.cells.cell import Cell, Part
+from trainscape.cells.cell import Cell, Part, TrialRecord
 from trainscape.hashing import sha256
-from trainscape.results.cell_files import CellRecord, TrialRecord
+from trainscape.results.cell_files import CellRecord
 from trainscape.workloads import Metric, Workload, registry
 
 if TYPE_CHECKING:

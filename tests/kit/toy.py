@@ -1,4 +1,4 @@
-"""A toy workflow whose jobs write their own number, and whose pack command does as it is told."""
+"""A toy workflow whose jobs write their own number, and a bundle command that does as told."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ rule make:
     log:
         "logs/{n}.log",
     params:
-        pack="one key",
-        pack_command="python pack.py",
+        bundle="one key",
+        bundle_command="python bundle.py",
     shell:
         "echo {wildcards.n} > {output}"
 """
 
 # Reads the list that it is given; plan.json says what goes wrong, by the outputs' names.
-PACK = """
+BUNDLE = """
 import json, os, signal, sys, time
 from pathlib import Path
 
@@ -52,7 +52,7 @@ with open("calls.jsonl", "a") as calls:
     call = {"outputs": [Path(job["output"][0]).stem for job in jobs], "pid": os.getpid(),
             "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "began": time.time()}
     calls.write(json.dumps(call) + "\\n")
-print("a pack begins", flush=True)
+print("a bundle begins", flush=True)
 running = Path(f"running-{os.getpid()}")
 running.touch()
 if plan.get("stubborn"):
@@ -95,7 +95,7 @@ class Toy:
         self.root = root
         root.mkdir()
         self.write("Snakefile", SNAKEFILE)
-        self.write("pack.py", PACK)
+        self.write("bundle.py", BUNDLE)
 
     def __truediv__(self, path: str) -> Path:
         return self.root / path
@@ -117,11 +117,17 @@ class Toy:
         """What goes wrong with jobs, by number: ``n3="exit 1"``."""
         self.write("plan.json", json.dumps({key.removeprefix("n"): v for key, v in todo.items()}))
 
+    def add_gpus(self, count: int) -> None:
+        """Let ``nvidia-smi`` list so many GPUs."""
+        lines = [f"GPU {n}: Toy (UUID: GPU-toy-{n})" for n in range(count)]
+        script = "#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines)
+        self.write("bin/nvidia-smi", script).chmod(0o755)
+
     def environment(self) -> dict[str, str]:
-        """What commands run with: this interpreter's programs, this source, no GPU list."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        """What commands run with: the toy's and this interpreter's programs, this source."""
+        folders = [str(self / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         inherited = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
-        return {**inherited, "PYTHONPATH": str(SOURCE), "PATH": path}
+        return {**inherited, "PYTHONPATH": str(SOURCE), "PATH": os.pathsep.join(folders)}
 
     def start(self, *words: str, cores: int = 2, **env: str) -> subprocess.Popen[str]:
         """Start Snakemake with the executor, in a process group of its own."""
@@ -164,16 +170,16 @@ class Toy:
         return said
 
     def calls(self) -> list[dict[str, Any]]:
-        """What packs were started: their jobs by number, process ids, GPUs, times."""
+        """What bundles were started: their jobs by number, process ids, GPUs, times."""
         return _lines(self / "calls.jsonl")
 
     def shapes(self) -> list[list[int]]:
-        """The jobs of each pack that was started, by number."""
+        """The jobs of each bundle that was started, by number."""
         return sorted([int(name) for name in call["outputs"]] for call in self.calls())
 
     def records(self) -> list[dict[str, Any]]:
         """The timing record."""
-        return _lines(self / ".snakemake/fuse/packs.jsonl")
+        return _lines(self / ".snakemake/fuse/bundles.jsonl")
 
     def outputs(self) -> dict[str, str]:
         """The outputs that are there, and what is in them."""

@@ -1,8 +1,9 @@
 # One job per cell; its file name holds the digest of everything that decides its numbers.
 # A learning-rate range test is a cell whose rate rises and whose loss is traced.
-# The fuse executor trains the ready ones of a workload in one process per core or GPU (docs/fuse.md).
+# The fuse executor trains the ready cells of a workload in bundles, one process per core or GPU
+# (docs/fuse.md).
 
-PACK_COMMAND = command(LAYOUT, "train", "--jobs")
+BUNDLE_COMMAND = command(LAYOUT, "train", "--jobs")
 
 
 rule train:
@@ -17,9 +18,9 @@ rule train:
     resources:
         gpu=int(LAYOUT.gpu),
     params:
-        pack=lambda wildcards: wildcards.workload,
-        pack_cost=lambda wildcards, output: LAYOUT.cost(output[0]),
-        pack_command=lambda wildcards: PACK_COMMAND,
+        bundle=lambda wildcards: wildcards.workload,
+        bundle_cost=lambda wildcards, output: LAYOUT.cost(output[0]),
+        bundle_command=lambda wildcards: BUNDLE_COMMAND,
     shell:
         shell_command(LAYOUT, "train") + " {output} > {log} 2>&1"
 

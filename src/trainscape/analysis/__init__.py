@@ -9,15 +9,16 @@ from trainscape.analysis._best import best, edge, metric, ties, validated
 from trainscape.analysis._curves import curves
 from trainscape.analysis._metrics import metrics
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
-from trainscape.analysis._range_curve import RangeCurve, range_curve
+from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
 from trainscape.analysis._scaling import ALL, RULES, rules, scaling
 from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
-from trainscape.analysis._timings import timings
+from trainscape.analysis._timings import timed, timings
 from trainscape.analysis._trajectories import decay, paths, traces
-from trainscape.analysis._trials import Entry, axes, steps_to_target, trials
-from trainscape.results.tables import AXES, Row, frame, read_csv, records, write_csv
+from trainscape.analysis._trials import axes, steps_to_target, trials
+from trainscape.results.cell_files import Entry
+from trainscape.results.tables import AXES, Row, frame, key, read_csv, records, write_csv
 
 __all__ = [
     "ALL",
@@ -42,14 +43,17 @@ __all__ = [
     "frame",
     "goal",
     "grouped",
+    "key",
     "metric",
     "metrics",
     "needed",
     "paths",
     "range_curve",
+    "range_curves",
     "range_metrics",
     "range_tests",
     "read_csv",
+    "read_curves",
     "records",
     "replay",
     "rules",
@@ -58,6 +62,7 @@ __all__ = [
     "steps_to_target",
     "summary",
     "ties",
+    "timed",
     "timings",
     "traces",
     "trained",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.results.tables import AXES, Row, frame, records
+from trainscape.results.tables import AXES, Row, frame, key, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,18 +26,12 @@ def batches(trials: pd.DataFrame, summary: pd.DataFrame, timings: pd.DataFrame) 
         summary: a row per cell.
         timings: a row per cell, on one machine.
     """
-    steps = {_name(row): row["steps"] for row in records(trials)}
-    times = {_name(row): row for row in records(timings)}
-    return frame(
-        [_row(row, steps[_name(row)], times[_name(row)]) for row in records(summary)], COLUMNS
-    )
+    steps = {key(row): row["steps"] for row in records(trials)}
+    times = {key(row): row for row in records(timings)}
+    return frame([_row(row, steps[key(row)], times[key(row)]) for row in records(summary)], COLUMNS)
 
 
 def _row(cell: Row, steps: int | None, times: Row) -> Row:
     step = times["step_time_s"]
     total = None if step is None or steps is None else steps * step
     return {**times, **cell, "steps": steps, "train_time_s": total}
-
-
-def _name(row: Row) -> tuple[object, ...]:
-    return tuple(row[axis] for axis in AXES)

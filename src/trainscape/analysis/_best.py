@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scipy.special import stdtrit
 
-from trainscape.results.tables import AXES, Row, records
+from trainscape.results.tables import Row, key, records
 from trainscape.workloads import Metric, registry
 
 if TYPE_CHECKING:
@@ -73,15 +73,11 @@ def ties(chosen: Row, rows: Sequence[Row], trials: pd.DataFrame) -> list[Row] | 
     """
     cells: dict[tuple[object, ...], dict[int, float | None]] = {}
     for row in records(trials[trials["workload"] == chosen["workload"]]):
-        cells.setdefault(_name(row), {})[row["seed"]] = row["val_metric"]
-    own = cells.pop(_name(chosen))
+        cells.setdefault(key(row), {})[row["seed"]] = row["val_metric"]
+    own = cells.pop(key(chosen))
     if len(own) < 2:
         return None
-    return [row for row in rows if _name(row) in cells and _tied(own, cells[_name(row)])]
-
-
-def _name(row: Row) -> tuple[object, ...]:
-    return tuple(row[axis] for axis in AXES)
+    return [row for row in rows if key(row) in cells and _tied(own, cells[key(row)])]
 
 
 def _tied(own: dict[int, float | None], other: dict[int, float | None]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
-from trainscape.analysis._trials import VALUES, Entry, axes
+from trainscape.analysis._trials import VALUES, axes
 from trainscape.cells.budget import Plan
 from trainscape.results.tables import AXES, Row, frame
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from trainscape.results.cell_files import TrialRecord
+    from trainscape.cells.cell import TrialRecord
+    from trainscape.results.cell_files import Entry
 
 HISTORIES = [name for name in VALUES if not name.startswith("fit_")]  # scored once, at the end
 COLUMNS = (*AXES, "seed", "step", "epoch", *HISTORIES)
@@ -36,7 +37,8 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
 
 
 def _rows(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
-    plan = _plan(entry)
+    size = datasets.registry.get(workloads.registry.get(entry.cell.workload).dataset).train
+    plan = Plan.of(entry.cell.spec(), size)
     for index, step in enumerate(entry.record.steps[: len(trial.train_loss)]):
         history = {name: getattr(trial, name) for name in HISTORIES}
         yield {
@@ -46,10 +48,3 @@ def _rows(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
             "epoch": plan.seen(step) / plan.examples,
             **{name: values[index] if values else None for name, values in history.items()},
         }
-
-
-def _plan(entry: Entry) -> Plan:
-    """The steps that the cell's trials took."""
-    cell = entry.cell
-    size = datasets.registry.get(workloads.registry.get(cell.workload).dataset).train
-    return Plan.of(cell.spec(), size)

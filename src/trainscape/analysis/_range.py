@@ -10,14 +10,14 @@ from trainscape.analysis._range_curve import range_curve
 from trainscape.analysis._summary import grouped
 from trainscape.analysis._trials import axes
 from trainscape.hashing import SHORT
-from trainscape.results.tables import Row, frame, records
+from trainscape.results.tables import Row, frame, key, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
-    from trainscape.analysis._trials import Entry
+    from trainscape.results.cell_files import Entry
 
 NEAR = 3.0  # a suggestion within this factor of the grid's best is near
 TEST = ("workload", "optimizer", "batch_size")  # what names a range test
@@ -47,8 +47,8 @@ def range_tests(entries: Iterable[Entry], summary: pd.DataFrame) -> pd.DataFrame
         entries: the study's range tests.
         summary: a row per cell of the grid.
     """
-    cells = {_name(group[0]): group for group in grouped(records(summary), TEST)}
-    rows = [_row(entry, cells.get(_name(axes(entry.cell)), [])) for entry in entries]
+    cells = {key(group[0], TEST): group for group in grouped(records(summary), TEST)}
+    rows = [_row(entry, cells.get(key(axes(entry.cell), TEST), [])) for entry in entries]
     return frame(rows, COLUMNS)
 
 
@@ -86,10 +86,6 @@ def agreement(tests: Sequence[Row]) -> dict[str, Any]:
         "near": sum(factor <= NEAR for factor in off) / len(ranked) if ranked else None,
         "compared": len(ranked),
     }
-
-
-def _name(row: Row) -> tuple[object, ...]:
-    return tuple(row[key] for key in TEST)
 
 
 def _row(entry: Entry, cells: Sequence[Row]) -> Row:

@@ -15,11 +15,19 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from trainscape.analysis._summary import grouped
+from trainscape.analysis._trials import axes
+from trainscape.hashing import SHORT
+from trainscape.results.tables import frame, records
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from trainscape.analysis._trials import Entry
+    import pandas as pd
 
+    from trainscape.results.cell_files import Entry
+
+COLUMNS = ("workload", "optimizer", "batch_size", "digest", "lr", "loss")
 SMOOTHING = 0.98  # the share of the mean before that each step keeps
 STOP = 3.0  # the curve ends where it has risen by this multiple of its minimum: to four times it
 DIGITS = 6  # of a rate: powers differ in the last between machines
@@ -85,6 +93,33 @@ def range_curve(entry: Entry) -> RangeCurve:
     ratio = cell.schedule.params["rate"]
     rates = [float(f"{cell.lr * ratio**k:.{DIGITS}g}") for k in range(len(losses))]
     return RangeCurve(rates, losses, cell.budget["steps"] // 10)
+
+
+def range_curves(entries: Iterable[Entry]) -> pd.DataFrame:
+    """One row per step of every range test's curve that counts (``results/range-curves.csv``).
+
+    Args:
+        entries: the study's range tests.
+    """
+    rows = []
+    for entry in entries:
+        curve = range_curve(entry)
+        test = {**axes(entry.cell), "digest": entry.record.digest[:SHORT]}
+        points = zip(curve.rates[curve.first :], curve.losses[curve.first :], strict=True)
+        rows += [{**test, "lr": rate, "loss": loss} for rate, loss in points]
+    return frame(rows, COLUMNS)
+
+
+def read_curves(table: pd.DataFrame) -> dict[str, RangeCurve]:
+    """The curves by the short digest of their test, every step of which counts.
+
+    Args:
+        table: as :func:`range_curves` makes it; a test whose curve ends too early has no row.
+    """
+    return {
+        rows[0]["digest"]: RangeCurve([r["lr"] for r in rows], [r["loss"] for r in rows], 0)
+        for rows in grouped(records(table), ("digest",))
+    }
 
 
 def smooth(losses: Sequence[float]) -> list[float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.analysis._best import best
-from trainscape.results.tables import AXES, Row
+from trainscape.results.tables import Row, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,11 +55,9 @@ def whole(rows: Sequence[Row], searched: Searched | None) -> list[Row]:
     """
     if searched is None or not rows:
         return list(rows)
-    known = {tuple(row[axis] for axis in AXES): row for row in rows}
+    known = {key(row): row for row in rows}
     blank = {**dict.fromkeys(rows[0]), "status": UNTRAINED}
-    return [
-        known.get(tuple(cell[axis] for axis in AXES), {**blank, **cell}) for cell in searched.grid
-    ]
+    return [known.get(key(cell), {**blank, **cell}) for cell in searched.grid]
 
 
 def trained(rows: Sequence[Row]) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from trainscape.results.tables import AXES, Row, frame, records
+from trainscape.results.tables import AXES, Row, frame, key, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ def grouped(rows: Iterable[Row], keys: Sequence[str]) -> list[list[Row]]:
     """The rows in groups of equal ``keys``, both in order of first appearance."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+        groups.setdefault(key(row, keys), []).append(row)
     return list(groups.values())
 
 

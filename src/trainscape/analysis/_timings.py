@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis._metrics import choose, nested
-from trainscape.results.tables import AXES, Row, frame, records
+from trainscape.results.tables import AXES, Row, frame, key, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,10 +47,21 @@ def timings(
     return table, _tree(throughput_records, cells, measured)
 
 
+def timed(summary: pd.DataFrame, timings: pd.DataFrame) -> list[Row]:
+    """The summary's rows with their times.
+
+    Args:
+        summary: a row per cell.
+        timings: as :func:`timings` makes it.
+    """
+    times = {key(row): row for row in records(timings)}
+    return [{**times[key(row)], **row} for row in records(summary)]
+
+
 def _times(cell: Row, measured: Mapping[Key, Mapping[str, Any]]) -> Row:
-    key = (cell["workload"], cell["optimizer"], cell["batch_size"])
-    alone = measured.get((*key, "step"), {})
-    loading = measured.get((*key, "loader"), {})
+    timed_as = cell["workload"], cell["optimizer"], cell["batch_size"]
+    alone = measured.get((*timed_as, "step"), {})
+    loading = measured.get((*timed_as, "loader"), {})
     step, count = alone.get("step_time_s"), cell["steps_to_target"]
     return {
         **{name: alone.get(name) for name in MEASURED},

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape import schedules
-from trainscape.analysis._trials import Entry, axes
-from trainscape.cells import grid
-from trainscape.results.tables import AXES, Row, frame
+from trainscape import datasets, schedules
+from trainscape.analysis._summary import grouped
+from trainscape.analysis._trials import axes
+from trainscape.cells.budget import Plan
+from trainscape.results.tables import AXES, Row, frame, records
 from trainscape.schedules import Clock
+from trainscape.workloads import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
-    from trainscape.results.cell_files import TrialRecord
+    from trainscape.cells.cell import TrialRecord
+    from trainscape.results.cell_files import Entry
 
 
 def traces(entries: Iterable[Entry]) -> pd.DataFrame:
@@ -35,45 +38,49 @@ def traces(entries: Iterable[Entry]) -> pd.DataFrame:
 
 
 def paths(entries: Iterable[Entry]) -> pd.DataFrame:
-    """One row per point of every trial's way: parameters w0, w1, … after ``step`` steps, from 0.
+    """One row per point of every trial's way through its parameters (``results/paths.csv``).
+
+    Parameters w0, w1, … after ``step`` steps, from 0; ``rate`` is the learning rate of the step to
+    come, ``loss`` the test loss at these parameters, null before the first step.
 
     Args:
         entries: the study's cells in grid order; those of workloads that keep no path have no row.
     """
-    rows = [
-        {**axes(entry.cell), "seed": trial.seed, "step": step, **_named(point)}
-        for entry in entries
-        for trial in entry.record.trials
-        for step, point in zip((0, *entry.record.steps), trial.path, strict=False)
-    ]
-    return frame(rows, (*AXES, "seed", "step", *_parameters(rows)))
+    rows = [row for entry in entries for trial in entry.record.trials for row in _way(entry, trial)]
+    return frame(rows, (*AXES, "seed", "step", "rate", "loss", *_parameters(rows)))
 
 
-def decay(entries: Iterable[Entry]) -> pd.DataFrame:
+def decay(paths: pd.DataFrame) -> pd.DataFrame:
     """A descent step by step as TensorFlow's tutorials print it: rate, loss and parameters.
 
     One row per evaluation of every cell's first seed. ``step`` counts from 0; ``rate``, ``loss``
-    and w0, w1, … are those *after* the step: the rate is that of the step to come, the loss that of
-    the new parameters on the test split.
+    and w0, w1, … are those *after* the step.
 
     Args:
-        entries: the study's cells in grid order; those of workloads that keep no path have no row.
+        paths: as :func:`paths` makes it.
     """
-    rows = [row for entry in entries for row in _decay(entry, entry.record.trials[0])]
-    return frame(rows, (*AXES, "step", "rate", "loss", *_parameters(rows)))
+    rows = [
+        {**row, "step": row["step"] - 1}
+        for own in grouped(records(paths), AXES)
+        for row in own
+        if row["seed"] == own[0]["seed"] and row["step"]
+    ]
+    return frame(rows, [name for name in paths.columns if name != "seed"])
 
 
-def _decay(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
-    cell, plan = entry.cell, grid.plan(entry.cell)
-    schedule = schedules.registry.make(cell.schedule.spec())
+def _way(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
+    cell, steps = entry.cell, (0, *entry.record.steps)
+    if not trial.path:
+        return
+    plan = Plan.of(cell.spec(), datasets.registry.get(registry.get(cell.workload).dataset).train)
     clock = Clock(plan.epoch, plan.total)
-    for done, loss, point in zip(entry.record.steps, trial.test_loss, trial.path[1:], strict=False):
-        rate = cell.lr * schedule.factor(done, clock)
-        yield {**axes(cell), "step": done - 1, "rate": rate, "loss": loss, **_named(point)}
-
-
-def _named(point: list[float]) -> Row:
-    return {f"w{i}": value for i, value in enumerate(point)}
+    schedule = schedules.registry.make(cell.schedule.spec())
+    losses = (None, *trial.test_loss)
+    for step, point, loss in zip(steps, trial.path, losses, strict=False):
+        rate = cell.lr * schedule.factor(step, clock)
+        yield {**axes(cell), "seed": trial.seed, "step": step, "rate": rate, "loss": loss} | {
+            f"w{i}": value for i, value in enumerate(point)
+        }
 
 
 def _parameters(rows: list[Row]) -> list[str]:

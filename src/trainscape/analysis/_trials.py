@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.hashing import SHORT
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from trainscape.cells.cell import Cell
-    from trainscape.results.cell_files import CellRecord, TrialRecord
+    from trainscape.cells.cell import Cell, TrialRecord
+    from trainscape.results.cell_files import Entry
 
 VALUES = (
     "val_loss",
@@ -38,14 +37,6 @@ COLUMNS = (
     "backend",
     "digest",
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A cell of a study, with the study's labels, and what its file holds."""
-
-    cell: Cell
-    record: CellRecord
 
 
 def axes(cell: Cell) -> Row:

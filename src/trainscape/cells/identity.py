@@ -9,8 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from trainscape import datasets, optimizers, schedules, workloads
-from trainscape.cells import source
+from trainscape import datasets, optimizers, schedules, source, workloads
 from trainscape.cells.cell import Cell, import_path
 from trainscape.cells.locate import locate
 from trainscape.hardware import torch_version

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.cells import source
+from trainscape import source
 from trainscape.errors import UserError
 from trainscape.user_lines import PLUGIN
 

@@ -14,15 +14,14 @@ import sys
 import zlib
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from trainscape.errors import UserError
-from trainscape.files import replacing
+from trainscape.files import remove_left_behind, replacing, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from trainscape.datasets._base import Raw
 
@@ -61,6 +60,7 @@ def obtain(published: Published, raw: Raw) -> Path:
         UserError: a file can be had from no place; says how to bring it.
     """
     home = raw.folder / published.home
+    remove_left_behind(home.glob(".*.tmp"))
     places = [home, *_places_below(published, raw.source)]
     missing = [file for file in published.files if not _bring(published, file, home, places)]
     if missing:
@@ -117,10 +117,9 @@ def _download_missing(published: Published, missing: list[str], home: Path, raw:
     problems = []
     for server in _servers(published, raw.mirror):
         try:
-            raw.folder.mkdir(parents=True, exist_ok=True)
             # a folder of its own, so that `home` holds only what has been checked
-            with TemporaryDirectory(dir=raw.folder, prefix=".download-") as scratch:
-                problem, got = _download(published, server, Path(scratch))
+            with scratch_folder(raw.folder) as scratch:
+                problem, got = _download(published, server, scratch)
                 missing = [file for file in missing if not _bring(published, file, home, got)]
         except OSError as error:
             raise UserError(f"{raw.folder} cannot be written: {error.strerror}") from error

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from trainscape.cells import source
+from trainscape import source
 from trainscape.datasets._base import Arrays, Dataset, Raw, derived, registry
 from trainscape.datasets._fit import NAMES, fit
 from trainscape.datasets._raw import Published, obtain, single

@@ -5,11 +5,11 @@ Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 20
 
 from __future__ import annotations
 
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from trainscape.datasets import Arrays, Raw, dataset
 from trainscape.datasets._raw import Published, obtain, single
+from trainscape.files import scratch_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,8 @@ def _read(archive: Path) -> Arrays:
     from torchvision.datasets import CIFAR10
     from torchvision.datasets.utils import extract_archive
 
-    with TemporaryDirectory(dir=archive.parent, prefix=".unpacked-") as folder:
-        extract_archive(str(archive), folder)
+    with scratch_folder(archive.parent) as folder:
+        extract_archive(str(archive), str(folder))
         train, test = (CIFAR10(folder, train=split) for split in (True, False))
     y_train, y_test = (np.array(split.targets, np.int64) for split in (train, test))
     return Arrays(train.data, y_train, test.data, y_test)

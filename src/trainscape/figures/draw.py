@@ -1,147 +1,155 @@
-"""Tables -> pictures: one SVG per facet. Draws what :mod:`trainscape.figures.names` lists."""
+"""Tables -> pictures: one SVG for each figure that :mod:`trainscape.figures.names` lists."""
 
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import AXES, Row, best, grouped, metric, records, trained, validated, whole
-from trainscape.figures.cells import key, labels, timed
+import matplotlib as mpl
+
+from trainscape.analysis import RangeCurve, Row, best, grouped, key, metric, trained
+from trainscape.figures.articles.descent import decay, path
+from trainscape.figures.articles.losses import loss_by_batch, trace
+from trainscape.figures.articles.scaling import lr_scaling
 from trainscape.figures.curves import curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
-from trainscape.figures.names import Figure, expected, result_figures, timing_figures
+from trainscape.figures.ranges import ranges_figure
 from trainscape.figures.replay import replay_figure
 from trainscape.figures.search import search_figure
-from trainscape.figures.style import save
+from trainscape.figures.style import RC, save
 from trainscape.figures.values import Shown, duration, number, score, shown, ticks, values
 from trainscape.hardware import usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import pandas as pd
     from matplotlib.figure import Figure as Picture
 
     from trainscape.analysis import Replayed, Searched
+    from trainscape.figures.articles.descent import Heights
+    from trainscape.figures.names import Figure
     from trainscape.workloads import Metric
-
-__all__ = ["draw", "draw_results", "draw_timings", "expected"]
 
 FEW = 8  # figures a process: starting one for fewer gains nothing
 
 
-def draw(
-    trials: pd.DataFrame,
-    summary: pd.DataFrame,
-    timings: pd.DataFrame | None,
-    curves: pd.DataFrame,
-    folder: Path,
-) -> list[Path]:
-    """Draw every figure of a study into ``folder``; give their paths.
+@dataclass(frozen=True)
+class Content:
+    """What the figures of a study are drawn from; what a study has none of stays empty.
 
     Args:
-        trials: a row per trial.
-        summary: a row per cell.
-        timings: a row per cell, all null where nothing was measured here; None for no such figures.
-        curves: a row per evaluation.
-        folder: where the figures go.
-    """
-    drawn = draw_results(trials, summary, curves, folder)
-    return drawn if timings is None else drawn + draw_timings(trials, summary, timings, folder)
-
-
-def draw_results(
-    trials: pd.DataFrame,
-    summary: pd.DataFrame,
-    curves: pd.DataFrame,
-    folder: Path,
-    replayed: Replayed | None = None,
-    searched: Searched | None = None,
-) -> list[Path]:
-    """Draw the figures that training alone decides; none without a validation split.
-
-    Args:
-        trials: a row per trial.
-        summary: a row per cell.
-        curves: a row per evaluation.
-        folder: where the figures go.
-        replayed: the simulated searches, if the study has any.
+        cells: a row per cell of the grid, with its times where the study has any.
+        curves: the rows of each cell's learning curves, by :func:`trainscape.analysis.key`.
+        tests: a row per learning-rate range test.
+        test_curves: the curves of the range tests, by digest.
+        replayed: the simulated searches.
         searched: what was trained of the grid, if not all.
+        articles: the rows that each kind of article figure is drawn from.
+        heights: the function that each workload with a ``path`` figure descends on.
     """
-    if not validated(trials):
-        return []
-    cells = whole(records(summary), searched)
-    histories = {key(group[0]): group for group in grouped(records(curves), AXES)}
 
-    def picture(figure: Figure) -> Picture:
-        own = [row for row in cells if row["workload"] == figure.workload]
-        if figure.kind == "replay" and replayed is not None:
-            return replay_figure(figure.workload, own, replayed)
-        if figure.kind == "search" and searched is not None:
-            return search_figure(figure.workload, trained(own), searched)
-        if figure.kind != "curves":
-            return facet(figure, own)
-        rows = [row for row in own if row["optimizer"] == figure.optimizer]
-        return curves_figure(figure.optimizer, rows, histories)
-
-    figures = result_figures(
-        *labels(cells), replay=replayed is not None, search=searched is not None
-    )
-    return each(figures, picture, folder)
+    cells: Sequence[Row] = ()
+    curves: Mapping[tuple[object, ...], list[Row]] = field(default_factory=dict)
+    tests: Sequence[Row] = ()
+    test_curves: Mapping[str, RangeCurve] = field(default_factory=dict)
+    replayed: Replayed | None = None
+    searched: Searched | None = None
+    articles: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    heights: Mapping[str, Heights] = field(default_factory=dict)
 
 
-def draw_timings(
-    trials: pd.DataFrame,
-    summary: pd.DataFrame,
-    timings: pd.DataFrame,
-    folder: Path,
-    searched: Searched | None = None,
-) -> list[Path]:
-    """Draw the figures that hold seconds.
+def draw(figures: Sequence[Figure], content: Content, folder: Path) -> list[Path]:
+    """Draw and save figures, on all cores; give their paths.
 
     Args:
-        trials: a row per trial.
-        summary: a row per cell.
-        timings: a row per cell.
+        figures: what to draw.
+        content: what to draw it from.
         folder: where the figures go.
-        searched: what was trained of the grid, if not all.
     """
-    cells = whole(timed(summary, timings), searched)
-
-    def picture(figure: Figure) -> Picture:
-        own = [row for row in cells if row["workload"] == figure.workload]
-        return facet(figure, own) if figure.optimizer else throughput(figure.workload, own)
-
-    return each(timing_figures(*labels(cells), validated(trials)), picture, folder)
-
-
-def each(
-    figures: Sequence[Figure], picture: Callable[[Figure], Picture], folder: Path
-) -> list[Path]:
-    """Draw and save figures, on all cores; give their paths."""
     parts = min(len(usable_cores()), len(figures) // FEW)
     if parts < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        return [save(picture(figure), folder / figure.path) for figure in figures]
+        return [_saved(figure, content, folder) for figure in figures]
     # forked, so that the tables need not travel: what is handed over is a number
     with multiprocessing.get_context("fork").Pool(
-        parts, initializer=_begin, initargs=(figures, picture, folder)
+        parts, initializer=_share, initargs=(figures, content, folder)
     ) as pool:
-        return pool.map(_one, range(len(figures)), chunksize=1)
+        return pool.map(_numbered, range(len(figures)), chunksize=1)
 
 
-_work: tuple[Sequence[Figure], Callable[[Figure], Picture], Path]
+_shared: tuple[Sequence[Figure], Content, Path]
 
 
-def _begin(*work: Any) -> None:
-    global _work
-    _work = work
+def _share(*shared: Any) -> None:
+    """Hand a process all that it draws from, once."""
+    global _shared
+    _shared = shared
 
 
-def _one(index: int) -> Path:
-    figures, picture, folder = _work
-    figure = figures[index]
-    return save(picture(figure), folder / figure.path)
+def _numbered(index: int) -> Path:
+    figures, content, folder = _shared
+    return _saved(figures[index], content, folder)
+
+
+def _saved(figure: Figure, content: Content, folder: Path) -> Path:
+    with mpl.rc_context(RC):
+        picture = PICTURES[figure.kind](figure, content)
+    return save(picture, folder / figure.path)
+
+
+def shown_by(figure: Figure, rows: Sequence[Row]) -> list[Row]:
+    """The rows that a figure shows: those of its workload, and optimizer and schedule if named."""
+    axes = ("workload", "optimizer", "schedule")
+    named = {axis: label for axis in axes if (label := getattr(figure, axis))}
+    return [row for row in rows if all(row[axis] == label for axis, label in named.items())]
+
+
+def _curves(figure: Figure, content: Content) -> Picture:
+    return curves_figure(figure.optimizer, shown_by(figure, content.cells), content.curves)
+
+
+def _heatmap(figure: Figure, content: Content) -> Picture:
+    return facet(figure, [row for row in content.cells if row["workload"] == figure.workload])
+
+
+def _throughput(figure: Figure, content: Content) -> Picture:
+    return throughput(figure.workload, shown_by(figure, content.cells))
+
+
+def _replay(figure: Figure, content: Content) -> Picture:
+    assert content.replayed is not None, "the study lists this figure, so it has replays"
+    return replay_figure(figure.workload, shown_by(figure, content.cells), content.replayed)
+
+
+def _search(figure: Figure, content: Content) -> Picture:
+    assert content.searched is not None, "the study lists this figure, so it has a search"
+    cells = trained(shown_by(figure, content.cells))
+    return search_figure(figure.workload, cells, content.searched)
+
+
+def _ranges(figure: Figure, content: Content) -> Picture:
+    tests = [row for row in content.tests if row["workload"] == figure.workload]
+    return ranges_figure(figure.optimizer, tests, content.test_curves)
+
+
+def _path(figure: Figure, content: Content) -> Picture:
+    rows = shown_by(figure, content.articles["path"])
+    return path(_title(figure), rows, content.heights[figure.workload])
+
+
+def _article(draw: Callable[[str, Sequence[Row]], Picture]) -> Drawer:
+    """An article figure that needs its rows alone."""
+    return lambda figure, content: draw(
+        _title(figure), shown_by(figure, content.articles[figure.kind])
+    )
+
+
+def _title(figure: Figure) -> str:
+    return " · ".join(
+        label for label in (figure.workload, figure.optimizer, figure.schedule) if label
+    )
 
 
 def facet(figure: Figure, cells: Sequence[Row]) -> Picture:
@@ -199,3 +207,23 @@ def _rate(row: Row) -> Shown:
     if row["samples_per_s"] is None:
         return Shown(None, "not measured", state="none")
     return Shown(row["samples_per_s"], number(row["samples_per_s"]), duration(row["step_time_s"]))
+
+
+Drawer = Callable[["Figure", Content], "Picture"]
+
+PICTURES: dict[str, Drawer] = {
+    "test-metric": _heatmap,
+    "steps-to-target": _heatmap,
+    "diverged-share": _heatmap,
+    "time-to-target": _heatmap,
+    "throughput": _throughput,
+    "curves": _curves,
+    "replay": _replay,
+    "search": _search,
+    "range": _ranges,
+    "loss-by-batch": _article(loss_by_batch),
+    "lr-scaling": _article(lr_scaling),
+    "trace": _article(trace),
+    "decay": _article(decay),
+    "path": _path,
+}

@@ -1,9 +1,13 @@
-"""Which figures a study has, from its labels alone. Imports nothing heavy: Snakemake reads this."""
+"""Which figures a study has, from its labels alone. Imports nothing heavy: Snakemake reads this.
+
+The list is made once, by :func:`listed`, and handed on: Snakemake names these files, the figures'
+stages draw them, and the report shows them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trainscape.errors import UserError
 
@@ -13,6 +17,35 @@ if TYPE_CHECKING:
 RESULT_HEATMAPS = ("test-metric", "steps-to-target", "diverged-share")
 TIME_HEATMAP = "time-to-target"
 TIMED = (TIME_HEATMAP, "throughput", "batch-table")  # kinds of figures and tables with seconds
+TABLES = ("lr-scaling", "decay", "batch-table")  # article kinds with a CSV, beside a picture or not
+
+
+class Labels(NamedTuple):
+    """The workloads, optimizers and schedules, as a study calls them and in its order."""
+
+    workloads: Sequence[str]
+    optimizers: Sequence[str]
+    schedules: Sequence[str]
+
+
+class Wanted(NamedTuple):
+    """What a study has besides its grid.
+
+    Args:
+        validation: whether there is a validation split, and so any ranking.
+        throughput: whether step times are measured.
+        range_tests: whether there are learning-rate range tests.
+        replay: whether searches are simulated on the finished grid.
+        search: whether a search chose the cells.
+        articles: the kinds of further figures and tables that the study asks for.
+    """
+
+    validation: bool = True
+    throughput: bool = False
+    range_tests: bool = False
+    replay: bool = False
+    search: bool = False
+    articles: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -21,8 +54,8 @@ class Figure:
 
     Args:
         workload: the workload's name.
-        kind: a heatmap's metric, ``curves``, ``throughput``, ``replay``, ``search`` or
-            ``range``.
+        kind: a heatmap's metric, ``curves``, ``throughput``, ``replay``, ``search``, ``range`` or a
+            kind of article figure.
         optimizer: the optimizer's label; empty where one figure shows all.
         schedule: the schedule's label; empty where one figure shows all.
     """
@@ -38,79 +71,19 @@ class Figure:
         stem = "-".join(label for label in (self.optimizer, self.schedule) if label)
         return f"{self.workload}/{self.kind}/{stem or self.kind}.svg"
 
-
-def facets(
-    kind: str, workload: str, optimizers: Iterable[str], schedules: Sequence[str]
-) -> list[Figure]:
-    """The heatmaps of one workload and metric: one per optimizer and schedule."""
-    return [Figure(workload, kind, o, s) for o in optimizers for s in schedules]
+    @property
+    def timed(self) -> bool:
+        """Whether it shows seconds, which are measured and not trained."""
+        return self.kind in TIMED
 
 
-def result_figures(
-    workloads: Sequence[str],
-    optimizers: Sequence[str],
-    schedules: Sequence[str],
-    *,
-    replay: bool = False,
-    search: bool = False,
-) -> list[Figure]:
-    """The figures that training alone decides; a study without validation split has none."""
-    figures = []
-    for workload in workloads:
-        for kind in RESULT_HEATMAPS:
-            figures += facets(kind, workload, optimizers, schedules)
-        figures += [Figure(workload, "curves", optimizer) for optimizer in optimizers]
-        figures += [Figure(workload, "replay")] if replay else []
-        figures += [Figure(workload, "search")] if search else []
-    return _distinct(figures)
-
-
-def range_figures(workloads: Sequence[str], optimizers: Sequence[str]) -> list[Figure]:
-    """The figures of the learning-rate range tests: one per optimizer."""
-    return [
-        Figure(workload, "range", optimizer) for workload in workloads for optimizer in optimizers
-    ]
-
-
-def timing_figures(
-    workloads: Sequence[str], optimizers: Sequence[str], schedules: Sequence[str], validation: bool
-) -> list[Figure]:
-    """The figures that hold seconds; time to target needs a validation split."""
-    figures = []
-    for workload in workloads:
-        if validation:
-            figures += facets(TIME_HEATMAP, workload, optimizers, schedules)
-        figures.append(Figure(workload, "throughput"))
-    return _distinct(figures)
-
-
-def expected(
-    workloads: Sequence[str],
-    optimizers: Sequence[str],
-    schedules: Sequence[str],
-    *,
-    validation: bool,
-    throughput: bool,
-) -> list[str]:
-    """The path of every figure of a study, below the figures' folder.
-
-    Args:
-        workloads: their names.
-        optimizers: their labels.
-        schedules: their labels.
-        validation: whether there is a validation split.
-        throughput: whether the study has timings (measured on this machine or not).
+def listed(labels: Labels, wanted: Wanted) -> list[Figure]:
+    """Every figure of a study, workload by workload.
 
     Raises:
-        UserError: two figures would share a file.
+        UserError: labels make two figures share a file.
     """
-    results = result_figures(workloads, optimizers, schedules) if validation else []
-    seconds = timing_figures(workloads, optimizers, schedules, validation) if throughput else []
-    return [figure.path for figure in (*results, *seconds)]
-
-
-def _distinct(figures: list[Figure]) -> list[Figure]:
-    """Refuse labels that meet in one file name, such as ``a-b`` + ``c`` and ``a`` + ``b-c``."""
+    figures = [figure for w in labels.workloads for figure in _of_workload(w, labels, wanted)]
     owners: dict[str, Figure] = {}
     for figure in figures:
         other = owners.setdefault(figure.path, figure)
@@ -121,3 +94,50 @@ def _distinct(figures: list[Figure]) -> list[Figure]:
                 f"{figure.path!r}; rename one"
             )
     return figures
+
+
+def _of_workload(workload: str, labels: Labels, wanted: Wanted) -> Iterable[Figure]:
+    _, optimizers, schedules = labels
+    if wanted.validation:
+        for kind in RESULT_HEATMAPS:
+            yield from _facets(kind, workload, labels)
+        yield from (Figure(workload, "curves", optimizer) for optimizer in optimizers)
+        yield from [Figure(workload, "replay")] if wanted.replay else []
+        yield from [Figure(workload, "search")] if wanted.search else []
+    if wanted.range_tests:
+        yield from (Figure(workload, "range", optimizer) for optimizer in optimizers)
+    for kind in wanted.articles:
+        if kind == "loss-by-batch":
+            yield from _facets(kind, workload, labels)
+        elif kind in ("trace", "path"):
+            yield from (Figure(workload, kind, schedule=schedule) for schedule in schedules)
+        elif kind == "decay":
+            yield from (Figure(workload, kind, optimizer) for optimizer in optimizers)
+        elif kind == "lr-scaling":
+            yield Figure(workload, kind)
+    if wanted.throughput:
+        if wanted.validation:  # time to target needs a metric to reach
+            yield from _facets(TIME_HEATMAP, workload, labels)
+        yield Figure(workload, "throughput")
+
+
+def _facets(kind: str, workload: str, labels: Labels) -> Iterable[Figure]:
+    """One figure for each optimizer and schedule."""
+    return (Figure(workload, kind, o, s) for o in labels.optimizers for s in labels.schedules)
+
+
+def article_tables(kinds: Iterable[str], workloads: Iterable[str], *, timed: bool) -> list[str]:
+    """The tables beside the article figures, below the figures' folder.
+
+    Args:
+        kinds: what the study asks for.
+        workloads: their names.
+        timed: whether to list those that hold seconds, or those that don't.
+    """
+    tables = [kind for kind in kinds if kind in TABLES and (kind in TIMED) == timed]
+    return [table_path(workload, kind) for workload in workloads for kind in tables]
+
+
+def table_path(workload: str, kind: str) -> str:
+    """Where a workload's table lies below the figures' folder."""
+    return f"{workload}/{kind}/{kind}.csv"

@@ -4,88 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import seaborn as sns
-from matplotlib.ticker import LogLocator, NullFormatter
-
-from trainscape.analysis import RangeCurve, Row, records
-from trainscape.figures.cells import labels
-from trainscape.figures.curves import STYLES
-from trainscape.figures.draw import each
-from trainscape.figures.names import range_figures
-from trainscape.figures.style import RC, canvas, panel
-from trainscape.figures.values import number
+from trainscape.analysis import RangeCurve, Row
+from trainscape.figures import panels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
-    from trainscape.figures.names import Figure
+HEADROOM = 1.3  # how far the axes go beyond the curves' ends, as a factor
 
-PANEL = (3.1, 2.1)  # inches
-LEFT, RIGHT, BOTTOM, TOP = 0.6, 0.14, 0.46, 0.4
-HEADROOM = 1.3  # what is shown beyond the curves' ends, as a factor
-
-Limits = tuple[float, float, float, float]
-
-
-def draw_ranges(tests: pd.DataFrame, curves: Mapping[str, RangeCurve], folder: Path) -> list[Path]:
-    """Draw the range tests of a study; the paths of the figures.
-
-    Args:
-        tests: a row per range test.
-        curves: their curves, by digest.
-        folder: where the figures go.
-    """
-    rows = records(tests)
-
-    def picture(figure: Figure) -> Picture:
-        own = [row for row in rows if row["workload"] == figure.workload]
-        shown = [row for row in own if row["optimizer"] == figure.optimizer]
-        return ranges_figure(figure.optimizer, shown, curves, _limits(own, curves))
-
-    return each(range_figures(*labels(rows)[:2]), picture, folder)
+Limits = tuple[float, float, float, float]  # least and highest rate, least and highest loss
 
 
 def ranges_figure(
-    title: str, tests: Sequence[Row], curves: Mapping[str, RangeCurve], limits: Limits
+    optimizer: str, tests: Sequence[Row], curves: Mapping[str, RangeCurve]
 ) -> Picture:
     """The smoothed loss against the rate, both axes logarithmic where every loss is above zero.
 
     Args:
-        title: the optimizer's label.
-        tests: its range tests, one per batch size.
-        curves: every test's curve, by digest.
-        limits: the least and highest rate shown, the least and highest loss.
+        optimizer: its label; its tests are drawn.
+        tests: the range tests of one workload, whose figures share their axes.
+        curves: the tests' curves, by digest; those that end too early may be missing.
     """
-    with mpl.rc_context(RC):
-        figure = canvas(LEFT + PANEL[0] + RIGHT, BOTTOM + PANEL[1] + TOP)
-        axes = panel(figure, LEFT, BOTTOM, *PANEL)
-        _frame(axes, limits)
-        palette = sns.color_palette("colorblind", max(6, len(tests)))
-        best = [row["best_lr"] for row in tests]
-        for rank, row in enumerate(tests):
-            curve = curves[row["digest"]]
-            axes.plot(
-                curve.rates[curve.first :],
-                curve.losses[curve.first :],
-                color=palette[rank],
-                linewidth=1.4,
-                linestyle=(0, STYLES[rank % len(STYLES)] or None),
-                label=str(row["batch_size"]),
-            )
-            _marks(axes, row, curve, palette[rank], best[:rank].count(row["best_lr"]))
-        _words(figure, axes, title)
+    none = RangeCurve([], [], 0)
+    known = {row["digest"]: curves.get(row["digest"], none) for row in tests}
+    limits, tests = _limits(tests, known), [row for row in tests if row["optimizer"] == optimizer]
+    figure, (axes,) = panels.make(optimizer, size=(3.1, 2.1), top=panels.NARROW_TOP)
+    best = [row["best_lr"] for row in tests]
+    for rank, row in enumerate(tests):
+        curve = known[row["digest"]]
+        rates, losses = curve.rates[curve.first :], curve.losses[curve.first :]
+        look = panels.line_look(rank, len(tests))
+        axes.plot(rates, losses, label=str(row["batch_size"]), **look)
+        _mark(axes, row, curve, look["color"], best[:rank].count(row["best_lr"]))
+    axes.axis(limits)
+    panels.log_axis(axes, "x")
+    if limits[2] > 0:
+        panels.log_axis(axes, "y")
+    panels.name_axes(axes, "learning rate", "training loss, smoothed")
+    panels.legend(axes, loc="lower left", title="batch size", title_fontsize=7.5)
     return figure
 
 
-def _marks(
-    axes: Axes, row: Row, curve: RangeCurve, colour: tuple[float, float, float], below: int
-) -> None:
+def _mark(axes: Axes, row: Row, curve: RangeCurve, colour: str, below: int) -> None:
     """A dot at the suggestion, and a triangle for the grid's best above ``below`` other ones."""
     if row["suggestion"] is not None:
         height = curve.losses[curve.rates.index(row["suggestion"])]
@@ -96,48 +59,16 @@ def _marks(
         axes.plot([row["best_lr"]], [height], "^", color=colour, markersize=5.5, transform=upwards)
 
 
-def _words(figure: Picture, axes: Axes, title: str) -> None:
-    axes.legend(
-        loc="lower left",
-        title="batch size",
-        title_fontsize=7.5,
-        handlelength=1.8,
-        borderpad=0.1,
-        labelspacing=0.25,
-    )
-    across, up = figure.get_size_inches()
-    place = (0.12 / across, 1 - 0.2 / up)
-    figure.text(*place, title, fontweight="bold", fontsize=9.5, va="center")
-
-
-def _frame(axes: Axes, limits: Limits) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(numticks=8))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    if limits[2] > 0:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: number(value))
-    axes.axis(limits)
-    axes.grid(True)
-    axes.tick_params(length=0, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("learning rate", labelpad=2)
-    axes.set_ylabel("training loss, smoothed", labelpad=3)
-
-
 def _limits(tests: Sequence[Row], curves: Mapping[str, RangeCurve]) -> Limits:
-    """What all figures of a workload show: of losses, a little beyond the starts and the minima."""
-    own = [curves[row["digest"]] for row in tests]
-    counting = [curve for curve in own if curve.minimum is not None]
-    if not counting:
+    """What all figures of a workload show: losses a little beyond the starts and the minima."""
+    found = [curves[row["digest"]] for row in tests]
+    usable = [curve for curve in found if curve.minimum is not None]
+    if not usable:
         return 0.1, 1.0, 0.1, 1.0
-    left = min(curve.rates[curve.first] for curve in counting)
-    right = max(curve.rates[-1] for curve in counting)
-    low = min(min(curve.losses[curve.first :]) for curve in counting)
-    high = max(curve.losses[curve.first] for curve in counting)
+    left = min(curve.rates[curve.first] for curve in usable)
+    right = max(curve.rates[-1] for curve in usable)
+    low = min(min(curve.losses[curve.first :]) for curve in usable)
+    high = max(curve.losses[curve.first] for curve in usable)
     if low > 0:
         return left / HEADROOM, right * HEADROOM, low / HEADROOM, high * HEADROOM
     margin = (HEADROOM - 1) * (high - low) or 1.0

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
 from trainscape.analysis import Row, metric, steps
-from trainscape.figures.style import GRID, INK, MUTED, RC, canvas, panel
-from trainscape.figures.values import number
+from trainscape.figures import panels
+from trainscape.figures.style import GRID, INK, MUTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +17,7 @@ if TYPE_CHECKING:
     from trainscape.analysis import Searched
     from trainscape.analysis._search import Step
 
-PANEL = (4.4, 2.2)  # inches
-LEFT, RIGHT, BOTTOM, TOP = 0.66, 0.14, 0.44, 0.42
-HIDDEN = 0.25  # of the cells: the worst don't stretch the axis: good ones must be told apart
+HIDDEN = 0.25  # share of the cells: the worst don't stretch the axis, so that good ones differ
 POINT, LOST = "#4a7fb5", "#c2543c"
 
 
@@ -35,36 +31,35 @@ def search_figure(workload: str, cells: Sequence[Row], searched: Searched) -> Fi
     """
     path = steps(cells, searched.rounds[workload])
     judged = metric(workload)
-    with mpl.rc_context(RC):
-        figure = canvas(LEFT + PANEL[0] + RIGHT, BOTTOM + PANEL[1] + TOP)
-        axes = panel(figure, LEFT, BOTTOM, *PANEL)
-        place = (0.12 / figure.get_figwidth(), 1 - 0.2 / figure.get_figheight())
-        title = f"{workload}: search by {searched.method}"
-        figure.text(*place, title, fontsize=9.5, fontweight="bold", va="center")
-        _rounds(axes, path)
-        _points(axes, path, better=1 if judged.direction == "max" else -1)
-        axes.grid(True, axis="y")
-        axes.tick_params(length=0)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlim(0.5, len(path) + 0.5)
-        axes.set_xlabel("cells trained, by round", labelpad=2)
-        axes.set_ylabel(f"validation {judged.name}", labelpad=3)
-        percent = judged.unit == "fraction"
-        axes.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.4g}%" if percent else number(v))
+    title = f"{workload}: search by {searched.method}"
+    figure, (axes,) = panels.make(title, size=(4.4, 2.2), top=panels.NARROW_TOP)
+    _shade_rounds(axes, path)
+    _draw_cells(axes, path, better=1 if judged.direction == "max" else -1)
+    axes.grid(False, axis="x")
+    axes.set_xlim(0.5, len(path) + 0.5)
+    panels.name_axes(axes, "cells trained, by round", f"validation {judged.name}")
+    panels.metric_marks(axes, judged)
     return figure
 
 
-def _rounds(axes: Axes, path: Sequence[Step]) -> None:
-    """Every other round stands on a grey ground."""
-    for which in {step.round for step in path if step.round % 2 == 0}:
-        own = [n for n, step in enumerate(path, start=1) if step.round == which]
-        axes.axvspan(own[0] - 0.5, own[-1] + 0.5, color=GRID, alpha=0.4, linewidth=0)
+def _shade_rounds(axes: Axes, path: Sequence[Step]) -> None:
+    """Shade every other round."""
+    for which in sorted({step.round for step in path if step.round % 2 == 0}):
+        places = [n for n, step in enumerate(path, start=1) if step.round == which]
+        axes.axvspan(places[0] - 0.5, places[-1] + 0.5, color=GRID, alpha=0.4, linewidth=0)
 
 
-def _points(axes: Axes, path: Sequence[Step], better: int) -> None:
+def _draw_cells(axes: Axes, path: Sequence[Step], better: int) -> None:
+    """A point for each cell, a line for the best so far; cells beyond the axis lie at its end.
+
+    Args:
+        axes: what to draw on.
+        path: the search, cell by cell.
+        better: 1 if more is better, -1 if less is.
+    """
     known = [(n, step.value) for n, step in enumerate(path, start=1) if step.value is not None]
     if not known:
-        axes.text(0.5, 0.5, "no cell came to its end", transform=axes.transAxes, ha="center")
+        panels.nothing_to_show(axes)
         return
     leading = [(n, step.best) for n, step in enumerate(path, start=1) if step.best is not None]
     low, high = _limits([value for _, value in known], better)
@@ -78,7 +73,7 @@ def _points(axes: Axes, path: Sequence[Step], better: int) -> None:
         if at:
             marker = "v" if better > 0 else "^"
             axes.plot(at, [end] * len(at), marker, color=colour, clip_on=False, label=words)
-    axes.legend(loc="lower right" if better > 0 else "upper right", labelcolor=MUTED)
+    panels.legend(axes, loc="lower right" if better > 0 else "upper right", labelcolor=MUTED)
 
 
 def _limits(values: Sequence[float], better: int) -> tuple[float, float]:

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any, Literal
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from trainscape.files import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, PAPER, MUTED, GRID = "#1c2128", "#fffffe", "#59636e", "#d8dee4"
 STATE, HATCH = "#ececef", "#b4b4bd"  # cells without a value, and the lines across diverged ones
@@ -61,103 +58,41 @@ RC: dict[Any, Any] = {  # matplotlib types each key by name
 }
 
 
-class Sheet(Figure):
-    """A figure with lettering of its own, beside matplotlib's.
-
-    A heatmap holds a hundred words. To lay them out took matplotlib two thirds of a figure's time;
-    SVG centres a line by itself.
-    """
-
-    def __init__(self, width: float, height: float) -> None:
-        super().__init__(figsize=(width, height))
-        self.lettering: list[str] = []
-
-    def letter(
-        self,
-        place: tuple[float, float],
-        text: str,
-        size: float,
-        colour: str = INK,
-        anchor: Literal["start", "middle", "end"] = "middle",
-        style: str = "",
-    ) -> None:
-        """Write a line of text, centred on a height.
-
-        Args:
-            place: from the left and from the bottom, in points.
-            text: the words.
-            size: of the letters, in points.
-            colour: of this module's, to have its counterpart in the dark; or any other.
-            anchor: which part of the text is at the place.
-            style: ``turned`` reads upward, ``bold`` is bold.
-        """
-        x, y = place[0], self.get_figheight() * 72 - place[1]
-        turned = f' transform="rotate(-90 {x:.2f} {y:.2f})"' if style == "turned" else ""
-        # half the height of a capital below its middle
-        down = f'x="{x:.2f}" y="{y + 0.38 * size:.2f}"{turned}'
-        bold = ' font-weight="700"' if style == "bold" else ""
-        words = f'<text font-size="{size:g}" text-anchor="{anchor}" fill="{colour}"{bold} {down}>'
-        self.lettering.append(f"{words}{escape(text)}</text>")
-
-    def ground(self, place: tuple[float, float], text: str, size: float, colour: str) -> None:
-        """Fill a box for text at a place, as :meth:`letter` takes it, in the middle."""
-        wide, high = 0.6 * size * len(text) + 2, size + 2.4
-        x, y = place[0] - wide / 2, self.get_figheight() * 72 - place[1] - high / 2
-        box = f'x="{x:.2f}" y="{y:.2f}" width="{wide:.2f}" height="{high:.2f}"'
-        self.lettering.append(f'<rect fill="{colour}" {box}/>')
-
-
-def canvas(width: float, height: float) -> Sheet:
-    """An empty figure of so many inches; not pyplot's, which would keep every figure alive."""
-    figure = Sheet(width, height)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes at a place given in inches, so that facets have equal cells whatever their count."""
-    across, up = figure.get_size_inches()
-    return figure.add_axes((left / across, bottom / up, width / across, height / up))
-
-
 def save(figure: Figure, path: Path) -> Path:
     """Write the figure as an SVG that depends on nothing but its content; gives its path."""
     buffer = io.StringIO()
     with mpl.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "Trainscape"})
-    drawn = buffer.getvalue()
-    if isinstance(figure, Sheet):
-        drawn = drawn.replace("</svg>", "\n".join([*figure.lettering, "</svg>"]))
-    write_text(path, _themed(drawn))
+    write_text(path, _with_dark_colours(buffer.getvalue()))
     return path
 
 
-def _themed(svg: str) -> str:
-    """Give the drawing a dark set of colours and the reader's own sans-serif."""
+def _with_dark_colours(svg: str) -> str:
+    """The drawing with a second set of colours for dark pages, and in the reader's sans-serif."""
     rules = [
-        f'[style*="{name}: {light}"],[{name}="{light}"]{{{name}:{dark}!important}}'
+        f'[style*="{name}: {light}"]{{{name}:{dark}!important}}'
         for light, dark in DARK.items()
         for name in ("fill", "stroke")
-        if f"{name}: {light}" in svg or f'{name}="{light}"' in svg
+        if f"{name}: {light}" in svg
     ]
     style = (
         f"<style>text{{font-family:{FONT}}}"
         f"@media screen and (prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
     )
     svg = svg.replace("font-family: 'DejaVu Sans'; ", "").replace(" 'DejaVu Sans'", f" {FONT}")
-    return _slim(svg).replace("<defs>", f"{style}\n<defs>", 1)
+    return _without_waste(svg).replace("<defs>", f"{style}\n<defs>", 1)
 
 
-def _slim(svg: str) -> str:
-    """Drop what nobody sees: it is half of the file, and a report holds a hundred of them."""
+def _without_waste(svg: str) -> str:
+    """The drawing without what nobody sees: half of each file, and a report holds a hundred."""
     svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)  # each text twice
     svg = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", svg)
-    svg = re.sub(r'(?<= d=")[^"]*', _rounded, svg)
+    svg = re.sub(r'(?<= d=")[^"]*', _rounded_path, svg)
     svg = re.sub(r'\s*<g id="[^"]*"/>', "", svg)
     return re.sub(r"\n\s+", "\n", svg)
 
 
-def _rounded(path: re.Match[str]) -> str:
+def _rounded_path(path: re.Match[str]) -> str:
     """A path on one line, to a hundredth of a point."""
     flat = re.sub(r"\s*\n", "", path[0])
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", flat)

@@ -20,7 +20,7 @@ from trainscape.cells import grid
 from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
 from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
-from trainscape.results.attic import place
+from trainscape.results.attic import Attic
 
 if TYPE_CHECKING:
     from trainscape.cells.cell import Cell
@@ -98,7 +98,8 @@ def estimate(layout: Layout) -> str:
     """
     cells = layout.expected
     todo = {path: cell for path, cell in cells.items() if not Path(path).exists()}
-    waiting = {path for path in todo if place(layout, Path(path)).exists()}
+    attic = Attic(layout.output)
+    waiting = {path for path in todo if attic.place(Path(path)).exists()}
     train = [cell for path, cell in todo.items() if path not in waiting]
     table: list[tuple[str, ...]] = [
         ("workload", "cells", "there", "attic", "to train", "trials", "steps to train")
@@ -115,7 +116,7 @@ def estimate(layout: Layout) -> str:
         + (f" and {_count(tests, 'range test')}" if tests else "")
         + f" × {_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
     )
-    found = [head, layout.standing(), *_aligned(table), _duration(layout, train, len(waiting))]
+    found = [head, layout.progress(), *_aligned(table), _duration(layout, train, len(waiting))]
     return "\n".join(line for line in found if line)
 
 
@@ -148,7 +149,7 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
     lines = []
     if known:
         training = start + sum(speeds[pace(cell)].cell(cell) for cell in known) / cores
-        figures = len(layout.figures(times=False)) + len(layout.figures(times=True))
+        figures = len(layout.figures)
         rest = AFTER + FIGURE * figures / cores + _measuring(layout)
         crowd = 1 + os.getloadavg()[0] / cores  # others' work and ours share the cores
         lines.append(

@@ -1,10 +1,10 @@
-"""What a study is made of, stage by stage: files, stamps and the digests that decide freshness.
+"""What a study is made of, stage by stage: its files, and the stamps that decide freshness.
 
 Read by the Snakefile in every process, so it imports neither torch nor pandas and writes nothing.
 
 Cells carry their digest in their name. Every later stage has a stamp ``.made/<stage>/<sha12>``
-whose digest covers what the stage is made from: its inputs' digests, its parameters and its
-source. A stage is stale exactly when its stamp is missing; time stamps never count.
+(:mod:`trainscape.pipeline.stages`). A stage is stale exactly when its stamp is missing; time stamps
+never count.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
-from trainscape.cells import grid, range_tests, source
-from trainscape.cells.identity import digest
-from trainscape.errors import UserError, unknown
-from trainscape.figures.articles.names import article_figures, article_tables, check_figures
-from trainscape.figures.names import Figure, range_figures, result_figures, timing_figures
-from trainscape.hashing import SHORT, sha256
-from trainscape.results.cell_files import check_claim
-from trainscape.search.rounds import packages, read_round, round_files, stand_ins, standing
-from trainscape.study.values import WORD
+from trainscape.cells import grid, identity, range_tests
+from trainscape.errors import unknown
+from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
+from trainscape.hashing import SHORT
+from trainscape.pipeline import stages
+from trainscape.pipeline.checks import check_figures, check_output
+from trainscape.results.owner import check_claim
+from trainscape.search.rounds import progress, read_round, round_files, stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,23 +30,13 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 DATA = Path("data")
-STAGES = (
-    *("data", "train", "throughput", "replay", "collect", "ranges", "figures", "timings"),
-    "report",
+# What collect makes: the tables and numbers that a commit is compared by, then long tables.
+TABLES = (
+    *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
 )
+REPLAY = ("replay/replay.csv", "replay/replay.json")
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
-# The source behind each stage's products; what these import counts too.
-SOURCES = {
-    "train": (),
-    "replay": ("search/replay.py", "analysis/__init__.py"),
-    "collect": ("analysis/__init__.py",),
-    "ranges": ("analysis/__init__.py",),
-    "figures": ("figures/draw.py", "figures/ranges.py"),
-    "timings": ("figures/draw.py",),
-    "report": ("report/__init__.py",),
-}
-# Behind the article figures, for studies that ask for any.
-ARTICLES = ("figures/articles/draw.py", "engine/landscape.py")
 
 
 def data_stamp(dataset: str) -> Path:
@@ -65,31 +54,30 @@ class Layout:
         UserError: the study is not valid, or its output folder is another study's.
     """
 
+    data = DATA
+    identify = staticmethod(identity.digest)  # a cell's full digest
+
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.output = Path(study.output)
+        self.output = check_output(study.output, DATA)
         self.grid = grid.cells(study)
-        parts = self.output.parts
-        if not parts or parts[0] == str(DATA) or not all(map(WORD.fullmatch, parts)):
-            raise UserError(
-                f"output: {study.output!r} is no folder inside the project; choose letters, "
-                "digits, '.', '_' and '-', such as 'results'"
-            )
+        self._digests: dict[str, str] = {}
         check_figures(study)
-        self.products("figures"), self.products("timings")  # labels must not meet in a file name
+        self.figures = self._listed()
         check_claim(self.output, study.name)
 
     @cached_property
     def cells(self) -> dict[str, Cell]:
         """Every cell of the grid by its file, in the order of the grid."""
-        return {str(self.output / "cells" / cell.path(digest(cell))): cell for cell in self.grid}
+        folder = self.output / "cells"
+        return {str(folder / cell.path(identity.digest(cell))): cell for cell in self.grid}
 
     @cached_property
     def range_tests(self) -> dict[str, Cell]:
         """Every learning-rate range test by its file; none if the study wants none."""
         tests = range_tests.cells(self.grid, self.study.range_test)
         folder = self.output / range_tests.FOLDER
-        return {str(folder / cell.path(digest(cell))): cell for cell in tests}
+        return {str(folder / cell.path(identity.digest(cell))): cell for cell in tests}
 
     @cached_property
     def trainable(self) -> dict[str, Cell]:
@@ -128,11 +116,11 @@ class Layout:
             return self.trained
         return {**stand_ins(self.study.design, self.cells, self.proposed()), **self.range_tests}
 
-    def standing(self) -> str:
+    def progress(self) -> str:
         """How far a search is, and how much of the grid it trains; empty for a grid."""
         if self.study.design == "grid":
             return ""
-        return standing(self.study.design, self.cells, self.rounds, len(self.proposed()))
+        return progress(self.study.design, self.cells, self.rounds, len(self.proposed()))
 
     def cost(self, path: str) -> int:
         """About how long the cell at ``path`` trains, in no unit: to share work out evenly.
@@ -141,6 +129,11 @@ class Layout:
         """
         cell = self.trainable[path]
         return grid.plan(cell).total * len(cell.seeds) * (STEP + cell.batch_size)
+
+    @property
+    def targets_to_reach(self) -> dict[str, float]:
+        """The validation metric that each workload is to reach."""
+        return grid.targets(self.study)
 
     @property
     def gpu(self) -> bool:
@@ -167,14 +160,46 @@ class Layout:
 
         return str(self.output / path(self.study, self.grid))
 
+    @property
+    def labels(self) -> Labels:
+        """The workloads, optimizers and schedules, in the study's order."""
+        return Labels(
+            list(self.study.workloads),
+            list(dict.fromkeys(cell.optimizer.label for cell in self.grid)),
+            list(dict.fromkeys(cell.schedule.label for cell in self.grid)),
+        )
+
+    def _listed(self) -> list[Figure]:
+        """Every figure of the study."""
+        study = self.study
+        wanted = Wanted(
+            validation=study.validation > 0,
+            throughput=study.throughput.enabled,
+            range_tests=study.range_test.enabled,
+            replay=study.replay.enabled,
+            search=study.design != "grid",
+            articles=study.figures,
+        )
+        return listed(self.labels, wanted)
+
+    @cached_property
+    def figure_files(self) -> dict[str, Figure]:
+        """Every figure by its file."""
+        return {str(self.output / "figures" / figure.path): figure for figure in self.figures}
+
+    def article_tables(self, *, timed: bool) -> list[str]:
+        """The tables beside the article figures: those that hold seconds, or those that don't."""
+        paths = article_tables(self.study.figures, self.study.workloads, timed=timed)
+        return [str(self.output / "figures" / path) for path in paths]
+
     def products(self, stage: str) -> list[str]:
-        """What a stage makes, its stamp apart.
+        """What a stage makes, its stamp apart; nothing for a stage that the study does without.
 
         Raises:
             UserError: there is no such stage.
         """
-        if stage not in STAGES:
-            raise unknown("stage", stage, STAGES)
+        if stage not in stages.STAGES:
+            raise unknown("stage", stage, stages.STAGES)
         made: dict[str, Callable[[], list[str]]] = {
             "data": lambda: [file for w in self.study.workloads for file in self.dataset(w)],
             "train": lambda: [
@@ -182,95 +207,44 @@ class Layout:
                 *self.range_tests,
             ],
             "throughput": lambda: [self.throughput] if self.throughput else [],
-            "replay": lambda: (
-                self._files("replay/replay.csv", "replay/replay.json")
-                if self.study.replay.enabled
-                else []
-            ),
-            "collect": lambda: self._files("summary.csv", "trials.csv", "metrics.json"),
-            "ranges": lambda: self._files("range.csv", "range.json"),
-            "figures": lambda: [*self.figures(times=False), *self.article_tables(times=False)],
+            "replay": lambda: self._files(*REPLAY) if self.study.replay.enabled else [],
+            "collect": lambda: self._files(*TABLES),
+            "figures": lambda: self._drawn(timed=False),
             "timings": lambda: [
                 *self._files("timings.csv", "timings.json"),
-                *self.figures(times=True),
-                *self.article_tables(times=True),
+                *self._drawn(timed=True),
             ],
             "report": lambda: self._files("report.html"),
         }
         return made[stage]()
 
-    def figures(self, times: bool) -> dict[str, Figure]:
-        """The figures by their files: those that hold seconds, or those that don't."""
-        axes = self.labels
-        ranked = self.study.validation > 0
-        if times and not self.throughput:
-            drawn = []
-        elif times:
-            drawn = timing_figures(*axes, validation=ranked)
-        else:
-            replay, search = self.study.replay.enabled, bool(self.rounds)
-            drawn = result_figures(*axes, replay=replay, search=search) if ranked else []
-            drawn += range_figures(*axes[:2]) if self.range_tests else []
-            drawn += article_figures(self.study.figures, *axes)
-        return {str(self.output / "figures" / figure.path): figure for figure in drawn}
+    def targets(self, *names: str) -> list[str]:
+        """All that stages make: products and stamps, each file once."""
+        files: list[str] = []
+        for stage in names:
+            files += self.products(stage)
+            files += [self.stamp(stage)] if stage in stages.stamped(self) else []
+        return list(dict.fromkeys(files))
 
-    def article_tables(self, times: bool) -> list[str]:
-        """The tables beside the article figures: those that hold seconds, or those that don't."""
-        paths = article_tables(self.study.figures, self.study.workloads, times=times)
-        return [str(self.output / "figures" / path) for path in paths]
-
-    @property
-    def labels(self) -> tuple[list[str], list[str], list[str]]:
-        """The workloads, optimizers and schedules, in the study's order."""
-        return (
-            list(self.study.workloads),
-            list(dict.fromkeys(cell.optimizer.label for cell in self.grid)),
-            list(dict.fromkeys(cell.schedule.label for cell in self.grid)),
-        )
+    def digest(self, stage: str) -> str:
+        """What decides a stage's products (:func:`trainscape.pipeline.stages.digest`)."""
+        if stage not in self._digests:
+            self._digests[stage] = stages.digest(self, stage)
+        return self._digests[stage]
 
     def stamp(self, stage: str) -> str:
         """The file whose presence says that a stage's products are those of this study."""
-        return str(self.output / ".made" / stage / self._stage_digest(stage)[:SHORT])
-
-    def targets(self, *stages: str) -> list[str]:
-        """All that stages make: products and stamps, each file once; some studies skip a stage."""
-        files: list[str] = []
-        for stage in stages:
-            files += self.products(stage)
-            files += [self.stamp(stage)] if stage in self.stamped else []
-        return list(dict.fromkeys(files))
+        return str(self.output / ".made" / stage / self.digest(stage)[:SHORT])
 
     @property
-    def stamped(self) -> list[str]:
-        """The stages of this study that have a stamp."""
-        return [stage for stage in SOURCES if stage != "replay" or self.study.replay.enabled]
+    def stamps(self) -> list[Path]:
+        """Every stamp of the study."""
+        return [Path(self.stamp(stage)) for stage in stages.stamped(self)]
 
-    def _stage_digest(self, stage: str) -> str:
-        """What decides a stage's products, as one digest."""
-        files = [source.PACKAGE / file for file in SOURCES[stage]]
-        parts: dict[str, object] = {"source": source.closure(files)}
-        if stage == "report":
-            assets = sorted(
-                p for p in files[0].parent.iterdir() if p.suffix in (".j2", ".css", ".js")
-            )
-            parts["assets"] = {p.name: p.read_text(encoding="utf-8") for p in assets}
-            parts["study"] = self.study.model_dump(mode="json")
-            before = ("replay", "collect", "ranges", "figures", "timings")
-            parts["from"] = [self._stage_digest(s) for s in before if s in self.stamped]
-        else:
-            parts["cells"] = list(self.trainable)
-            parts["rounds"] = self.rounds
-            parts["targets"] = grid.targets(self.study)
-            parts["throughput"] = self.throughput if stage == "timings" else None
-        if stage in ("figures", "timings") and self.study.figures:
-            drawn = source.closure(source.PACKAGE / file for file in ARTICLES)
-            parts["articles"] = {"figures": self.study.figures, "source": drawn}
-        if stage == "replay":
-            parts["replay"] = self.study.replay.model_dump()
-            parts["packages"] = packages()
-        if stage == "figures" and "replay" in self.stamped:
-            parts["replay"] = self._stage_digest("replay")
-        return sha256(parts)
+    def _drawn(self, *, timed: bool) -> list[str]:
+        """The figures with or without seconds, and the tables beside them."""
+        files = [file for file, figure in self.figure_files.items() if figure.timed == timed]
+        return [*files, *self.article_tables(timed=timed)]
 
     def _files(self, *names: str) -> list[str]:
         return [str(self.output / name) for name in names]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from trainscape import workloads
 from trainscape.errors import UserError
-from trainscape.results.attic import sweep
-from trainscape.results.cell_files import claim
+from trainscape.files import sweep
+from trainscape.results.cell_files import read_entries
+from trainscape.results.owner import claim
 from trainscape.search import Combination, Space, proposals
 from trainscape.search.rounds import by_workload, read_round, write_round
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from trainscape.study.design import Design
 
 
-def propose(layout: Layout, file: str) -> None:
+def make(layout: Layout, file: str) -> None:
     """Write one round's file; other versions of the same round are removed.
 
     Args:
@@ -70,10 +71,9 @@ def _combination(cell: Cell) -> Combination:
 def _values(layout: Layout, paths: list[str]) -> list[float | None]:
     """The mean validation metric over the seeds of each cell; None if one did not end."""
     from trainscape import analysis
-    from trainscape.cells import grid
-    from trainscape.pipeline.make import read_entries
 
     if not paths:
         return []
-    trials = analysis.trials(read_entries(layout, paths), grid.targets(layout.study))
+    entries = read_entries({path: layout.cells[path] for path in paths}, layout.identify)
+    trials = analysis.trials(entries, layout.targets_to_reach)
     return [row["val_metric_mean"] for row in analysis.records(analysis.summary(trials))]

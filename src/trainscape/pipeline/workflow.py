@@ -14,7 +14,8 @@ from snakemake.ioflags import update
 from trainscape import study
 from trainscape.errors import UserError
 from trainscape.hashing import canonical
-from trainscape.pipeline.layout import STAGES, Layout
+from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.stages import STAGES
 
 CELL = ("kind", "workload", "optimizer", "cell")  # wildcards in a cell's file
 
@@ -112,11 +113,11 @@ def described(layout: Layout, stage: str) -> list[Any]:
 
     Captions are ``workflow/report/<kind>.rst``.
     """
-    figures = {**layout.figures(times=False), **layout.figures(times=True)}
-    return [update(report(file, **_words(file, figures))) for file in layout.products(stage)]
+    figures = layout.figure_files
+    return [update(report(file, **_filed(file, figures))) for file in layout.products(stage)]
 
 
-def _words(file: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
+def _filed(file: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
     """How Snakemake's report files a product: category, caption and columns."""
     path, figure = Path(file), figures.get(file)
     if figure is None:
@@ -146,6 +147,11 @@ def command(layout: Layout, *words: str) -> str:
     The study travels as JSON, so that a job needs no file but its inputs. ``words`` come last.
     """
     source = Path(__file__).resolve().parents[2]
-    spec = canonical(json.loads(layout.study.model_dump_json()))
-    call = shlex.join([sys.executable, "-m", "trainscape", words[0], "--study", spec, *words[1:]])
+    study = study_text(layout)
+    call = shlex.join([sys.executable, "-m", "trainscape", words[0], "--study", study, *words[1:]])
     return f"PYTHONPATH={shlex.quote(str(source))} {call}"
+
+
+def study_text(layout: Layout) -> str:
+    """The study as JSON, which travels to a job in its command."""
+    return canonical(json.loads(layout.study.model_dump_json()))

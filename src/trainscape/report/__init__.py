@@ -1,5 +1,6 @@
 """Tables and pictures -> one HTML file that opens anywhere, offline."""
 
+from trainscape.report._page import Page
 from trainscape.report._write import write
 
-__all__ = ["write"]
+__all__ = ["Page", "write"]

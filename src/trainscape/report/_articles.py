@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, read_csv, records, rules
-from trainscape.figures.articles.names import TABLES, article_figures, table_path
-from trainscape.figures.cells import labels
+from trainscape.figures.names import TABLES, table_path
 from trainscape.figures.values import deviation, duration, number, score
-from trainscape.report._sections import Image, _image
+from trainscape.report._sections import Image, image
 from trainscape.report._table import AXES, Column, Table, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from trainscape.figures.names import Figure
+    from trainscape.report._page import Page
     from trainscape.workloads import Metric
 
 TITLES = {
@@ -55,33 +55,23 @@ class Article:
     long: bool
 
 
-def articles(study: Mapping[str, Any], cells: Sequence[Row], folder: Path) -> list[Article]:
-    """Every article figure and table, by workload and kind.
-
-    Args:
-        study: the study as plain data; its ``figures`` are read.
-        cells: summary rows.
-        folder: where figures and tables are.
+def articles(page: Page) -> list[Article]:
+    """Every article figure and table that the study asks for, by workload and kind.
 
     Raises:
         UserError: a figure is missing.
     """
-    names = labels(cells)
-    figures = article_figures(study.get("figures", []), *names)
+    kinds = page.study.get("figures", [])
     return [
-        _article(
-            workload, kind, [f for f in figures if (f.workload, f.kind) == (workload, kind)], folder
-        )
-        for workload in names[0]
-        for kind in study.get("figures", [])
+        _article(page, workload, kind) for workload, kind in product(page.labels.workloads, kinds)
     ]
 
 
-def _article(workload: str, kind: str, figures: Sequence[Figure], folder: Path) -> Article:
-    shown = [_image(folder / f.path, *_words(f)) for f in figures]
+def _article(page: Page, workload: str, kind: str) -> Article:
+    shown = [image(page.folder / f.path, *_words(f)) for f in page.of(workload, kind)]
     table = None
     if kind in TABLES:
-        rows = records(read_csv(folder / table_path(workload, kind)))
+        rows = records(read_csv(page.folder / table_path(workload, kind)))
         columns = _columns(kind, rows)
         table = Table(columns, [fields(row, columns) for row in rows])
     long = table is not None and len(table.rows) > LONG

@@ -5,24 +5,23 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
-from trainscape.analysis import Row, grouped, metric, steps, trained, validated, whole
+from trainscape.analysis import Row, grouped, metric, steps, trained, whole
 from trainscape.errors import UserError
-from trainscape.figures.cells import labels
-from trainscape.figures.names import Figure, range_figures, result_figures, timing_figures
 from trainscape.figures.values import score
 from trainscape.figures.words import alt, caption
 from trainscape.report import _range, _replay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
 
-    from trainscape.analysis import Replayed, Searched
     from trainscape.analysis._search import Step
+    from trainscape.report._page import Page
     from trainscape.report._table import Table
     from trainscape.workloads import Metric
 
@@ -72,61 +71,43 @@ class Section:
     table: Table | None = None
 
 
-def sections(
-    cells: Sequence[Row],
-    trials: pd.DataFrame,
-    folder: Path,
-    timed: bool,
-    replayed: Replayed | None = None,
-    tests: Sequence[Row] = (),
-    searched: Searched | None = None,
-) -> list[Section]:
-    """Every figure of the study, by workload and kind.
-
-    Args:
-        cells: summary rows, with their timings if ``timed``.
-        trials: a row per trial; without validation split, only throughput has a figure.
-        folder: where the figures are.
-        timed: whether the study has timings.
-        replayed: the simulated searches, if the study has any.
-        tests: a row per learning-rate range test.
-        searched: what was trained of the grid, if not all.
+def sections(page: Page) -> list[Section]:
+    """Every figure of the study but those of articles, by workload and kind.
 
     Raises:
         UserError: a figure is missing.
     """
-    cells = whole(cells, searched)
-    axes = labels(cells)
-    figures = result_figures(*axes) if validated(trials) else []
-    figures += timing_figures(*axes, validated(trials)) if timed else []
-    found = [
-        Section(
-            workload,
-            kind,
-            TITLES[kind].format(metric=metric(workload).name),
-            LEADS[kind] + (_target(workload, trials) if kind.endswith("to-target") else ""),
-            [_image(folder / f.path, alt(f, cells), caption(f, cells)) for f in own],
-            kind == "diverged-share" and not _any_diverged(workload, cells),
-        )
-        for workload in axes[0]
-        for kind in LEADS
-        if (own := [f for f in figures if (f.workload, f.kind) == (workload, kind)])
-    ]
-    if searched is not None:
-        found = [*(_search(name, cells, folder, searched) for name in axes[0]), *found]
-    if replayed is not None:
-        found += [_replays(workload, cells, folder, replayed) for workload in axes[0]]
-    return found + [_ranges(own, folder) for own in grouped(tests, ("workload",))]
+    cells = whole(page.cells, page.searched)
+    makers = [_searches, _heatmaps_and_curves, _replays, _ranges]
+    return [section for make in makers for section in make(page, cells)]
 
 
-def _search(workload: str, cells: Sequence[Row], folder: Path, searched: Searched) -> Section:
-    """The search of one workload, cell by cell."""
-    own = trained([row for row in cells if row["workload"] == workload])
-    words = _search_words(steps(own, searched.rounds[workload]), metric(workload))
-    file = folder / Figure(workload, "search").path
-    image = _image(file, f"Chart for {workload}. {words}", words)
-    about = "Every cell in the order of the search; in a round, as they were proposed."
-    return Section(workload, "search", "Best so far, round by round", about, [image], quiet=False)
+def _searches(page: Page, cells: Sequence[Row]) -> Iterator[Section]:
+    """The search of each workload, cell by cell."""
+    for figure in page.figures:
+        if figure.kind == "search" and page.searched is not None:
+            own = trained([row for row in cells if row["workload"] == figure.workload])
+            path = steps(own, page.searched.rounds[figure.workload])
+            words = _search_words(path, metric(figure.workload))
+            shown = image(page.folder / figure.path, f"Chart for {figure.workload}. {words}", words)
+            about = "Every cell in the order of the search; in a round, as they were proposed."
+            title = "Best so far, round by round"
+            yield Section(figure.workload, "search", title, about, [shown], quiet=False)
+
+
+def _heatmaps_and_curves(page: Page, cells: Sequence[Row]) -> Iterator[Section]:
+    for workload, kind in product(page.labels.workloads, LEADS):
+        figures = page.of(workload, kind)
+        if figures:
+            target = _target(workload, page.trials) if kind.endswith("to-target") else ""
+            yield Section(
+                workload,
+                kind,
+                TITLES[kind].format(metric=metric(workload).name),
+                LEADS[kind] + target,
+                [image(page.folder / f.path, alt(f, cells), caption(f, cells)) for f in figures],
+                quiet=kind == "diverged-share" and not _any_diverged(workload, cells),
+            )
 
 
 def _search_words(path: Sequence[Step], judged: Metric) -> str:
@@ -136,26 +117,31 @@ def _search_words(path: Sequence[Step], judged: Metric) -> str:
     return f"Best validation {judged.name} after each round: {', '.join(said)}."
 
 
-def _replays(workload: str, cells: Sequence[Row], folder: Path, replayed: Replayed) -> Section:
-    """The simulated searches of one workload."""
-    own = [row for row in cells if row["workload"] == workload]
-    file = folder / Figure(workload, "replay").path
-    words = _replay.caption(own, replayed)
-    image = _image(file, f"Two charts for {workload}. {words}", words)
-    about, table = _replay.lead(own, replayed), _replay.table(own, replayed)
-    return Section(workload, "replay", _replay.TITLE, about, [image], quiet=False, table=table)
+def _replays(page: Page, cells: Sequence[Row]) -> Iterator[Section]:
+    """The simulated searches of each workload."""
+    for figure in page.figures:
+        if figure.kind == "replay" and page.replayed is not None:
+            own = [row for row in cells if row["workload"] == figure.workload]
+            words = _replay.caption(own, page.replayed)
+            shown = image(
+                page.folder / figure.path, f"Two charts for {figure.workload}. {words}", words
+            )
+            about, table = _replay.lead(own, page.replayed), _replay.table(own, page.replayed)
+            yield Section(figure.workload, "replay", _replay.TITLE, about, [shown], False, table)
 
 
-def _ranges(tests: Sequence[Row], folder: Path) -> Section:
-    """The learning-rate range tests of one workload."""
-    workload = tests[0]["workload"]
-    images = [
-        _image(folder / figure.path, _range.alt(own), _range.caption(own))
-        for own in grouped(tests, ("optimizer",))
-        for figure in range_figures([workload], [own[0]["optimizer"]])
-    ]
-    about, table = _range.lead(tests), _range.table(tests)
-    return Section(workload, "range", _range.TITLE, about, images, quiet=False, table=table)
+def _ranges(page: Page, _: Sequence[Row]) -> Iterator[Section]:
+    """The learning-rate range tests of each workload."""
+    for tests in grouped(page.tests, ("workload",)):
+        workload = tests[0]["workload"]
+        by_optimizer = {own[0]["optimizer"]: own for own in grouped(tests, ("optimizer",))}
+        images = [
+            image(page.folder / figure.path, _range.alt(own), _range.caption(own))
+            for figure in page.of(workload, "range")
+            for own in [by_optimizer[figure.optimizer]]
+        ]
+        about, table = _range.lead(tests), _range.table(tests)
+        yield Section(workload, "range", _range.TITLE, about, images, quiet=False, table=table)
 
 
 def _any_diverged(workload: str, cells: Sequence[Row]) -> bool:
@@ -170,7 +156,12 @@ def _target(workload: str, trials: pd.DataFrame) -> str:
     return f" The target is a validation {judged.name} of {bound} {value}."
 
 
-def _image(file: Path, instead: str, below: str) -> Image:
+def image(file: Path, instead: str, below: str) -> Image:
+    """A figure as the page holds it: the file's content, words instead of it, words below it.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
     try:
         svg = file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What leaves a study, and what comes back: nothing that was trained is thrown away."""
+"""Where cells wait that are in no study now: nothing that was trained is thrown away."""
 
 from __future__ import annotations
 
@@ -7,76 +7,72 @@ from typing import TYPE_CHECKING
 
 from trainscape.cells import range_tests
 from trainscape.cells.cell import parse_path
-from trainscape.cells.identity import digest
 from trainscape.errors import UserError
+from trainscape.files import sweep
 from trainscape.results.cell_files import read_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container
     from pathlib import Path
 
-    from trainscape.pipeline.layout import Layout
 
+class Attic:
+    """The attic of an output folder, and the folders that cells leave and come back to.
 
-def place(layout: Layout, path: Path) -> Path:
-    """Where a cell waits while it is not in the study: by its digest alone."""
-    return layout.output / ".attic" / f"{_sha(path)}.json"
-
-
-def restore(layout: Layout, path: Path) -> Path | None:
-    """Bring a cell back, if it is whole: from the attic, or from a label that it had before.
-
-    Returns:
-        Where it was; None if it is nowhere.
+    Args:
+        output: the study's folder.
     """
-    named = [p for folder in _folders(layout) for p in folder.rglob(f"*-{_sha(path)}.json")]
-    for kept in (place(layout, path), *(p for p in named if str(p) not in layout.trainable)):
-        try:
-            if not kept.exists():
+
+    def __init__(self, output: Path) -> None:
+        self.folder = output / ".attic"
+        self.homes = (output / "cells", output / range_tests.FOLDER)
+
+    def place(self, path: Path) -> Path:
+        """Where the cell of the file ``path`` waits: named by its digest alone."""
+        return self.folder / f"{_short_digest(path)}.json"
+
+    def restore(self, path: Path, digest: str, taken: Container[str]) -> Path | None:
+        """Bring a cell back, if it is whole: from the attic, or from under an earlier label.
+
+        Args:
+            path: the file that it is to be.
+            digest: the cell's full digest.
+            taken: files that are other cells of the study, and stay.
+
+        Returns:
+            Where the cell was; None if it is nowhere.
+        """
+        labelled = [p for home in self.homes for p in home.rglob(f"*-{_short_digest(path)}.json")]
+        for kept in (self.place(path), *(p for p in labelled if str(p) not in taken)):
+            try:
+                if not kept.exists():
+                    continue
+                read_cell(kept, digest)
+            except UserError as error:
+                print(f"{error}; it is trained again", file=sys.stderr)
                 continue
-            read_cell(kept, digest(layout.trainable[str(path)]))
-        except UserError as error:
-            print(f"{error}; it is trained again", file=sys.stderr)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept.replace(path)
-        return kept
-    return None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            kept.replace(path)
+            return kept
+        return None
+
+    def take(self, study: Container[str]) -> None:
+        """Move the cell files that are not the study's to the attic; other files stay.
+
+        Args:
+            study: the files of the study's cells.
+        """
+        for home in self.homes:
+            for path in sorted(home.rglob("*.json")):
+                if str(path) not in study and _is_cell(path):
+                    kept = self.place(path)
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(kept)
+                    print(f"moved {path} to the attic")
+            sweep(home)
 
 
-def prune_cells(layout: Layout) -> None:
-    """Move the cell files that are not the study's to the attic; other files stay."""
-    trained = layout.trained
-    for folder in _folders(layout):
-        for path in sorted(folder.rglob("*.json")):
-            if str(path) not in trained and _is_cell(path):
-                kept = place(layout, path)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(kept)
-                print(f"moved {path} to the attic")
-        sweep(folder, ".*.tmp")
-
-
-def sweep(folder: Path, pattern: str, keep: Iterable[Path] = ()) -> None:
-    """Remove the files below ``folder`` that match ``pattern`` but ``keep``, and empty folders.
-
-    What a killed run left half written goes too.
-    """
-    kept = set(keep)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path not in kept and (path.match(pattern) or path.match(".*.tmp")):
-            path.unlink()
-
-
-def _folders(layout: Layout) -> list[Path]:
-    """Where cell files lie: those of the grid, and the learning-rate range tests."""
-    return [layout.output / "cells", layout.output / range_tests.FOLDER]
-
-
-def _sha(path: Path) -> str:
+def _short_digest(path: Path) -> str:
     return path.stem.split("-")[-1]
 
 

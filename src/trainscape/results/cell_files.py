@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainscape.cells.cell import TrialRecord as TrialRecord
+from trainscape.cells.cell import TrialRecord
 from trainscape.errors import UserError
 from trainscape.files import write_text
 from trainscape.hashing import SHORT, canonical, sha256
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
+
+    from trainscape.cells.cell import Cell
 
 FORMAT = 1
 
@@ -41,6 +44,27 @@ class CellRecord:
     identity: dict[str, str]
     steps: list[int]
     trials: list[TrialRecord]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell of a study, with the study's labels, and what its file holds."""
+
+    cell: Cell
+    record: CellRecord
+
+
+def read_entries(cells: Mapping[str, Cell], digest: Callable[[Cell], str]) -> list[Entry]:
+    """Every cell and what its file holds, checked.
+
+    Args:
+        cells: by file.
+        digest: the full digest that a cell's file must have.
+
+    Raises:
+        UserError: names the first file that is missing, damaged or edited.
+    """
+    return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in cells.items()]
 
 
 def write_cell(path: Path, record: CellRecord) -> None:
@@ -104,50 +128,3 @@ def _as_written(text: str, checksum: str) -> bool:
     """
     body = text.removesuffix("\n").replace(f'"checksum":"{checksum}",', "", 1)
     return hashlib.sha256(body.encode()).hexdigest() == checksum
-
-
-def claim(output: Path, study: str) -> None:
-    """Make the output folder belong to ``study``, or refuse if it is another's.
-
-    Raises:
-        UserError: the folder holds another study's results, or cannot be made.
-    """
-    check_claim(output, study)
-    marker = output / ".study"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        if not marker.exists():
-            write_text(marker, study + "\n")
-    except OSError as error:
-        raise UserError(
-            f"output: {str(output)!r} cannot be a folder of results: {error.strerror}"
-        ) from None
-    check_claim(output, study)
-
-
-def check_claim(output: Path, study: str) -> None:
-    """Refuse if the output folder is another study's or nobody's; writes nothing."""
-    marker = output / ".study"
-    strangers = not marker.exists() and _holds_files(output)
-    owner = marker.read_text(encoding="utf-8").strip() if marker.exists() else study
-    if owner != study:
-        raise UserError(
-            f"output: {str(output)!r} holds the study {owner!r}; give {study!r} a folder of its own"
-        )
-    for folder in output.parents:
-        if (folder / ".study").exists():
-            raise UserError(
-                f"output: {str(output)!r} lies in the results of another study, {str(folder)!r}; "
-                "choose a folder beside it"
-            )
-    if strangers and not marker.exists():  # asked again: another job may have claimed it meanwhile
-        raise UserError(
-            f"output: {str(output)!r} holds files of no study; choose a new folder, or write "
-            f"{study!r} into {str(marker)!r} if they are its results"
-        )
-
-
-def _holds_files(folder: Path) -> bool:
-    """Whether there is a file below a folder; hidden ones don't count."""
-    below = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return any(not any(part.startswith(".") for part in path.parts) for path in below)

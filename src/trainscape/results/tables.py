@@ -40,6 +40,11 @@ def _dtype(column: str) -> str:
     return "string" if column in TEXT else "Int64" if column in WHOLE else "float64"
 
 
+def key(row: Mapping[str, Any], axes: Sequence[str] = AXES) -> tuple[object, ...]:
+    """The values of a row along ``axes``: by default what names its cell."""
+    return tuple(row[axis] for axis in axes)
+
+
 def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """A table of ``rows`` with exactly ``columns``, typed by their names; None is null."""
     table = pd.DataFrame([dict(row) for row in rows], columns=list(columns))

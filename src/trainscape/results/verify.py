@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets
 from trainscape.cells.identity import digest
 from trainscape.errors import UserError
-from trainscape.hashing import file_sha256
-from trainscape.pipeline.layout import DATA, Layout
 from trainscape.results.cell_files import read_cell
+from trainscape.results.stamps import changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from trainscape.cells.cell import Cell
 
 
-def verify(layout: Layout) -> list[str]:
-    """What is missing, damaged or edited, one line each."""
+def verify(
+    data: Path, names: Iterable[str], cells: Mapping[Path, Cell], stamps: Iterable[Path]
+) -> list[str]:
+    """What is missing, damaged or edited, one line each.
+
+    Args:
+        data: the folder of the datasets.
+        names: the datasets to check.
+        cells: the cells to check, by file.
+        stamps: the stamps whose products to check.
+    """
     found: list[str] = []
-    for name in layout.datasets:
-        found += _complaint(datasets.load, name, DATA)
-    for path, cell in layout.trained.items():
-        found += _complaint(read_cell, Path(path), digest(cell))
-    for stage in layout.stamped:
-        found += _edited(Path(layout.stamp(stage)))
+    for name in names:
+        found += _refusal(datasets.load, name, data)
+    for path, cell in cells.items():
+        found += _refusal(read_cell, path, digest(cell))
+    for stamp in stamps:
+        found += changed(stamp)
     return found
 
 
-def _complaint(read: Callable[..., object], *args: object) -> Iterator[str]:
+def _refusal(read: Callable[..., object], *args: object) -> Iterator[str]:
+    """What the reader says against a file, if anything."""
     try:
         read(*args)
     except UserError as error:
         yield str(error)
-
-
-def _edited(stamp: Path) -> Iterator[str]:
-    """The products that are not as they were when the stage stamped them."""
-    if not stamp.exists():
-        yield f"{stamp}: no such stamp; run snakemake to make the stage {stamp.parent.name!r}"
-        return
-    for name, made in json.loads(stamp.read_text(encoding="utf-8")).items():
-        path = Path(name)
-        if not path.exists():
-            yield f"{path}: is missing; run snakemake to make it"
-        elif file_sha256(path) != made:
-            yield f"{path}: was changed after it was made; delete it and run snakemake"

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.cells import source
+from trainscape import source
 from trainscape.errors import UserError
 from trainscape.files import write_json
 from trainscape.hashing import SHORT, sha256
@@ -81,7 +81,7 @@ def stand_ins(design: Design, cells: Mapping[str, Cell], proposed: list[str]) ->
     return found
 
 
-def standing(
+def progress(
     design: Design, cells: Mapping[str, Cell], rounds: Mapping[str, list[str]], proposed: int
 ) -> str:
     """How far a search is, and how much of the grid it trains.

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 
 from trainscape.analysis import Row, grouped
 from trainscape.errors import UserError
-from trainscape.figures.articles import frame
+from trainscape.figures import panels
 from trainscape.figures.style import MUTED
 from trainscape.figures.values import number
 
@@ -46,19 +46,19 @@ def path(title: str, rows: Sequence[Row], heights: Heights) -> Figure:
     own = [row for row in rows if row["seed"] == rows[0]["seed"]]
     groups = grouped(sorted(own, key=lambda row: row["lr"]), ("batch_size", "lr"))
     labels = list(dict.fromkeys(row["optimizer"] for row in own))
-    right = frame.beside(labels)
-    figure, panels = frame.panels(title, len(groups), (3.6, 2.4), columns=2, right=right)
-    for axes, group in zip(panels, groups, strict=True):
+    right = panels.legend_width(labels)
+    figure, made = panels.make(title, len(groups), (3.6, 2.4), columns=2, right=right)
+    for axes, group in zip(made, groups, strict=True):
         (_contours if len(names) == 2 else _curve)(axes, own, heights)
         for run in grouped(group, ("optimizer",)):
             points = np.array([[row[name] for name in names] for row in run])
             seen = points[np.isfinite(points).all(1)]
             up = seen[:, 1] if len(names) == 2 else heights(seen)
             rank = labels.index(run[0]["optimizer"])
-            look = {**frame.look(rank, len(labels)), "linestyle": "-", "linewidth": 1.1}
+            look = {**panels.line_look(rank, len(labels)), "linestyle": "-", "linewidth": 1.1}
             axes.plot(seen[:, 0], up, marker="o", markersize=2.4, label=labels[rank], **look)
-        frame.head(axes, f"lr {number(group[0]['lr'])}")
-    frame.legend(panels[min(len(panels), 2) - 1])
+        panels.heading(axes, f"lr {number(group[0]['lr'])}")
+    panels.legend(made[min(len(made), 2) - 1])
     return figure
 
 
@@ -85,13 +85,13 @@ def _contours(axes: Axes, rows: Sequence[Row], heights: Heights) -> None:
     axes.grid(False)
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
-    frame.named(axes, "w0", "w1")
+    panels.name_axes(axes, "w0", "w1")
 
 
 def _curve(axes: Axes, rows: Sequence[Row], heights: Heights) -> None:
     x = _span(rows, parameters(rows)[0])
     axes.plot(x, heights(x[:, None]), color=MUTED, linewidth=0.9)
-    frame.named(axes, "w", "loss")
+    panels.name_axes(axes, "w", "loss")
 
 
 def decay(title: str, rows: Sequence[Row]) -> Figure:
@@ -107,17 +107,17 @@ def decay(title: str, rows: Sequence[Row]) -> Figure:
     }
     runs = grouped(rows, ("batch_size", "lr", "schedule"))
     labels = [_label(run[0], runs) for run in runs]
-    right = frame.beside(labels)
-    figure, panels = frame.panels(title, len(titles), (2.5, 2.2), right=right)
-    for axes, (name, words) in zip(panels, titles.items(), strict=True):
+    right = panels.legend_width(labels)
+    figure, made = panels.make(title, len(titles), (2.5, 2.2), right=right)
+    for axes, (name, words) in zip(made, titles.items(), strict=True):
         for rank, run in enumerate(runs):
-            look: dict[str, Any] = frame.look(rank, len(runs))
+            look: dict[str, Any] = panels.line_look(rank, len(runs))
             axes.plot([r["step"] for r in run], [r[name] for r in run], label=labels[rank], **look)
         if name in ("rate", "loss"):
-            frame.log_values(axes)
-        frame.named(axes, "step", "")
-        frame.head(axes, f"{words} after the step")
-    frame.legend(panels[-1])
+            panels.log_axis(axes, "y")
+        panels.name_axes(axes, "step", "")
+        panels.heading(axes, f"{words} after the step")
+    panels.legend(made[-1])
     return figure
 
 

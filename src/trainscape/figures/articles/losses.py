@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, grouped
-from trainscape.figures.articles import frame
+from trainscape.figures import panels
 from trainscape.figures.values import number
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
     """
     rates = sorted({row["lr"] for row in trials}, reverse=True)
     names = [f"lr {number(rate)}" for rate in rates]
-    figure, (axes,) = frame.panels(title, size=(3.6, 2.7), right=frame.beside(names))
+    figure, (axes,) = panels.make(title, size=(3.6, 2.7), right=panels.legend_width(names))
     sizes = sorted({row["batch_size"] for row in trials})
     for rank, rate in enumerate(rates):
         finals = {
             size: [row["train_loss"] for row in trials if _at(row) == (size, rate)]
             for size in sizes
         }
-        _banded(axes, finals, names[rank], frame.look(rank, len(rates)))
-    frame.log_values(axes)
-    frame.log_sizes(axes, sizes)
-    frame.named(axes, "batch size", "final training loss")
-    frame.legend(axes)
+        _banded(axes, finals, names[rank], panels.line_look(rank, len(rates)))
+    panels.log_axis(axes, "y")
+    panels.log_sizes(axes, sizes)
+    panels.name_axes(axes, "batch size", "final training loss")
+    panels.legend(axes)
     return figure
 
 
@@ -68,16 +68,16 @@ def trace(title: str, traces: Sequence[Row]) -> Figure:
     runs = grouped(traces, ("batch_size", "optimizer", "lr"))
     sizes = sorted({row["batch_size"] for row in traces})
     names = list(dict.fromkeys(_name(run[0], runs) for run in runs))
-    figure, panels = frame.panels(title, len(sizes), (4.6, 2.5), columns=2)
-    for axes, size in zip(panels, sizes, strict=True):
+    figure, made = panels.make(title, len(sizes), (4.6, 2.5), columns=2)
+    for axes, size in zip(made, sizes, strict=True):
         for run in runs:
             if run[0]["batch_size"] == size:
                 name = _name(run[0], runs)
-                _run(axes, run, name, frame.look(names.index(name), len(names)))
-        frame.log_values(axes)
-        frame.named(axes, "step", "training loss of the batch")
-        frame.head(axes, f"batch size {size}" if len(sizes) > 1 else "")
-        frame.legend(axes, loc="upper right")
+                _run(axes, run, name, panels.line_look(names.index(name), len(names)))
+        panels.log_axis(axes, "y")
+        panels.name_axes(axes, "step", "training loss of the batch")
+        panels.heading(axes, f"batch size {size}" if len(sizes) > 1 else "")
+        panels.legend(axes, loc="upper right")
     return figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainscape.analysis import ALL, RULES, Row
-from trainscape.figures.articles import frame
+from trainscape.figures import panels
 from trainscape.figures.style import INK, MUTED
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
     schedules = list(dict.fromkeys(row["schedule"] for row in rows))
     pitch = LINE * (len(schedules) + 1)
     size = 3.9, max(1.0, pitch * len(optimizers))
-    figure, (axes,) = frame.panels(
-        title, size=size, left=frame.beside(optimizers) - 0.3, right=frame.beside(schedules)
+    figure, (axes,) = panels.make(
+        title,
+        size=size,
+        left=panels.legend_width(optimizers) - 0.3,
+        right=panels.legend_width(schedules),
     )
     _rules(axes)
     for row in rows:
@@ -40,7 +43,7 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
             rank = schedules.index(row["schedule"])
             y = optimizers.index(row["optimizer"]) + (rank + 1) / (len(schedules) + 1)
             mean = row["schedule"] == ALL
-            color = INK if mean else frame.look(rank, len(schedules))["color"]
+            color = INK if mean else panels.line_look(rank, len(schedules))["color"]
             label = row["schedule"] if row["optimizer"] == optimizers[0] else None
             axes.plot([row["low"], row["high"]], [y, y], color=color, linewidth=1.5)
             axes.plot(
@@ -55,8 +58,8 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
     axes.set_yticks([i + 0.5 for i in range(len(optimizers))], optimizers)
     axes.set_ylim(len(optimizers), 0)
     axes.grid(False)
-    frame.named(axes, "α of best lr ∝ batch size^α", "")
-    frame.legend(axes)
+    panels.name_axes(axes, "α of best lr ∝ batch size^α", "")
+    panels.legend(axes)
     return figure
 
 

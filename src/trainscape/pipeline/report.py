@@ -1,0 +1,60 @@
+"""Write the report from the tables and figures of the stages before it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from trainscape import __version__, analysis, datasets, workloads
+from trainscape.hashing import SHORT, sha256
+from trainscape.pipeline.tables import replayed, searched, table
+from trainscape.report import Page, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainscape.pipeline.layout import Layout
+
+LIBRARIES = ("torch", "numpy", "pandas", "seaborn", "snakemake", "dvc")
+
+
+def make(layout: Layout) -> None:
+    """Write ``report.html``; no cell file is read."""
+    summary, trials = table(layout, "summary"), table(layout, "trials")
+    rows = analysis.records(summary)
+    page = Page(
+        study=layout.study.model_dump(mode="json", exclude_none=True),
+        labels=layout.labels,
+        figures=layout.figures,
+        folder=layout.output / "figures",
+        cells=analysis.timed(summary, table(layout, "timings")) if layout.throughput else rows,
+        trials=trials,
+        tests=analysis.records(table(layout, "range")),
+        replayed=replayed(layout),
+        searched=searched(layout),
+        provenance=_provenance(layout, trials),
+    )
+    write(page, layout.output / "report.html")
+
+
+def _provenance(layout: Layout, trials: pd.DataFrame) -> dict[str, object]:
+    """What the results were made from and with; no clock and no commit (``trainscape which``)."""
+    tree = json.loads((layout.output / "timings.json").read_text(encoding="utf-8"))
+    versions = {name: version(name).split("+")[0] for name in LIBRARIES}
+    versions["trainscape"] = __version__
+    versions["python"] = ".".join(map(str, sys.version_info[:2]))
+    sets = {name: workloads.registry.get(name).dataset for name in layout.study.workloads}
+    return {
+        "study digest": sha256(layout.study.model_dump(mode="json"))[:SHORT],
+        "environment digest": sha256(versions)[:SHORT],
+        "data digests": {
+            name: datasets.registry.get(dataset).sha256[:SHORT] for name, dataset in sets.items()
+        },
+        "backend": ", ".join(sorted({str(name) for name in trials["backend"]})),
+        "seeds": ", ".join(map(str, layout.study.seed_list())),
+        "versions": versions,
+        "hardware": tree.get("hardware"),
+        "load": tree.get("load"),
+    }

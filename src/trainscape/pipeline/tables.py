@@ -1,0 +1,40 @@
+"""The tables of the stages before, as the later stages read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainscape.analysis import Replayed, Searched, axes, read_csv
+from trainscape.hashing import SHORT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainscape.pipeline.layout import Layout
+
+
+def table(layout: Layout, name: str) -> pd.DataFrame:
+    """The table ``<name>.csv`` of a study's output folder."""
+    return read_csv(layout.output / f"{name}.csv")
+
+
+def replayed(layout: Layout) -> Replayed | None:
+    """What the simulated searches came to; None if the study has none."""
+    if not layout.study.replay.enabled:
+        return None
+    return Replayed(table(layout, "replay/replay"), layout.study.replay.margin)
+
+
+def searched(layout: Layout) -> Searched | None:
+    """What was trained of the grid; None if all of it."""
+    design = layout.study.design
+    if design == "grid":
+        return None
+    rounds = {
+        workload: [
+            [layout.identify(layout.cells[path])[:SHORT] for path in layout.proposed([file])]
+            for file in files
+        ]
+        for workload, files in layout.rounds.items()
+    }
+    return Searched(design.method, design.seed, [axes(cell) for cell in layout.grid], rounds)

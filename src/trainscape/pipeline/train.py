@@ -1,0 +1,123 @@
+"""Train cells, or bring them back from the attic."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape import datasets, workloads
+from trainscape.cells import grid
+from trainscape.cells.identity import digest, identity
+from trainscape.errors import Failures, UserError
+from trainscape.files import write_text
+from trainscape.hashing import canonical
+from trainscape.pipeline.layout import DATA
+from trainscape.results.attic import Attic
+from trainscape.results.cell_files import CellRecord, write_cell
+from trainscape.results.owner import claim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from trainscape.cells.cell import Cell, TrialRecord
+    from trainscape.pipeline.layout import Layout
+
+    Tell = Callable[[str, str], None]
+
+
+def say(text: str) -> None:
+    """A line on stdout, at once."""
+    print(text, flush=True)
+
+
+def make(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say(text)) -> None:
+    """Train the cells that are to lie at ``paths``, or bring them back from the attic.
+
+    Args:
+        layout: the study.
+        paths: files of its cells.
+        tell: is called with a cell's file and what becomes of it.
+
+    Raises:
+        UserError: a path is no cell of the study, the data is damaged, or cells cannot be trained,
+            when all others are.
+    """
+    claim(layout.output, layout.study.name)
+    for path in paths:
+        if path not in layout.trainable:
+            raise UserError(
+                f"{path}: is no cell of study {layout.study.name!r}; 'trainscape cells' lists them"
+            )
+    failures = Failures()
+    missing = sorted(_not_restored(layout, paths, tell), key=lambda path: _shared(layout, path))
+    for _, together in groupby(missing, lambda path: _shared(layout, path)):
+        with failures.collecting():
+            _train(layout, list(together), tell)
+    failures.tell()
+
+
+def make_listed(layout: Layout, file: Path) -> None:
+    """Train the cells of the fuse executor's list, each with a log of its own.
+
+    Args:
+        layout: the study.
+        file: a JSON object a line, with the files of one job: ``output`` and ``log``.
+    """
+    jobs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    logs = {job["output"][0]: job["log"] for job in jobs}
+
+    def tell(path: str, text: str) -> None:
+        say(text)
+        for log in logs[path]:
+            write_text(Path(log), text + "\n")
+
+    make(layout, list(logs), tell)
+
+
+def _not_restored(layout: Layout, paths: Sequence[str], tell: Tell) -> list[str]:
+    """The cells that are to be trained: the attic has the others."""
+    attic, missing = Attic(layout.output), []
+    for path in paths:
+        cell = layout.trainable[path]
+        kept = attic.restore(Path(path), digest(cell), layout.trainable)
+        if kept:
+            tell(path, f"restored {path} from {kept}")
+        else:
+            missing.append(path)
+    return missing
+
+
+def _shared(layout: Layout, path: str) -> tuple[str, int, str]:
+    """What cells have in common that the engine trains together, to sort by and to compare."""
+    cell: Cell = layout.trainable[path]
+    plan = {
+        "budget": dict(cell.budget),
+        "evaluate_every": cell.evaluate_every,
+        "trace_every": cell.trace_every,
+    }
+    return cell.workload, cell.batch_size, canonical(plan)
+
+
+def _train(layout: Layout, paths: list[str], tell: Tell) -> None:
+    """Train cells that share a workload, a batch size and a plan."""
+    from trainscape.engine import device
+    from trainscape.engine.run import train_cells
+
+    cells = [layout.trainable[path] for path in paths]
+    chosen = device.choose(layout.study.device, layout.study.precision)
+    arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
+    steps = grid.plan(cells[0]).evaluations
+    for path, cell in zip(paths, cells, strict=True):
+        tell(path, f"training {cell}, seeds {', '.join(map(str, cell.seeds))}")
+
+    def keep(i: int, trials: list[TrialRecord], backend: str) -> None:
+        cell = cells[i]
+        record = CellRecord(digest(cell), backend, cell.spec(), identity(cell), steps, trials)
+        write_cell(Path(paths[i]), record)
+
+    def progress(done: int, total: int) -> None:
+        say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
+
+    train_cells([cell.spec() for cell in cells], arrays, chosen, progress, keep)

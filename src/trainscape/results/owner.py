@@ -1,0 +1,58 @@
+"""Whose results an output folder holds: one study's, by the name in its ``.study`` file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainscape.errors import UserError
+from trainscape.files import write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def claim(output: Path, study: str) -> None:
+    """Make the output folder belong to ``study``, or refuse if it is another's.
+
+    Raises:
+        UserError: the folder holds another study's results, or cannot be made.
+    """
+    check_claim(output, study)
+    marker = output / ".study"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if not marker.exists():
+            write_text(marker, study + "\n")
+    except OSError as error:
+        raise UserError(
+            f"output: {str(output)!r} cannot be a folder of results: {error.strerror}"
+        ) from None
+    check_claim(output, study)
+
+
+def check_claim(output: Path, study: str) -> None:
+    """Refuse if the output folder is another study's or nobody's; writes nothing."""
+    marker = output / ".study"
+    strangers = not marker.exists() and _holds_files(output)
+    owner = marker.read_text(encoding="utf-8").strip() if marker.exists() else study
+    if owner != study:
+        raise UserError(
+            f"output: {str(output)!r} holds the study {owner!r}; give {study!r} a folder of its own"
+        )
+    for folder in output.parents:
+        if (folder / ".study").exists():
+            raise UserError(
+                f"output: {str(output)!r} lies in the results of another study, {str(folder)!r}; "
+                "choose a folder beside it"
+            )
+    if strangers and not marker.exists():  # asked again: another job may have claimed it meanwhile
+        raise UserError(
+            f"output: {str(output)!r} holds files of no study; choose a new folder, or write "
+            f"{study!r} into {str(marker)!r} if they are its results"
+        )
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether there is a file below a folder; hidden ones don't count."""
+    below = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return any(not any(part.startswith(".") for part in path.parts) for path in below)

@@ -1,0 +1,70 @@
+"""Step time of every (workload, optimizer, batch size), each alone on the machine.
+
+Torch has its own number of threads, unlike in training.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from trainscape import datasets, workloads
+from trainscape.engine.data import Split, prepare
+
+# A record's name covers all that is imported here. By full name that would be the room's face too,
+# and with it all that waits for a quiet machine, names and writes.
+from .loop import Loop, device_of
+from .memory import peak
+from .row import row, row_of_none
+
+if TYPE_CHECKING:
+    from trainscape.study import Study
+    from trainscape.throughput.identity import Measurement
+
+DATA = Path("data")
+WARM_UP = 5  # steps: state is made, kernels are chosen, caches fill
+SHORTEST = 0.25  # of a block, in the trial run that the length of a block is reckoned from
+
+
+def test_step_time(
+    benchmark: Any, wanted: Measurement, study: Study, rows: list[dict[str, Any]]
+) -> None:
+    """A training step takes a finite time and some memory."""
+    device, train = device_of(study.device), _training_split(wanted.workload)
+    try:
+        loop = Loop(wanted, train, device)
+        loop.run(WARM_UP)
+        steps = _steps_lasting(loop, study.throughput.block)
+        benchmark.extra_info["steps"] = steps
+        benchmark.pedantic(loop.run, (steps,), rounds=study.throughput.rounds, warmup_rounds=1)
+        del loop
+        # The second step is the fullest: it has the state that the first one made.
+        memory = peak(lambda: Loop(wanted, train, device, batches=1).run(2), device)
+    except torch.OutOfMemoryError:
+        rows.append(row_of_none(wanted))
+        pytest.skip("does not fit the device's memory")
+    rows.append(row(wanted, benchmark.stats.stats, steps, memory))
+
+
+def _steps_lasting(loop: Loop, seconds: float) -> int:
+    """How many steps take ``seconds``, at least one."""
+    steps = 1
+    while True:
+        start = time.perf_counter()
+        loop.run(steps)
+        taken = time.perf_counter() - start
+        if taken >= seconds * SHORTEST:
+            return max(1, round(steps * seconds / taken))
+        steps *= 2
+
+
+@cache
+def _training_split(workload: str) -> Split:
+    """The whole training split, scaled, on the CPU."""
+    entry = workloads.registry.get(workload)
+    return prepare(datasets.load(entry.dataset, DATA), entry, 0.0, torch.device("cpu")).train

@@ -1,0 +1,121 @@
+"""Figures and a report of a made-up study, drawn and written from its tables as the stages do it.
+
+Offers: :class:`MadeUp`, the study; :func:`build`, its page; :data:`STUDY`, parameters to show.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kit import synthetic
+from trainscape import analysis, report
+from trainscape.figures.draw import Content, draw
+from trainscape.figures.names import Labels, Wanted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from trainscape.analysis import Entry, Replayed, Searched
+
+STUDY = {"name": "default", "budget": {"epochs": 10}, "grid": {"lr": [0.1, 0.01]}, "seeds": [0, 1]}
+
+
+class MadeUp:
+    """A study that is trained in a made-up way.
+
+    Args:
+        entries: its cells.
+        measured: whether its step times are measured; None for a study without any.
+        busy: whether the machine was busy then.
+        tests: its learning-rate range tests.
+        replayed: its simulated searches.
+        searched: what was trained of its grid, if not all.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        *,
+        measured: bool | None = True,
+        busy: bool = False,
+        tests: Sequence[Entry] = (),
+        replayed: Replayed | None = None,
+        searched: Searched | None = None,
+    ) -> None:
+        names = dict.fromkeys(entry.cell.workload for entry in entries)
+        self.trials = analysis.trials(entries, dict.fromkeys(names, 0.95))
+        self.summary = analysis.summary(self.trials)
+        records = [synthetic.throughput(entries, too_high=busy)] if measured else []
+        self.timings, self.tree = analysis.timings(records, self.summary)
+        rows = analysis.records(self.summary)
+        self.cells = rows if measured is None else analysis.timed(self.summary, self.timings)
+        self.tests = analysis.records(analysis.range_tests(tests, self.summary))
+        self.test_curves = analysis.read_curves(analysis.range_curves(tests))
+        self.curves = analysis.records(analysis.curves(entries))
+        self.replayed, self.searched = replayed, searched
+        whole = analysis.whole(rows, searched)
+        self.labels = Labels(*(list(dict.fromkeys(row[a] for row in whole)) for a in AXES))
+        self.figures = listed(
+            self.labels,
+            Wanted(
+                validation=analysis.validated(self.trials),
+                throughput=measured is not None,
+                replay=replayed is not None,
+                search=searched is not None,
+            ),
+        )
+        drawn = {row["optimizer"]: row["workload"] for row in self.tests}
+        self.figures += [
+            figure
+            for optimizer, workload in drawn.items()
+            for figure in listed(
+                Labels([workload], [optimizer], []), Wanted(validation=False, range_tests=True)
+            )
+        ]
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Draw every figure."""
+        content = Content(
+            cells=analysis.whole(self.cells, self.searched),
+            curves={analysis.key(r[0]): r for r in analysis.grouped(self.curves, analysis.AXES)},
+            tests=self.tests,
+            test_curves=self.test_curves,
+            replayed=self.replayed,
+            searched=self.searched,
+        )
+        return draw(self.figures, content, folder)
+
+    def page(self, folder: Path, study: dict[str, Any] = STUDY) -> report.Page:
+        """What the report is written from, the figures lying in ``folder``."""
+        return report.Page(
+            study=study,
+            labels=self.labels,
+            figures=self.figures,
+            folder=folder,
+            cells=self.cells,
+            trials=self.trials,
+            tests=self.tests,
+            replayed=self.replayed,
+            searched=self.searched,
+            provenance={
+                "study digest": "ab" * 32,
+                "versions": {"torch": "2.11.0"},
+                "hardware": self.tree["hardware"],
+                "load": self.tree["load"],
+            },
+        )
+
+
+AXES = ("workload", "optimizer", "schedule")
+
+
+def build(
+    entries: Sequence[Entry], folder: Path, *, study: dict[str, Any] = STUDY, **about: Any
+) -> str:
+    """Draw, write and read the report of ``entries``; ``about`` as :class:`MadeUp` takes it."""
+    made = MadeUp(entries, **about)
+    made.draw(folder / "figures")
+    path = folder / "report.html"
+    report.write(made.page(folder / "figures", study), path)
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,27 @@
+# Tables -> figures: those that training alone decides, and those that hold seconds.
+
+
+rule draw_figures:
+    input:
+        after(LAYOUT, workflow, "collect", "replay"),
+    output:
+        stamp=LAYOUT.stamp("figures"),
+        figures=described(LAYOUT, "figures"),
+    log:
+        f"{LOGS}/figures.log",
+    localrule: True
+    shell:
+        shell_command(LAYOUT, "make", "figures") + " > {log} 2>&1"
+
+
+rule draw_timings:
+    input:
+        after(LAYOUT, workflow, "throughput", "collect"),
+    output:
+        stamp=LAYOUT.stamp("timings"),
+        products=described(LAYOUT, "timings"),
+    log:
+        f"{LOGS}/timings.log",
+    localrule: True
+    shell:
+        shell_command(LAYOUT, "make", "timings") + " > {log} 2>&1"
