@@ -28,3 +28,13 @@ def test_the_examples_hold() -> None:
 def test_every_module_says_what_it_is(name: str) -> None:
     """A reader learns from a module's first line what it is for."""
     assert (importlib.import_module(name).__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.count(".") == 1])
+def test_a_rooms_face_offers_what_it_lists(name: str) -> None:
+    """Every name of a package's ``__all__`` is in it, or is a module of it, and stands once."""
+    face = importlib.import_module(name)
+    offered = getattr(face, "__all__", [])
+    assert len(set(offered)) == len(offered)
+    for each in offered:
+        assert hasattr(face, each) or importlib.import_module(f"{name}.{each}")

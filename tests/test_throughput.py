@@ -100,7 +100,7 @@ EDITS = {  # by name: a file, a text in it, and what takes its place
     "progress": ("throughput/suite/conftest.py", "s left", "seconds left"),
     "face": ("throughput/__init__.py", '"path", "record"', '"record", "path"'),
     "study": ("study/model.py", '="default"', '="standard"'),
-    "optimizer not used": ("optimizers/rmsprop.py", "alpha: float = 0.99", "alpha: float = 0.9"),
+    "optimizer not used": ("optimizers/rmsprop.py", "= 0.99", "= 0.9"),
     "loop": ("throughput/suite/loop.py", "LR = 1e-6", "LR = 1e-5"),
     "memory": ("throughput/suite/memory.py", "max(held) - before", "max(held)"),
     "conversion": ("throughput/suite/row.py", "times.median / steps", "times.median"),

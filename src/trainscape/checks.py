@@ -67,9 +67,11 @@ def checked(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         UserError: a value is not what its field takes, a field without a default has none, or
             there is no such field.
     """
+    part = getattr(kind, "name", kind.__name__)
+    known = [field.name for field in fields(kind)]
     for name in given:
-        if name not in {field.name for field in fields(kind)}:
-            raise unknown(kind.name, name, (field.name for field in fields(kind)))
+        if name not in known:
+            raise unknown(part, name, known)
     found = {}
     for field in fields(kind):
         if not field.init:
@@ -78,8 +80,8 @@ def checked(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         default = field.default if factory is MISSING else factory()
         value = given.get(field.name, default)
         if value is MISSING:
-            raise UserError(f"{kind.name}: {shown(dict(given))} needs the key {field.name!r}")
-        key = f"{kind.name}.{field.name}"
+            raise UserError(f"{part}: {shown(dict(given))} needs the key {field.name!r}")
+        key = f"{part}.{field.name}"
         # a default may be what its type does not say, such as None for a number
         found[field.name] = (
             plain(key, value)

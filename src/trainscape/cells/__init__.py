@@ -13,7 +13,5 @@ __all__ = [
     "parts",  # optimizers and schedules as a study names them
     "plugins",  # a user's own files
     "range_tests",  # learning-rate range tests as cells
-    "source",  # which source decides numbers, and its hash
-    "source_facts",  # what was read in source files
     "tryout",  # imported optimizers, tried beforehand
 ]
