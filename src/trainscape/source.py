@@ -45,10 +45,11 @@ EXCLUDED = {
     "trainscape.schedules": "exports names",
     "trainscape.workloads": "exports names",
     "trainscape.engine": "holds no code",
+    "trainscape.engine.backend": "names the arithmetic; the name stands in every cell",
     "trainscape.engine.blame": "words for messages",
-    "trainscape.engine.device": "chooses where to run; the backend stands in every cell",
+    "trainscape.engine.device": "chooses where to run, which the backend in every cell tells",
     "trainscape.engine.run": "hands every cell to the engine of its kind",
-    "trainscape.engine.graph": "captures what a GPU runs, and launches it again",
+    "trainscape.engine.graph": "launches what a GPU ran before, kernel by kernel",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks.gpu_checks import Bench, Shape, crowd
-from trainscape.engine.fused import Packs
+from trainscape.engine.fused import Fused
 from trainscape.engine.task import Task
 
 if TYPE_CHECKING:
@@ -48,6 +48,6 @@ def _trained(
     on: torch.device, trials: Sequence[Trial], width: int
 ) -> tuple[int, list[TrialRecord]]:
     bench = Bench(SHAPE, on)
-    packs = Packs(Task(bench.workload, bench.splits, bench.plan), width)
+    packs = Fused(Task(bench.workload, bench.splits, bench.plan), width)
     records = [record for part in packs.train(trials, lambda *_: None) for record in part]
     return packs.limit, records

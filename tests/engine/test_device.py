@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from kit import examples
-from kit.examples import OPTIMIZERS, trial
+from kit.examples import OPTIMIZERS, Task, train, trial
 from trainscape import workloads
 from trainscape.cells.budget import Plan
-from trainscape.engine import device
+from trainscape.engine import backend, device
 from trainscape.engine.data import prepare
-from trainscape.engine.pack import train
 from trainscape.errors import UserError
 
 no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
@@ -70,9 +69,9 @@ def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_backend_names_what_decides_last_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds the instruction set of a CPU, the compute capability of a GPU."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    assert device.backend(torch.device("cpu")) == "cpu-avx2"
+    assert backend.name(torch.device("cpu")) == "cpu-avx2"
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
-    assert device.backend(torch.device("cuda")) == "cuda-sm90"
+    assert backend.name(torch.device("cuda")) == "cuda-sm90"
 
 
 @no_gpu
@@ -85,7 +84,7 @@ def test_cuda_agrees_with_the_cpu_and_with_itself(name: str) -> None:
     def run(on: torch.device) -> list[dict[str, object]]:
         splits = prepare(examples.images(200), workload, 0.1, on)
         plan = Plan(len(splits.train.y), 32, {"epochs": 2}, 1.0)
-        return [asdict(record) for record in train(trials, workload, splits, plan)]
+        return [asdict(record) for record in train(trials, Task(workload, splits, plan))]
 
     cuda = run(device.choose("cuda"))
     assert cuda == run(device.choose("cuda"))

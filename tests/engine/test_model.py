@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from trainscape import workloads
 from trainscape.engine import streams
 from trainscape.engine.model import MaskedDropout, Stack, build
 from trainscape.engine.spares import BLOCK, spares
+from trainscape.workloads import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,7 @@ SPARES = {
 
 def stack(builder: Callable[[], nn.Module], seeds: list[int], *shape: int) -> Stack:
     """The stacked models of some seeds, for inputs of a shape (B, …)."""
-    return Stack.of(builder, seeds, torch.zeros(shape))
+    return examples.stacked(builder, seeds, torch.zeros(shape))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,7 +78,7 @@ def test_every_dropout_is_replaced() -> None:
 def test_a_stack_computes_what_each_model_computes() -> None:
     """Outputs and gradients of every trial are those of its own model on its own input."""
     seeds = [4, 0, 4]
-    together = Stack.of(examples.odd, seeds, examples.seeded((2, 8, 8)))
+    together = examples.stacked(examples.odd, seeds, examples.seeded((2, 8, 8)))
     x = examples.seeded((3, 5, 8, 8))
     output = together.forward(x, {}, training=True)
     losses = output.square().mean((1, 2))
@@ -141,7 +143,7 @@ def test_masks_depend_on_seed_layer_and_step_alone() -> None:
 @pytest.mark.parametrize("p", [0.0, 1.0])
 def test_dropout_of_nothing_and_of_everything(p: float) -> None:
     """With p = 0 the input stays, with p = 1 zeros do, not NaN: as ``nn.Dropout`` has it."""
-    together = Stack.of(
+    together = examples.stacked(
         lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(p)), [0], torch.zeros(2, 3)
     )
     mask = together.masks({"1": torch.tensor([1])}, torch.tensor([0]), 4)["1.mask"]
@@ -164,7 +166,7 @@ def test_finding_mask_shapes_leaves_statistics_alone() -> None:
     def builder() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
 
-    together = Stack.of(builder, [0, 1], examples.seeded((6, 3)))
+    together = examples.stacked(builder, [0, 1], examples.seeded((6, 3)))
     assert together.buffers["1.num_batches_tracked"].tolist() == [0, 0]
     assert torch.equal(together.buffers["1.running_mean"], torch.zeros(2, 4))
     assert set(together.buffers) == {
@@ -188,3 +190,11 @@ def test_other_models_get_spares() -> None:
     assert [spares(trials, silu) for trials in (1, 3, 31, 32, 84)] == [4, 4, 1, 0, 4]
     regression = examples.regression()  # one unit
     assert [spares(trials, regression) for trials in (1, 3, 32, 84)] == [BLOCK - 1, 29, 0, 12]
+
+
+def test_a_metric_of_ones_own_gets_spares() -> None:
+    """What scores the outputs may round by the width, as a loss may."""
+    plain = examples.named(examples.odd)
+    judged = replace(plain, metric=Metric("MSE", "min", "", examples.mse))
+    assert spares(3, plain) == 0
+    assert spares(3, judged) > 0

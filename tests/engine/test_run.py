@@ -11,8 +11,7 @@ from kit.examples import CPU
 from trainscape import datasets, study
 from trainscape.cells import grid
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import fused as packs
-from trainscape.engine import run, width
+from trainscape.engine import fused, run, width
 from trainscape.engine.pack import Pack
 from trainscape.errors import UserError
 
@@ -105,6 +104,20 @@ def test_a_trial_that_does_not_fit_alone_is_oom(
     assert len(records[0][0].test_loss) == len(steps)
 
 
+def test_a_filled_pack_that_does_not_fit_is_filled_less(
+    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lone trial is no reason to give up: what its pack is filled up to is halved, too."""
+    monkeypatch.setattr(fused, "varies", lambda *_: True)
+    widths = limited(monkeypatch, lambda pack: pack.stack.width <= 8)
+    backends: list[str] = []
+    told = lambda _i, _made, name: backends.append(name)
+    _, records = run.train_cells(specs([0.01, 0.1]), arrays, CPU, finished=told)
+    assert [trial.status for cell in records for trial in cell] == ["ok"] * 4
+    assert widths[-1] == 8
+    assert {name.partition("-w")[2] for name in backends} == {"8"}
+
+
 def test_a_machine_that_rounds_by_the_width_fills_its_packs(
     arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +130,7 @@ def test_a_machine_that_rounds_by_the_width_fills_its_packs(
         )
 
     train()
-    monkeypatch.setattr(packs, "varies", lambda *_: True)
+    monkeypatch.setattr(fused, "varies", lambda *_: True)
     widths = limited(monkeypatch, lambda _: True)
     train()
     assert widths == [width.FILLED]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from kit import examples
-from kit.examples import CPU, Task, task, trial
+from kit.examples import CPU, Task, task, train, trial
 from kit.plain_loop import in_double
 from kit.tasks import digits, line
 from trainscape import schedules, study
@@ -21,7 +21,6 @@ from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported
 from trainscape.engine import run
 from trainscape.engine import task as shared
-from trainscape.engine.pack import train
 from trainscape.engine.trial import METRICS, Trial
 from trainscape.engine.unfused import Single, Unfused
 from trainscape.errors import UserError
@@ -83,7 +82,7 @@ def test_torchs_own_rules_train_as_ours_do_in_a_pack(
 ) -> None:
     """Weights, batches, masks, rates, scores: every number of the history is a pack's to 1e-4."""
     made = of()
-    [fused] = train([trial(name, lr, 3)], made.workload, made.splits, made.plan)
+    [fused] = train([trial(name, lr, 3)], made)
     [alone] = unfused([named(spec, lr, 3)], made)
     assert (alone.seed, alone.status, alone.diverged_at) == (3, "ok", None)
     for metric in METRICS:
@@ -140,7 +139,7 @@ def test_divergence_is_recorded_as_in_a_pack(name: str, every: float) -> None:
     wild, tame = named({"torch": name}, 1e9), named({"torch": "torch.optim.SGD"}, 0.01)
     records = unfused([wild, tame], of)
     if name == "torch.optim.SGD":
-        [fused] = train([trial("sgd", 1e9)], of.workload, of.splits, of.plan)
+        [fused] = train([trial("sgd", 1e9)], of)
         assert records[0].diverged_at == fused.diverged_at
         assert every < 1 or fused.diverged_at not in of.plan.evaluations, "or it shows little"
         assert len(records[0].test_loss) == len(fused.test_loss)

@@ -18,8 +18,11 @@ from trainscape.cells import plugins
 from trainscape.cells.budget import Plan
 from trainscape.datasets import Arrays
 from trainscape.engine import device
+from trainscape.engine.blame import blaming
 from trainscape.engine.data import prepare
-from trainscape.engine.pack import fit
+from trainscape.engine.model import Stack
+from trainscape.engine.pack import Pack
+from trainscape.engine.spares import spares
 from trainscape.engine.trial import Trial
 from trainscape.workloads import Metric, Workload
 
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
     from trainscape.cells.cell import TrialRecord
     from trainscape.engine.data import Splits
-    from trainscape.engine.model import Stack
 
 CPU = device.choose("cpu")
 OPTIMIZERS = optimizers.registry.names()
@@ -135,6 +137,7 @@ class Task:
     workload: Workload
     splits: Splits
     plan: Plan
+    trace: int = 0
 
 
 def task(
@@ -149,6 +152,40 @@ def task(
     splits = prepare(arrays, workload, validation, CPU)
     plan = Plan(len(splits.train.y), batch_size, budget or {"epochs": 2}, every)
     return Task(workload, splits, plan)
+
+
+def fit(
+    trials: Sequence[Trial],
+    of: Task,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> tuple[Pack, list[int]]:
+    """Train the trials as one pack, as a run does; the pack, and each trial's place in it."""
+    together = sorted(range(len(trials)), key=lambda i: repr(trials[i].optimizer))
+    ordered = [trials[i] for i in together]
+    with blaming(of.workload, of.plan):
+        ordered += ordered[-1:] * spares(len(trials), of.workload)
+    pack = Pack(of.workload, of.splits, of.plan, len(ordered), trace=of.trace)
+    pack.load(ordered)
+    pack.train(progress)
+    return pack, [together.index(i) for i in range(len(trials))]
+
+
+def train(
+    trials: Sequence[Trial],
+    of: Task,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> list[TrialRecord]:
+    """The records of trials that are trained as one pack, in their order."""
+    pack, places = fit(trials, of, progress)
+    records = pack.records()
+    return [records[place] for place in places]
+
+
+def stacked(builder: Callable[[], nn.Module], seeds: Sequence[int], example: Tensor) -> Stack:
+    """One model for each of ``seeds``, with that seed's initial weights."""
+    stack = Stack(builder, len(seeds), example)
+    stack.load(seeds)
+    return stack
 
 
 @dataclass(frozen=True)
@@ -166,7 +203,7 @@ class Trained:
 
 def trained(trials: Sequence[Trial], of: Task) -> list[Trained]:
     """Train the trials as one pack; what each of them is at the end."""
-    pack, places = fit(trials, of.workload, of.splits, of.plan)
+    pack, places = fit(trials, of)
     records = pack.records()
     return [_trained(records[i], pack.stack, i) for i in places]
 
@@ -185,7 +222,7 @@ def bits(tensor: Tensor) -> str:
 
 def weights(of: Task, trials: Sequence[Trial]) -> list[dict[str, Tensor]]:
     """Each trial's parameters and buffers by name, after training together."""
-    pack, places = fit(trials, of.workload, of.splits, of.plan)
+    pack, places = fit(trials, of)
     state = {**pack.stack.params, **pack.stack.buffers}
     return [{name: tensor.detach()[i] for name, tensor in state.items()} for i in places]
 

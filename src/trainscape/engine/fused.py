@@ -9,7 +9,7 @@ import torch
 
 from trainscape import optimizers
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import device
+from trainscape.engine import backend
 from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainscape.engine.trial import Trial
 
 
-class Packs:
+class Fused:
     """Trains any number of trials of one task.
 
     Args:
@@ -36,17 +36,15 @@ class Packs:
         self.precision, self.trace = task.precision, task.trace
         with blaming(task.workload, task.plan):
             self.limit = width or suitable(task.workload, task.splits, task.plan)
-        self.filled = (
-            task.splits.train.x.device.type == "cuda"
-        )  # up to the limit, whatever the count
+        self.device = task.splits.train.x.device
+        self.filled = self.device.type == "cuda"  # up to the limit, whatever the count
         self.probed = self.filled
         self.pack: Pack | None = None
 
     @property
     def backend(self) -> str:
         """The arithmetic that decides last bits; where the width does, the width, too."""
-        name = device.backend(self.splits.train.x.device)
-        return f"{name}-w{self.limit}" if self.filled else name
+        return backend.name(self.device, self.limit if self.filled else None)
 
     def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
         """A cell's trials, one per seed, by the update rule that its optimizer names."""
@@ -67,10 +65,11 @@ class Packs:
             packs = -(-len(todo) // self.limit)
             count = self.limit if self.filled else -(-len(todo) // packs)
             part = todo[:count]  # of equal size: they can use the same memory
-            tell = partial(_tell, progress, total - len(todo) * self.plan.total, len(part), total)
+            tell = partial(_report, progress, total - len(todo) * self.plan.total, len(part), total)
             made = self._trained(part, tell)
-            if made is None and len(part) > 1:
-                self.limit = len(part) // 2
+            width = self.limit if self.filled else len(part)
+            if made is None and width > 1:
+                self.limit = width // 2
                 continue
             made = made or [TrialRecord.untrained(trial.seed, "oom") for trial in part]
             yield made
@@ -104,7 +103,7 @@ class Packs:
         return None
 
 
-def _tell(
+def _report(
     progress: Callable[[int, int], None], before: int, width: int, total: int, steps: int, _: int
 ) -> None:
     progress(before + steps * width, total)

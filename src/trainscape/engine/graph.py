@@ -1,7 +1,7 @@
-"""Device work that is always the same: on a GPU captured once as a CUDA graph and replayed.
+"""Device work that is always the same: on a GPU captured as a CUDA graph, then launched as one.
 
 A small model's kernels run for microseconds, and launching each takes longer than that. A graph is
-launched as one. No arithmetic: a replay runs the kernels that were captured.
+launched as one. No arithmetic: a launch runs the kernels that were captured.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EAGER = 3  # runs before the capture: libraries choose kernels and take workspace in them
 
 
-class Replay:
+class Captured:
     """Runs the work it is called with; on CUDA, from the fourth call on, as a graph of it.
 
     The work must be the same at every call, read and write tensors that stay where they are, and

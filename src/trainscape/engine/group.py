@@ -31,14 +31,14 @@ class Group:
 
     def __init__(self, optimizer: Optimizer, part: slice, stack: Stack) -> None:
         self.optimizer, self.part, self.stack = optimizer, part, stack
-        self.params = self._own(stack.blocks)
+        self.params = self._part_of(stack.blocks)
         self.states = [optimizer.init(param) for param in self.params]
         self.names = list(optimizer.scalars(1))
         self.row = stack.blocks[0].new_zeros(1, len(self.names))
         self.now = {name: self.row[0, i] for i, name in enumerate(self.names)}
         self.table = self.row
 
-    def _own(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+    def _part_of(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         """What the rule is called with, of tensors laid out like the blocks: this group's rows."""
         rows = [block.reshape(self.stack.width, -1)[self.part] for block in blocks]
         return rows if self.optimizer.elementwise else self.stack.pieces(rows)
@@ -56,7 +56,9 @@ class Group:
         rates = lr[self.part]
         changed = False
         try:
-            for param, grad, state in zip(self.params, self._own(grads), self.states, strict=True):
+            for param, grad, state in zip(
+                self.params, self._part_of(grads), self.states, strict=True
+            ):
                 before = param._version  # counts changes in place
                 rate = rates.view(-1, *[1] * (param.dim() - 1))
                 self.optimizer.update(param, grad, state, rate, self.now)

@@ -119,13 +119,6 @@ class Stack:
         }
         self._initial: dict[int, Tensors] = {}
 
-    @classmethod
-    def of(cls, builder: Callable[[], nn.Module], seeds: Sequence[int], example: Tensor) -> Stack:
-        """One model per entry of ``seeds``, with that seed's initial weights."""
-        stack = cls(builder, len(seeds), example)
-        stack.load(seeds)
-        return stack
-
     @torch.no_grad()
     def load(self, seeds: Sequence[int]) -> None:
         """Bring every model to the initial state of its seed."""

@@ -11,9 +11,7 @@ So the model's part is recorded once (:mod:`trainscape.engine.tape`), and on a G
 
 from __future__ import annotations
 
-import math
 from functools import partial
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,12 +21,11 @@ from torch.func import vmap
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import streams
 from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
-from trainscape.engine.feed import Chunk, Feed
-from trainscape.engine.graph import Replay
+from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group
 from trainscape.engine.model import Stack
-from trainscape.engine.spares import spares
-from trainscape.engine.trial import METRICS, averages, outputs, scored
+from trainscape.engine.tape import record
+from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
 from trainscape.engine.writer import Arena
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
 
     from trainscape.cells.budget import Plan
     from trainscape.engine.data import Split, Splits
+    from trainscape.engine.tape import Work
     from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 
@@ -103,7 +101,7 @@ class Pack:
             len(self.seeds), self.plan.examples, dtype=torch.int64, device=self.device
         )
         self.rates = self.lr.new_zeros(self.plan.epoch, len(trials))
-        self.replays: dict[object, Replay] = {}
+        self.captured: dict[object, Captured] = {}
         self.loss_sum.zero_()
         self.finite.zero_()
         self.loss_count = 0
@@ -141,7 +139,7 @@ class Pack:
         size = min(self.plan.batch_size, rest)
         if size not in self.feeds:
             self.feeds[size] = Feed(self, size)
-        self._replay(size, partial(self._advance, self.feeds[size]))
+        self._run(size, partial(self._advance, self.feeds[size]))
         self.loss_count += 1
         self.done = k + 1
 
@@ -162,7 +160,7 @@ class Pack:
     def evaluate(self, step: int) -> None:
         """Add one entry to every trial's history, after ``step`` steps."""
         splits = scored(step, self.plan)
-        values, finite = self._replay(splits, partial(self._scores, splits))
+        values, finite = self._run(splits, partial(self._scores, splits))
         entry = {"train_loss": self.loss_sum / self.loss_count, **values}
         running = self.diverged_at == 0
         lost = running & ~self.loss_sum.isfinite()
@@ -184,7 +182,7 @@ class Pack:
                 for name in METRICS
             }
             status = "diverged" if at else "ok"
-            trace = list(takewhile(math.isfinite, (losses[i] for losses in self.traces)))
+            trace = traced([losses[i] for losses in self.traces], self.trace, at or None)
             path = [weights[i] for weights in self.paths[: length + 1] if weights]
             records.append(
                 TrialRecord(trial.seed, status, at or None, **history, trace=trace, path=path)
@@ -299,44 +297,85 @@ class Pack:
             self.chunks[len(y)] = Chunk(self, x, y)
         return self.chunks[len(y)].values(x, y)
 
-    def _replay(self, key: object, work: Callable[[], Any]) -> Any:
-        return self.replays.setdefault(key, Replay(self.device))(work)
+    def _run(self, key: object, work: Callable[[], Any]) -> Any:
+        """Run work that is the same at every call; on a GPU it is captured and launched as one."""
+        return self.captured.setdefault(key, Captured(self.device))(work)
 
 
-def train(
-    trials: Sequence[Trial],
-    workload: Workload,
-    splits: Splits,
-    plan: Plan,
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> list[TrialRecord]:
-    """Train the trials as one pack and return their records, in order.
+class Feed:
+    """Batches of one size, and the model's part of a step on them.
 
     Args:
-        trials: at least one; any mix of optimizers, rates, schedules and seeds.
-        workload: what they train on.
-        splits: its data on the device to train on (:func:`trainscape.engine.data.prepare`).
-        plan: steps and evaluations.
-        progress: called after every evaluation with the steps done and in all.
+        pack: whose trials are fed.
+        size: examples a batch, B.
     """
-    pack, places = fit(trials, workload, splits, plan, progress)
-    records = pack.records()
-    return [records[place] for place in places]
+
+    def __init__(self, pack: Pack, size: int) -> None:
+        self.pack, self.size = pack, size
+        self.train = pack.splits.train
+        width, stack = pack.stack.width, pack.stack
+        self.x, self.y = (
+            of.new_empty(width * size, *of.shape[1:]) for of in (self.train.x, self.train.y)
+        )
+        self.masks = {
+            f"{name}.mask": stack.blocks[0].new_empty(width, size, *shape)
+            for name, (_, shape) in stack.dropouts.items()
+        }
+        self.columns = torch.arange(size, device=pack.device)
+        self.work: Work | None = None
+
+    def next(self) -> Sequence[Tensor]:
+        """The losses (T,) on the next batch of every trial, and the gradients of every block."""
+        self._fill()
+        if self.work is None:
+            with blaming(self.pack.workload, self.pack.plan):
+                buffers = self.pack.stack.buffers.values()
+                self.work = record(self._gradients, self.pack.arena, buffers, self._other)
+        return self.work()
+
+    @torch.enable_grad()
+    def _gradients(self) -> Sequence[Tensor]:
+        x, y = (of.view(-1, self.size, *of.shape[1:]) for of in (self.x, self.y))
+        losses = self.pack.losses(x, y, self.masks)
+        return losses.detach(), *self.pack.stack.gradients(losses)
+
+    def _fill(self) -> None:
+        """Gather each seed's rows once, then give every trial the rows and masks of its seed."""
+        pack = self.pack
+        columns = self.columns + pack.at * pack.plan.batch_size
+        rows = pack.order.index_select(1, columns).index_select(0, pack.seed_of).view(-1)
+        torch.index_select(self.train.x, 0, rows, out=self.x)
+        torch.index_select(self.train.y, 0, rows, out=self.y)
+        masks = pack.stack.masks(pack.keys, pack.first + pack.at, self.size)
+        for name, mask in masks.items():
+            torch.index_select(mask, 0, pack.seed_of, out=self.masks[name])
+
+    def _other(self) -> None:
+        """Other examples, to try a recording on."""
+        self.x.copy_(self.x.flip(0))
+        self.y.copy_(self.y.flip(0))
 
 
-def fit(
-    trials: Sequence[Trial],
-    workload: Workload,
-    splits: Splits,
-    plan: Plan,
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[Pack, list[int]]:
-    """Train as :func:`train` does; the pack, trained, and each trial's place in it."""
-    together = sorted(range(len(trials)), key=lambda i: repr(trials[i].optimizer))
-    ordered = [trials[i] for i in together]
-    with blaming(workload, plan):
-        ordered += ordered[-1:] * spares(len(trials), workload)
-    pack = Pack(workload, splits, plan, len(ordered))
-    pack.load(ordered)
-    pack.train(progress)
-    return pack, [together.index(i) for i in range(len(trials))]
+class Chunk:
+    """Examples of one count that every trial is scored on.
+
+    Args:
+        pack: whose trials are scored.
+        x: as many examples (N, …).
+        y: their targets (N, …).
+    """
+
+    def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
+        self.x, self.y = x.clone(), y.clone()
+        with blaming(pack.workload, pack.plan):
+            self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), self._other)
+
+    def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
+        """The losses and metrics (T,) of these examples."""
+        self.x.copy_(x)
+        self.y.copy_(y)
+        return self.work()
+
+    def _other(self) -> None:
+        self.x.copy_(self.x.flip(0))
+        self.y.copy_(self.y.flip(0))

@@ -84,7 +84,7 @@ def train_cells(
             continue
         engine = _engine(task, fused, width)
         for together in [own] if fused else [[i] for i in own]:
-            tell = partial(_tell, progress, before, total)
+            tell = partial(_report, progress, before, total)
             with failures.collecting():
                 for i, made in _trained(engine, {i: specs[i] for i in together}, tell):
                     records[i] = made
@@ -96,9 +96,9 @@ def train_cells(
 
 def _engine(task: Task, fused: bool, width: int | None) -> Engine:
     if fused:
-        from trainscape.engine.fused import Packs
+        from trainscape.engine.fused import Fused
 
-        return Packs(task, width)
+        return Fused(task, width)
     from trainscape.engine.unfused import Unfused
 
     return Unfused(task)
@@ -122,7 +122,7 @@ def _trained(
                 yield i, [found[i][seed] for seed in specs[i]["seeds"]]
 
 
-def _tell(
+def _report(
     progress: Callable[[int, int], None], before: int, total: int, steps: int, _: int
 ) -> None:
     progress(before + steps, total)

@@ -32,7 +32,8 @@ def spares(trials: int, workload: Workload) -> int:
     tensor from the real trials, or round the pack up to whole blocks, whichever is less.
     """
     model = build(workload.build, seed=0)
-    if workload.loss is Workload.loss and all(type(m) in EXACT for m in model.modules()):
+    standard = workload.loss is Workload.loss and workload.metric is Workload.metric
+    if standard and all(type(module) in EXACT for module in model.modules()):
         return 1 if trials == 1 else 0
     # what a trial holds of an activation or a statistic is no narrower than a layer's bias
     narrowest = min(p.numel() for p in model.parameters())

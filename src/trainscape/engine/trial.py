@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,6 +36,23 @@ class Trial:
 def scored(step: int, plan: Plan) -> Sequence[str]:
     """The splits that the evaluation after ``step`` steps scores."""
     return SCORED if step == plan.total else SCORED[:-1]
+
+
+def traced(losses: Sequence[float], every: int, diverged_at: int | None) -> list[float]:
+    """The recorded training losses of a trial, up to where it diverged.
+
+    What a trial's losses are after that depends on how long its pack goes on.
+
+    Args:
+        losses: those of every so many steps, from the first on.
+        every: so many steps.
+        diverged_at: the step (from 1) at which the trial diverged, if it did.
+
+    >>> traced([3.0, 2.0, 1.0], every=2, diverged_at=4)
+    [3.0, 2.0]
+    """
+    kept = losses if diverged_at is None else losses[: -(-diverged_at // every) if every else 0]
+    return list(takewhile(math.isfinite, kept))
 
 
 def averages(

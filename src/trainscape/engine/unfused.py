@@ -6,10 +6,8 @@ depend on no other trial. What fused training gains is lost: a trial costs a loo
 
 from __future__ import annotations
 
-import math
 import random
 from functools import partial
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +16,11 @@ from torch import Tensor
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
-from trainscape.engine import device, streams
+from trainscape.engine import backend, streams
 from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
 from trainscape.engine.model import build, draw, dropouts_of
 from trainscape.engine.task import trials
-from trainscape.engine.trial import METRICS, averages, outputs, scored
+from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
@@ -46,7 +44,7 @@ class Unfused:
     @property
     def backend(self) -> str:
         """The arithmetic that decides last bits."""
-        return device.backend(self.task.splits.train.x.device)
+        return backend.name(self.task.splits.train.x.device)
 
     def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
         """A cell's trials, one per seed, by the class that its optimizer names."""
@@ -65,14 +63,14 @@ class Unfused:
         for i, trial in enumerate(trials):
             try:
                 with out_of_memory():
-                    tell = partial(_tell, progress, i * total, len(trials) * total)
+                    tell = partial(_report, progress, i * total, len(trials) * total)
                     record = Single(self.task, trial).train(tell)
             except torch.OutOfMemoryError:
                 record = TrialRecord.untrained(trial.seed, "oom")
             yield [record]
 
 
-def _tell(progress: Callable[[int, int], None], before: int, total: int, steps: int) -> None:
+def _report(progress: Callable[[int, int], None], before: int, total: int, steps: int) -> None:
     progress(before + steps, total)
 
 
@@ -126,7 +124,8 @@ class Single:
                 if self.diverged_at:
                     break
         status = "diverged" if self.diverged_at else "ok"
-        trace = list(takewhile(math.isfinite, (loss.item() for loss in self.trace)))
+        losses = [loss.item() for loss in self.trace]
+        trace = traced(losses, self.task.trace, self.diverged_at)
         path = [weights for weights in self.path if weights]
         return TrialRecord(
             self.trial.seed, status, self.diverged_at, **self.history, trace=trace, path=path

@@ -76,10 +76,10 @@ class Writer:
         result = ", ".join(self._text(tensor) for tensor in self.outputs)
         body = "\n        ".join([*self.lines, f"return [{result}]"])
         self.names["no_grad"] = torch.no_grad
-        text = f"def replay():\n    with no_grad():\n        {body}\n"
+        text = f"def run_again():\n    with no_grad():\n        {body}\n"
         exec(text, self.names)  # our own text, built above
-        replay: Callable[[], list[Tensor]] = self.names["replay"]
-        return replay
+        run_again: Callable[[], list[Tensor]] = self.names["run_again"]
+        return run_again
 
     def _last_uses(self) -> dict[int, int]:
         """After which call nobody looks at a tensor, or at the memory of a root, any more."""
@@ -205,21 +205,21 @@ class Writer:
             left = "".join(f"{self.local.get(id(part), '_')}, " for part in call.out)
         elif to:
             left = self.local[id(call.out)]
-        text = f"{self._name(func)}({', '.join(words)}{tail})"
+        text = f"{self._bound(func)}({', '.join(words)}{tail})"
         self.lines.append(f"{left} = {text}" if left else text)
 
     def _text(self, value: Any) -> str:
         if isinstance(value, Tensor):
             if id(value) in self.local:
                 return self.local[id(value)]
-            return self._name(self._real(value))
+            return self._bound(self._real(value))
         if isinstance(value, list):
             return f"[{', '.join(map(self._text, value))}]"
         if isinstance(value, tuple):
             return f"({''.join(self._text(item) + ', ' for item in value)})"
-        return repr(value) if isinstance(value, int | bool | None) else self._name(value)
+        return repr(value) if isinstance(value, int | bool | None) else self._bound(value)
 
-    def _name(self, value: Any) -> str:
+    def _bound(self, value: Any) -> str:
         """The name under which the function finds a value."""
         name = f"c{len(self.names)}"
         self.names[name] = value
