@@ -49,24 +49,11 @@ class Imported(Optimizer):
 
     def reference(self, params: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
         """The optimizer itself, at the learning rate ``lr``."""
-        _without_compiler()
         made: torch.optim.Optimizer = locate(self.path)(params, lr=lr, **self.arguments)
         return made
 
     def __str__(self) -> str:
         return self.path
-
-
-def _without_compiler() -> None:
-    """Keep torch from importing its compiler, 2 s a process, where an optimizer is only tried out.
-
-    The method that guards itself against it looks here for the guard; nothing of ours is compiled.
-    """
-    from torch.optim import Optimizer as Base
-
-    own = getattr(Base.add_param_group, "__wrapped__", Base.add_param_group)
-    if not hasattr(own, "__dynamo_disable"):
-        setattr(own, "__dynamo_disable", own)
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:

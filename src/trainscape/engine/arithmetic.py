@@ -21,7 +21,7 @@ def pin(tf32: bool = False) -> None:
     """
     os.environ["MKL_CBWR"] = "AUTO,STRICT"
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS is deterministic only so
-    # as use_deterministic_algorithms, which imports the compiler as well: a second a process
+    # as use_deterministic_algorithms, which imports the compiler, too: 1.3 CPU-seconds a process
     torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cuda.matmul.allow_tf32 = tf32

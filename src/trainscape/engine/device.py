@@ -57,7 +57,7 @@ def _keep_memory() -> None:
 def _check(kind: type[Exception], condition: object, message: object) -> None:
     """What torch's checks come to for a plain condition.
 
-    Its own import symbolic shapes, a second a process, to ask whether even True is symbolic.
+    Its own import symbolic shapes to ask whether even True is symbolic: 0.3 CPU-seconds a process.
     """
     if condition is not True and CHECK is not None:
         CHECK(kind, condition, message)

@@ -77,7 +77,9 @@ class Writer:
         body = "\n        ".join([*self.lines, f"return [{result}]"])
         self.names["no_grad"] = torch.no_grad
         text = f"def run_again():\n    with no_grad():\n        {body}\n"
-        exec(text, self.names)  # our own text, built above
+        # our own text, built above; the same calls from a list of closures make a step of digits-mlp
+        # 2% slower (batch 16, 64 trials, momentum; median of paired blocks)
+        exec(text, self.names)
         run_again: Callable[[], list[Tensor]] = self.names["run_again"]
         return run_again
 
@@ -244,6 +246,7 @@ def _out_variant(func: OpOverload, backend: str) -> tuple[OpOverload, str] | Non
         rest = [(a.name, str(a.type)) for a in arguments if not a.is_out]
         if len(outs) != 1 or rest != wanted:
             continue
+        # no public way to ask; without it a step of digits-mlp is 4% slower, as measured above
         if torch._C._dispatch_has_kernel_for_dispatch_key(other.name(), backend):
             return other, outs[0]
     return None
