@@ -77,8 +77,8 @@ class Writer:
         body = "\n        ".join([*self.lines, f"return [{result}]"])
         self.names["no_grad"] = torch.no_grad
         text = f"def run_again():\n    with no_grad():\n        {body}\n"
-        # our own text, built above; the same calls from a list of closures make a step of digits-mlp
-        # 2% slower (batch 16, 64 trials, momentum; median of paired blocks)
+        # our own text, built above; from a list of closures the same calls make a step of
+        # digits-mlp 2% slower (batch 16, 64 trials, momentum; median of paired blocks)
         exec(text, self.names)
         run_again: Callable[[], list[Tensor]] = self.names["run_again"]
         return run_again

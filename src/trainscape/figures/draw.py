@@ -99,15 +99,12 @@ def _saved(figure: Figure, content: Content, folder: Path) -> Path:
     return save(picture, folder / figure.path)
 
 
-def shown_by(figure: Figure, rows: Sequence[Row]) -> list[Row]:
-    """The rows that a figure shows: those of its workload, and optimizer and schedule if named."""
-    axes = ("workload", "optimizer", "schedule")
-    named = {axis: label for axis in axes if (label := getattr(figure, axis))}
-    return [row for row in rows if all(row[axis] == label for axis, label in named.items())]
+def _shown(figure: Figure, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if figure.shows(row)]
 
 
 def _curves(figure: Figure, content: Content) -> Picture:
-    return curves_figure(figure.optimizer, shown_by(figure, content.cells), content.curves)
+    return curves_figure(figure.optimizer, _shown(figure, content.cells), content.curves)
 
 
 def _heatmap(figure: Figure, content: Content) -> Picture:
@@ -115,17 +112,17 @@ def _heatmap(figure: Figure, content: Content) -> Picture:
 
 
 def _throughput(figure: Figure, content: Content) -> Picture:
-    return throughput(figure.workload, shown_by(figure, content.cells))
+    return throughput(figure.workload, _shown(figure, content.cells))
 
 
 def _replay(figure: Figure, content: Content) -> Picture:
     assert content.replayed is not None, "the study lists this figure, so it has replays"
-    return replay_figure(figure.workload, shown_by(figure, content.cells), content.replayed)
+    return replay_figure(figure.workload, _shown(figure, content.cells), content.replayed)
 
 
 def _search(figure: Figure, content: Content) -> Picture:
     assert content.searched is not None, "the study lists this figure, so it has a search"
-    cells = trained(shown_by(figure, content.cells))
+    cells = trained(_shown(figure, content.cells))
     return search_figure(figure.workload, cells, content.searched)
 
 
@@ -135,14 +132,14 @@ def _ranges(figure: Figure, content: Content) -> Picture:
 
 
 def _path(figure: Figure, content: Content) -> Picture:
-    rows = shown_by(figure, content.articles["path"])
+    rows = _shown(figure, content.articles["path"])
     return path(_title(figure), rows, content.heights[figure.workload])
 
 
 def _article(draw: Callable[[str, Sequence[Row]], Picture]) -> Drawer:
     """An article figure that needs its rows alone."""
     return lambda figure, content: draw(
-        _title(figure), shown_by(figure, content.articles[figure.kind])
+        _title(figure), _shown(figure, content.articles[figure.kind])
     )
 
 

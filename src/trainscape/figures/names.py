@@ -7,12 +7,12 @@ stages draw them, and the report shows them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 RESULT_HEATMAPS = ("test-metric", "steps-to-target", "diverged-share")
 TIME_HEATMAP = "time-to-target"
@@ -70,6 +70,11 @@ class Figure:
         """Where the figure lies below the figures' folder."""
         stem = "-".join(label for label in (self.optimizer, self.schedule) if label)
         return f"{self.workload}/{self.kind}/{stem or self.kind}.svg"
+
+    def shows(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row is of the workload, optimizer and schedule that the figure shows."""
+        named = ("workload", "optimizer", "schedule")
+        return all(row[axis] == label for axis in named if (label := getattr(self, axis)))
 
     @property
     def timed(self) -> bool:

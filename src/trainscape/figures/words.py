@@ -70,15 +70,7 @@ def alt(figure: Figure, cells: Sequence[Row]) -> str:
 
 def _rows_of(figure: Figure, cells: Sequence[Row]) -> list[Row]:
     """The trained cells that the figure shows."""
-    optimizer, schedule = figure.optimizer, figure.schedule
-    shown_cells = [
-        row
-        for row in cells
-        if row["workload"] == figure.workload
-        and row["optimizer"] == (optimizer or row["optimizer"])
-        and row["schedule"] == (schedule or row["schedule"])
-    ]
-    return trained(shown_cells)
+    return trained([row for row in cells if figure.shows(row)])
 
 
 def _axis(name: str, points: Sequence[float], in_words: Callable[[float], str]) -> str:
