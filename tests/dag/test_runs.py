@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import pytest
 
 from kit.killed import half_written
-from kit.project import ROOT, Project, made_once, scratch
+from kit.project import ROOT
 
 if TYPE_CHECKING:
     import subprocess
+
+    from kit.project import Project
 
 # What a run may be writing in the very moment when it is killed.
 HALF_WRITTEN = (
@@ -27,6 +28,29 @@ HALF_WRITTEN = (
     "results/figures/digits-mlp/curves/sgd.svg",
     "results/cells/digits-mlp/sgd/bs256.json",
 )
+# By its class's name it comes after SGD, beside which it trains.
+WAITING = '''"""An optimizer that trains as sgd does, but waits while the file `hold` is there."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainscape.optimizers import register, registry
+
+
+@register("waiting")
+@dataclass(frozen=True)
+class Waiting(registry.get("sgd")):
+    """As sgd."""
+
+    def init(self, param):
+        while Path("hold").exists():
+            Path("waiting.new").write_text(str(os.getpid()))
+            Path("waiting.new").rename("waiting")
+            time.sleep(0.02)
+        return super().init(param)
+'''
 
 
 def test_dry_run_lists_the_grid(clean: Project) -> None:
@@ -81,67 +105,53 @@ def _cells(project: Project) -> dict[str, bytes]:
     return {path: (project / path).read_bytes() for path in project.cells()}
 
 
-@pytest.fixture(scope="session")
-def whole(shared: Path) -> Project:
-    """A study of four cells that take a second each, trained without a break."""
-
-    def make(folder: Path) -> Project:
-        making = scratch(folder, shared)
-        making.change(budget={"epochs": 200})
-        making.snakemake()
-        return making
-
-    return made_once("whole", shared, make)
-
-
-def test_killed(whole: Project, clean: Project) -> None:
+def test_killed(clean: Project, tmp_path: Path) -> None:
     """After `kill -9` amid training, the same command ends with the same bytes.
 
     If a process that trains is killed, its cells that wait fail; if all of Snakemake is, it wants
     its unlock first.
     """
-    clean.change(budget={"epochs": 200})
-    clean.trainscape("data")
-    running = _amid_training(clean)
-    (training,) = [p for p in psutil.process_iter(["cmdline"]) if _trains(p, clean)]
+    (clean / "plugins/waiting.py").write_text(WAITING, encoding="utf-8")
+    clean.change(plugins=["plugins/waiting.py"], optimizer=["sgd", "waiting"])
+    whole = clean.copy(tmp_path / "whole")
+    whole.snakemake(*whole.trainscape("cells", "--paths"))
+    assert len(whole.cells()) == 4
+
+    (clean / "hold").touch()
+    running, training = _amid_training(clean)
     training.kill()
     said = running.communicate()[0]
     assert running.returncode
+    assert 1 <= len(clean.cells()) < 4
     assert said.count("Failed: digits-mlp") == 4 - len(clean.cells())
 
-    running = _amid_training(clean)
+    running, training = _amid_training(clean)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
-    assert 2 <= len(clean.cells()) < 4
-    assert _cells(clean).items() <= _cells(whole).items()
+    training.wait(30)
     assert "--unlock" in clean.fail("snakemake", "--cores", "all")
-
+    assert _cells(clean).items() <= _cells(whole).items()
     for name in HALF_WRITTEN:
         half_written(clean / name)
 
+    (clean / "hold").unlink()
     clean.run("snakemake", "--unlock")
     clean.snakemake()
-    assert clean.results() == whole.results()
+    assert _cells(clean) == _cells(whole)
     assert not list(clean.root.rglob("*.tmp"))
     assert clean.plan() == {}
 
 
-def _amid_training(project: Project) -> subprocess.Popen[str]:
-    """Snakemake, started, when it has trained one more cell: the next is being trained."""
-    before = len(project.cells())
+def _amid_training(project: Project) -> tuple[subprocess.Popen[str], psutil.Process]:
+    """Snakemake, started, and the process that trains, which waits amid its work."""
+    waiting = project / "waiting"
+    waiting.unlink(missing_ok=True)
     running = project.start("env", "TRAINSCAPE_WIDTH=2", "snakemake", "--cores", "1")
     limit = time.monotonic() + 120
-    while len(project.cells()) == before:
+    while not waiting.exists():
         assert running.poll() is None and time.monotonic() < limit
         time.sleep(0.02)
-    return running
-
-
-def _trains(process: psutil.Process, project: Project) -> bool:
-    """Whether a process is Python training a bundle of this project."""
-    words = process.info["cmdline"] or []
-    ours = "--jobs" in words and words[0].endswith("python")
-    return ours and process.cwd() == str(project.root)
+    return running, psutil.Process(int(waiting.read_text()))
 
 
 def test_environment_of_the_user(finished: Project, project: Project) -> None:
