@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from kit import examples
-from kit.examples import OPTIMIZERS, trial
+from kit.examples import OPTIMIZERS, train, trial
 from trainscape import workloads
 from trainscape.cells.budget import Plan
 from trainscape.engine import device
 from trainscape.engine.data import prepare
-from trainscape.engine.pack import train
+from trainscape.engine.task import Task
 from trainscape.errors import UserError
 
 no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
@@ -85,7 +85,7 @@ def test_cuda_agrees_with_the_cpu_and_with_itself(name: str) -> None:
     def run(on: torch.device) -> list[dict[str, object]]:
         splits = prepare(examples.images(200), workload, 0.1, on)
         plan = Plan(len(splits.train.y), 32, {"epochs": 2}, 1.0)
-        return [asdict(record) for record in train(trials, workload, splits, plan)]
+        return [asdict(record) for record in train(trials, Task(workload, splits, plan))]
 
     cuda = run(device.choose("cuda"))
     assert cuda == run(device.choose("cuda"))

@@ -10,9 +10,7 @@ import torch
 
 from kit import examples
 from kit.crowds import SIZES
-from kit.examples import Task, task, trained
-from trainscape.engine.pack import train
-from trainscape.engine.task import Task as EngineTask
+from kit.examples import task, train, trained
 from trainscape.engine.trial import Trial
 from trainscape.engine.unfused import Single
 from trainscape.optimizers import Optimizer, registry
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from trainscape.engine.task import Task
     from trainscape.optimizers import Now
 
 CONSTANT = schedules.get("constant")()
@@ -93,7 +92,7 @@ def digits(steps: int = 12, every: float = 0.5) -> Task:
 
 def alone(one: Trial, of: Task) -> dict[str, list[float]]:
     """The trial's history by the unfused engine, through its rule's reference."""
-    record = Single(EngineTask(of.workload, of.splits, of.plan), one).train(lambda _: None)
+    record = Single(of, one).train(lambda _: None)
     return {name: getattr(record, name) for name in ("train_loss", "val_loss", "test_loss")}
 
 
@@ -101,7 +100,7 @@ def test_a_rule_for_whole_parameters_sees_each_of_them_by_itself() -> None:
     """Norms of every weight and bias, in a pack beside other rules, are those of a plain loop."""
     of = digits()
     trials = [Trial(Normed(), 0.05, CONSTANT, 1), Trial(SGD, 0.1, CONSTANT, 0)]
-    record = train([*trials, replace(trials[0], seed=2)], of.workload, of.splits, of.plan)[0]
+    record = train([*trials, replace(trials[0], seed=2)], of)[0]
     assert record.train_loss[-1] < record.train_loss[0]
     for name, values in alone(trials[0], of).items():
         assert getattr(record, name) == pytest.approx(values, rel=1e-4)
@@ -125,12 +124,7 @@ def test_a_rule_for_whole_parameters_is_the_same_in_every_pack(size: str) -> Non
 def test_weights_to_evaluate_at_are_scored_and_the_others_trained() -> None:
     """Scores are those of the weights that the rule names; training losses are SGD's own."""
     of = digits()
-    sgd, origin = train(
-        [Trial(SGD, 0.1, CONSTANT, 1), Trial(Origin(), 0.1, CONSTANT, 1)],
-        of.workload,
-        of.splits,
-        of.plan,
-    )
+    sgd, origin = train([Trial(SGD, 0.1, CONSTANT, 1), Trial(Origin(), 0.1, CONSTANT, 1)], of)
     assert origin.train_loss == sgd.train_loss
     chance = torch.tensor(10.0).log().item()  # equal logits for ten classes
     assert origin.val_loss == pytest.approx([chance] * len(sgd.val_loss))
@@ -151,10 +145,10 @@ def test_a_rate_follows_the_validation_losses_from_the_next_step_on() -> None:
             return float(0.1 ** sum(at <= step for at in evaluations))
 
     trials = [Trial(SGD, 0.1, shape, 1) for shape in (Falling(), Table(), Falling(limit=1e9))]
-    falling, table, still = train(trials, of.workload, of.splits, of.plan)
+    falling, table, still = train(trials, of)
     for name in ("train_loss", "val_loss", "test_loss"):
         assert getattr(falling, name) == pytest.approx(getattr(table, name), rel=1e-6)
-    assert still == train([replace(trials[0], schedule=CONSTANT)], *vars(of).values())[0]
+    assert still == train([replace(trials[0], schedule=CONSTANT)], of)[0]
     assert still.train_loss[-1] < falling.train_loss[-1]
     for name, values in alone(trials[0], of).items():
         assert getattr(falling, name) == pytest.approx(values, rel=1e-4)

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kit import examples
-from kit.examples import task, trial
+from kit.examples import task, train, trial
 from kit.tasks import batches, digits, line
 from trainscape.engine.model import build
-from trainscape.engine.pack import train
 from trainscape.errors import UserError
 from trainscape.optimizers import Optimizer
 
@@ -84,14 +83,10 @@ def test_a_model_that_draws_nothing_differs_by_its_data_order_only() -> None:
         return layer
 
     of = replace(of, workload=replace(of.workload, build=zeros))
-    still = train(
-        [trial("sgd", 0.0, s) for s in (0, 1)],
-        of.workload,
-        of.splits,
-        replace(of.plan, batch_size=45),
-    )
+    whole = replace(of, plan=replace(of.plan, batch_size=45))
+    still = train([trial("sgd", 0.0, s) for s in (0, 1)], whole)
     assert still[0].test_loss == still[1].test_loss
-    moved = train([trial("sgd", 0.1, s) for s in (0, 1)], of.workload, of.splits, of.plan)
+    moved = train([trial("sgd", 0.1, s) for s in (0, 1)], of)
     assert moved[0].test_loss != moved[1].test_loss
 
 
@@ -145,7 +140,7 @@ def test_a_model_that_cannot_train_is_refused_in_one_line(model: type[nn.Module]
     """The line names the workload, the batch size and what is wrong."""
     of = task(examples.named(model, "mine"), examples.images(40))
     with pytest.raises(UserError) as refused:
-        train([trial()], of.workload, of.splits, of.plan)
+        train([trial()], of)
     start, _, why = str(refused.value).partition(", batch_size 16: ")
     assert start == "workload 'mine'"
     if "size mismatch" in REFUSED[model]:  # torch's own words, which change between versions
@@ -159,31 +154,31 @@ def test_batch_norm_on_one_example_is_refused_with_the_nearest_batch_size() -> N
     """37 examples in batches of 4 leave one: the line says so, and names a batch size that fits."""
     of = task(examples.batch_norm(), examples.images(37), 4, validation=0.0)
     with pytest.raises(UserError) as refused:
-        train([trial()], of.workload, of.splits, of.plan)
+        train([trial()], of)
     assert str(refused.value) == (
         "workload 'batch-norm', batch_size 4: BatchNorm cannot train on a batch of one example, "
         "which 37 examples leave; choose batch_size 5"
     )
-    fitting = replace(of.plan, batch_size=5)
-    assert train([trial()], of.workload, of.splits, fitting)[0].status == "ok"
+    fitting = replace(of, plan=replace(of.plan, batch_size=5))
+    assert train([trial()], fitting)[0].status == "ok"
 
 
 def test_batch_norm_on_data_of_one_example_is_refused() -> None:
     """Where no batch size fits, none is named."""
     of = task(examples.batch_norm(), examples.images(1), 1, validation=0.0)
     with pytest.raises(UserError, match=r"BatchNorm cannot train on data of one example$"):
-        train([trial()], of.workload, of.splits, of.plan)
+        train([trial()], of)
 
 
 def test_running_out_of_memory_is_not_blamed_on_the_model() -> None:
-    """The error passes as it came: whoever packs trials can answer it with a narrower pack."""
+    """It is a status, not a user's error."""
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
         raise torch.OutOfMemoryError
 
     of = digits()
-    with pytest.raises(torch.OutOfMemoryError):
-        train([trial()], replace(of.workload, loss=loss), of.splits, of.plan)
+    [record] = train([trial()], replace(of, workload=replace(of.workload, loss=loss)))
+    assert record.status == "oom"
 
 
 class Huge(nn.Module):
@@ -201,8 +196,8 @@ class Huge(nn.Module):
 def test_the_cpus_own_words_for_no_memory_are_understood() -> None:
     """What the CPU's allocator raises is an out-of-memory error, as on a GPU."""
     of = digits()
-    with pytest.raises(torch.OutOfMemoryError):
-        train([trial()], replace(of.workload, build=Huge), of.splits, of.plan)
+    [record] = train([trial()], replace(of, workload=replace(of.workload, build=Huge)))
+    assert record.status == "oom"
 
 
 class Forgetful(Optimizer):
@@ -235,6 +230,6 @@ def test_a_wrong_update_rule_is_refused_in_one_line(rule: Optimizer, words: str)
     """A rule that changes nothing, or raises, is named; it never passes for one that trained."""
     of = digits()
     with pytest.raises(UserError, match=words) as refused:
-        train([replace(trial(), optimizer=rule)], of.workload, of.splits, of.plan)
+        train([replace(trial(), optimizer=rule)], of)
     assert f"optimizer {rule.name!r}" in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -12,13 +12,13 @@ import pytest
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kit import examples
-from kit.examples import OPTIMIZERS, Task, task, trial
+from kit.examples import OPTIMIZERS, task, train, trial
 from kit.plain_loop import EMBEDDED, LR, in_double, plain, small
 from trainscape import workloads
-from trainscape.engine.pack import train
 
 if TYPE_CHECKING:
     from trainscape.cells.cell import TrialRecord
+    from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 
@@ -50,7 +50,7 @@ def engine(name: str) -> tuple[Task, dict[str, tuple[Trial, TrialRecord]]]:
     rates = {**LR, "lars": 0.03} if of.workload.metric.unit != "fraction" else LR
     trials = [trial(o, rates.get(o, 0.002), SEED, "cosine") for o in rules(name)]
     neighbours = [trial(o, 0.01, SEED + 1, "constant") for o in rules(name)]
-    records = train([*trials, *neighbours], of.workload, of.splits, of.plan)
+    records = train([*trials, *neighbours], of)
     pairs = zip(trials, records[: len(trials)], strict=True)
     return of, {one.optimizer.name: (one, record) for one, record in pairs}
 
@@ -78,6 +78,6 @@ def test_a_regression_equals_a_plain_loop() -> None:
     of = task(examples.regression(), examples.line(), 16, {"epochs": 4})
     for optimizer in OPTIMIZERS:
         one = trial(optimizer, 0.05, SEED)
-        record = train([one], of.workload, of.splits, of.plan)[0]
+        record = train([one], of)[0]
         for name, values in plain(one, of).items():
             assert getattr(record, name) == pytest.approx(values, rel=1e-4)

@@ -11,8 +11,7 @@ from kit.examples import CPU
 from trainscape import datasets, study
 from trainscape.cells import grid
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import fused as packs
-from trainscape.engine import run, width
+from trainscape.engine import fused, run, width
 from trainscape.engine.pack import Pack
 from trainscape.errors import UserError
 
@@ -117,7 +116,7 @@ def test_a_machine_that_rounds_by_the_width_fills_its_packs(
         )
 
     train()
-    monkeypatch.setattr(packs, "varies", lambda *_: True)
+    monkeypatch.setattr(fused, "varies", lambda *_: True)
     widths = limited(monkeypatch, lambda _: True)
     train()
     assert widths == [width.FILLED]

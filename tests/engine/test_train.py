@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kit import examples
-from kit.examples import CPU, OPTIMIZERS, Task, task, trained, trial
+from kit.examples import CPU, OPTIMIZERS, packed, task, train, trained, trial
 from kit.tasks import batches, digits, line
 from trainscape import workloads
 from trainscape.engine.model import build
-from trainscape.engine.pack import fit, train
 from trainscape.engine.run import train_cells
 from trainscape.engine.trial import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from trainscape.engine.task import Task
 
 
 @pytest.mark.parametrize(
@@ -39,12 +40,10 @@ def test_a_history_has_an_entry_per_evaluation(
 ) -> None:
     """Histories are as long as the plan's evaluations; the fit is scored at the last alone."""
     of = digits(budget=budget, every=every)
-    seen: list[tuple[int, int]] = []
-    record = train(
-        [trial()], of.workload, of.splits, of.plan, lambda done, total: seen.append((done, total))
-    )[0]
+    seen: list[int] = []
+    record = train([trial()], of, seen.append)[0]
     assert of.plan.evaluations == steps
-    assert seen == [(step, of.plan.total) for step in steps]
+    assert seen == steps
     lengths = {name: len(getattr(record, name)) for name in METRICS}
     assert lengths == {name: 1 if name.startswith("fit") else len(steps) for name in METRICS}
     assert (record.status, record.diverged_at) == ("ok", None)
@@ -53,7 +52,7 @@ def test_a_history_has_an_entry_per_evaluation(
 def test_train_loss_is_the_mean_of_the_batch_losses_since_the_evaluation_before() -> None:
     """With weights that stay, it is the plain mean of the initial model's loss on those batches."""
     of = line(budget={"epochs": 2}, every=0.5)
-    record = train([trial("sgd", 0.0, 4)], of.workload, of.splits, of.plan)[0]
+    record = train([trial("sgd", 0.0, 4)], of)[0]
     model = build(of.workload.build, 4)
     losses = [of.workload.loss(model(x), y).item() for x, y in batches(of, 4, 6)]
     bounds = [0, *of.plan.evaluations]
@@ -65,7 +64,7 @@ def test_train_loss_is_the_mean_of_the_batch_losses_since_the_evaluation_before(
 def test_scores_are_means_over_all_examples() -> None:
     """A split of more than one chunk, the last one short, is scored as if it were one batch."""
     of = task(workloads.registry.get("digits-mlp"), examples.images(40, test=300), 16)
-    record = train([trial("sgd", 0.0)], of.workload, of.splits, of.plan)[0]
+    record = train([trial("sgd", 0.0)], of)[0]
     output = build(of.workload.build, 0)(of.splits.test.x)
     right = (output.argmax(1) == of.splits.test.y).sum().item()
     assert record.test_metric[0] == pytest.approx(right / 300, abs=1e-12)
@@ -82,7 +81,7 @@ def test_the_fit_is_scored_on_training_examples_by_the_same_weights() -> None:
     assert (
         len(rows) == 30 and len(set(rows.diff().tolist())) > 3
     )  # parts of train, at no fixed distance
-    record = train([trial("sgd", 0.0)], of.workload, of.splits, of.plan)[0]
+    record = train([trial("sgd", 0.0)], of)[0]
     output = build(of.workload.build, 0)(of.splits.fit.x)
     expected = functional.cross_entropy(output, of.splits.fit.y).item()
     assert record.fit_loss[-1] == pytest.approx(expected, rel=1e-6)
@@ -112,7 +111,7 @@ def test_a_trial_that_diverges_is_recorded_with_its_step(every: float) -> None:
     rates = [1e-3, 3.0, 30.0, 1e4, 1e30]
     trials = [trial("sgd", lr, 2, "constant") for lr in rates]
     steps = [lost_at(of, lr, 2) for lr in rates]
-    records = train(trials, of.workload, of.splits, of.plan)
+    records = train(trials, of)
     assert [record.diverged_at for record in records] == steps
     assert steps[0] is None
     assert len(set(steps)) == len(rates), "rates that end at one step tell nothing apart"
@@ -127,7 +126,7 @@ def test_a_trial_that_diverges_is_recorded_with_its_step(every: float) -> None:
 def test_weights_that_overflow_at_an_evaluation_are_a_divergence() -> None:
     """The loss of the last step is finite, the weights after it are not: that step is recorded."""
     of = line(budget={"steps": 1})
-    record = train([trial("sgd", 3e38, 0, "constant")], of.workload, of.splits, of.plan)[0]
+    record = train([trial("sgd", 3e38, 0, "constant")], of)[0]
     assert (record.status, record.diverged_at, record.train_loss) == ("diverged", 1, [])
 
 
@@ -146,7 +145,7 @@ def test_infinite_weights_are_a_divergence_though_every_loss_is_finite() -> None
     """The evaluation looks at the weights themselves."""
     of = line(budget={"steps": 1})
     steep = replace(of.workload, build=Bounded, loss=lambda o, t: 100 * examples.mse(o, t))
-    record = train([trial("sgd", 3e38, 0, "constant")], steep, of.splits, of.plan)[0]
+    record = train([trial("sgd", 3e38, 0, "constant")], replace(of, workload=steep))[0]
     assert (record.status, record.diverged_at) == ("diverged", 1)
 
 
@@ -155,24 +154,18 @@ def test_a_pack_that_has_diverged_whole_stops() -> None:
     of = line(budget={"epochs": 50})
     seen: list[int] = []
     trials = [trial("sgd", 1e30, seed) for seed in (0, 1)]
-    train(trials, of.workload, of.splits, of.plan, lambda done, _: seen.append(done))
-    assert seen == [3]
+    train(trials, of, seen.append)
+    assert seen == [2 * 3]
     seen.clear()
-    train(
-        [*trials, trial("sgd", 0.01)],
-        of.workload,
-        of.splits,
-        of.plan,
-        lambda done, _: seen.append(done),
-    )
-    assert seen[-1] == 150
+    train([*trials, trial("sgd", 0.01)], of, seen.append)
+    assert seen[-1] == 3 * 150
 
 
 def test_no_record_holds_a_number_that_is_not_finite() -> None:
     """Among rates from harmless to absurd, whatever the optimizer, histories hold numbers only."""
     of = line(budget={"epochs": 4}, every=0.5)
     trials = [trial(o, 10.0**e, 0, "constant") for o in OPTIMIZERS for e in range(-3, 39, 3)]
-    records = train(trials, of.workload, of.splits, of.plan)
+    records = train(trials, of)
     values = [v for record in records for name in METRICS for v in getattr(record, name)]
     assert all(map(math.isfinite, values))
     assert {record.status for record in records} == {"ok", "diverged"}
@@ -183,7 +176,7 @@ def test_every_optimizer_diverges_at_an_absurd_rate(make: Callable[..., Task]) -
     """At a rate of 1e36 every optimizer's trial is recorded as diverged, on either task."""
     of = make(budget={"epochs": 4})
     trials = [trial(o, 1e36, 0, "constant") for o in OPTIMIZERS]
-    records = train(trials, of.workload, of.splits, of.plan)
+    records = train(trials, of)
     found = {t.optimizer.name: record.status for t, record in zip(trials, records, strict=True)}
     assert found == dict.fromkeys(OPTIMIZERS, "diverged")
 
@@ -191,7 +184,7 @@ def test_every_optimizer_diverges_at_an_absurd_rate(make: Callable[..., Task]) -
 def test_without_validation_its_histories_are_empty() -> None:
     """A validation share of 0 leaves training and test histories only."""
     of = digits(validation=0.0)
-    record = train([trial()], of.workload, of.splits, of.plan)[0]
+    record = train([trial()], of)[0]
     assert (record.val_loss, record.val_metric) == ([], [])
     assert len(record.train_loss) == len(record.test_loss) == len(record.test_metric) == 2
 
@@ -200,20 +193,17 @@ def test_records_come_in_the_order_of_the_trials() -> None:
     """Trials of equal optimizers are updated together; their records return to their places."""
     of = digits()
     trials = [trial(OPTIMIZERS[(3 * i) % 7], 0.003, seed) for i, seed in enumerate(range(10, 24))]
-    records = train(trials, of.workload, of.splits, of.plan)
+    records = train(trials, of)
     assert [record.seed for record in records] == list(range(10, 24))
     for one, record in list(zip(trials, records, strict=True))[:8]:
-        assert train([one], of.workload, of.splits, of.plan) == [record]
+        assert train([one], of) == [record]
 
 
 def test_a_seed_decides_weights_and_order_and_nothing_else_does() -> None:
     """At lr 0 all optimizers and schedules of a seed have equal records; other seeds differ."""
     of = digits()
     chosen = [("sgd", "cosine"), ("momentum", "constant"), ("adam", "linear")]
-    by_seed = [
-        train([trial(o, 0.0, seed, s) for o, s in chosen], of.workload, of.splits, of.plan)
-        for seed in (0, 1, 2)
-    ]
+    by_seed = [train([trial(o, 0.0, seed, s) for o, s in chosen], of) for seed in (0, 1, 2)]
     for records in by_seed:
         assert records[0] == records[1] == records[2]
     assert len({records[0].train_loss[0] for records in by_seed}) == 3
@@ -234,14 +224,14 @@ def test_training_leaves_torchs_generator_alone() -> None:
     """Nothing draws from the process's own random numbers."""
     of = task(examples.named(examples.dropout), examples.images(40))
     before = torch.get_rng_state()
-    train([trial()], of.workload, of.splits, of.plan)
+    train([trial()], of)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_regression_learns() -> None:
     """With float targets and a metric of which less is better, the metric falls by far."""
     of = line(budget={"epochs": 40})
-    record = train([trial("adam", 0.1)], of.workload, of.splits, of.plan)[0]
+    record = train([trial("adam", 0.1)], of)[0]
     assert of.workload.metric.better(record.val_metric[-1], record.val_metric[0])
     assert record.test_metric[-1] < 0.01 < record.test_metric[0]
     assert record.test_metric == pytest.approx(record.test_loss, rel=1e-6)
@@ -293,5 +283,5 @@ def train_until(of: Task, schedule: str, parameters: dict[str, object]) -> Tenso
 
     made = schedules.registry.get(schedule)(**parameters)  # type: ignore[arg-type]
     one = replace(trial("sgd", 0.1), schedule=made)
-    pack, places = fit([one], of.workload, of.splits, of.plan)
-    return pack.stack.flat[places[0]]
+    pack, _ = packed([one], of)
+    return pack.stack.flat[0]

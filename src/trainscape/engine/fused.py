@@ -1,8 +1,10 @@
-"""Fused training of any number of trials: pack by pack, as many together as suits the machine."""
+"""Train any number of trials together: pack by pack, as many in each as suits the machine.
+
+The counterpart is :mod:`trainscape.engine.unfused`.
+"""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +16,7 @@ from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
 from trainscape.engine.task import part, trials
+from trainscape.engine.trial import told_of
 from trainscape.engine.width import FILLED, suitable, varies
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from trainscape.engine.trial import Trial
 
 
-class Packs:
+class Fused:
     """Trains any number of trials of one task.
 
     Args:
@@ -32,20 +35,18 @@ class Packs:
     """
 
     def __init__(self, task: Task, width: int | None) -> None:
-        self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
-        self.precision, self.trace = task.precision, task.trace
-        with blaming(task.workload, task.plan):
+        self.task = task
+        self.device = task.splits.train.x.device
+        with blaming(task):
             self.limit = width or suitable(task.workload, task.splits, task.plan)
-        self.filled = (
-            task.splits.train.x.device.type == "cuda"
-        )  # up to the limit, whatever the count
+        self.filled = self.device.type == "cuda"  # up to the limit, whatever the count
         self.probed = self.filled
         self.pack: Pack | None = None
 
     @property
     def backend(self) -> str:
         """The arithmetic that decides last bits; where the width does, the width, too."""
-        name = device.backend(self.splits.train.x.device)
+        name = device.backend(self.device)
         return f"{name}-w{self.limit}" if self.filled else name
 
     def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
@@ -53,22 +54,21 @@ class Packs:
         return trials(spec, part(optimizers.registry, spec["optimizer"]))
 
     def train(
-        self, trials: Sequence[Trial], progress: Callable[[int, int], None]
+        self, trials: Sequence[Trial], progress: Callable[[int], None]
     ) -> Iterator[list[TrialRecord]]:
         """Train the trials in their order; the records of one pack after the other.
 
         Args:
             trials: neighbours with equal optimizers are updated together.
-            progress: called after every evaluation with the steps done and in all.
+            progress: called after every evaluation with the steps done, of all trials.
         """
         todo = list(trials)
-        total = len(todo) * self.plan.total
         while todo:
             packs = -(-len(todo) // self.limit)
             count = self.limit if self.filled else -(-len(todo) // packs)
             part = todo[:count]  # of equal size: they can use the same memory
-            tell = partial(_tell, progress, total - len(todo) * self.plan.total, len(part), total)
-            made = self._trained(part, tell)
+            before = (len(trials) - len(todo)) * self.task.plan.total
+            made = self._trained(part, told_of(progress, before, len(part)))
             if made is None and len(part) > 1:
                 self.limit = len(part) // 2
                 continue
@@ -77,18 +77,16 @@ class Packs:
             del todo[: len(made)]
 
     def _trained(
-        self, part: list[Trial], progress: Callable[[int, int], None]
+        self, part: list[Trial], progress: Callable[[int], None]
     ) -> list[TrialRecord] | None:
         """The records of a pack, or None if it does not fit into memory."""
-        with blaming(self.workload, self.plan):
-            extra = self.limit - len(part) if self.filled else spares(len(part), self.workload)
+        with blaming(self.task):
+            extra = self.limit - len(part) if self.filled else spares(len(part), self.task.workload)
         width = len(part) + extra
         try:
             if self.pack is None or self.pack.stack.width < width:
                 self.pack = None  # gives its memory back first
-                self.pack = Pack(
-                    self.workload, self.splits, self.plan, width, self.precision, self.trace
-                )
+                self.pack = Pack(self.task, width)
             whole = part + part[-1:] * (self.pack.stack.width - len(part))
             if not self.probed and len(whole) > 2:
                 self.probed = True
@@ -102,9 +100,3 @@ class Packs:
         except torch.OutOfMemoryError:
             self.pack = None
         return None
-
-
-def _tell(
-    progress: Callable[[int, int], None], before: int, width: int, total: int, steps: int, _: int
-) -> None:
-    progress(before + steps * width, total)

@@ -119,13 +119,6 @@ class Stack:
         }
         self._initial: dict[int, Tensors] = {}
 
-    @classmethod
-    def of(cls, builder: Callable[[], nn.Module], seeds: Sequence[int], example: Tensor) -> Stack:
-        """One model per entry of ``seeds``, with that seed's initial weights."""
-        stack = cls(builder, len(seeds), example)
-        stack.load(seeds)
-        return stack
-
     @torch.no_grad()
     def load(self, seeds: Sequence[int]) -> None:
         """Bring every model to the initial state of its seed."""
@@ -158,7 +151,7 @@ class Stack:
             step: the training step, int64 (1,).
             batch: B.
         """
-        masks = draw(self.dropouts, keys, step, batch, self.blocks[0].dtype)
+        masks = dropout_masks(self.dropouts, keys, step, batch, self.blocks[0].dtype)
         return {f"{name}.mask": mask for name, mask in masks.items()}
 
     def forward(self, x: Tensor, masks: Tensors, training: bool) -> Tensor:
@@ -184,7 +177,7 @@ class Stack:
         ]
 
 
-def draw(
+def dropout_masks(
     dropouts: Dropouts, keys: Tensors, step: Tensor, batch: int, dtype: torch.dtype
 ) -> Tensors:
     """The dropout masks (S, B, …) of one step, by layer.

@@ -31,6 +31,17 @@ class Trial:
     seed: int
 
 
+def told_of(progress: Callable[[int], None], before: int, each: int = 1) -> Callable[[int], None]:
+    """A progress for a part of the work, that tells ``progress`` of the whole.
+
+    Args:
+        progress: is called with the steps done.
+        before: the steps that were done before this part.
+        each: how many steps a step of this part counts for.
+    """
+    return lambda steps: progress(before + each * steps)
+
+
 def scored(step: int, plan: Plan) -> Sequence[str]:
     """The splits that the evaluation after ``step`` steps scores."""
     return SCORED if step == plan.total else SCORED[:-1]

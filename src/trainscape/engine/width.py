@@ -74,7 +74,7 @@ def varies(pack: Pack, trials: Sequence[Trial]) -> bool:
     """
     pack.load(trials)
     two = [*trials[:2], *[trials[1]] * spares(2, pack.workload)]
-    alone = Pack(pack.workload, pack.splits, pack.plan, len(two), pack.precision)
+    alone = Pack(pack.task, len(two))
     alone.load(two)
     for one in (pack, alone):
         one.step(0)
