@@ -8,14 +8,16 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from trainscape import datasets, hardware
 from trainscape.cells import grid, identity, locate, source
 from trainscape.study import parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STUDY: dict[str, Any] = {
     "workloads": ["digits-mlp", "digits-cnn"],

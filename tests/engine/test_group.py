@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -84,6 +85,21 @@ class Falling(Schedule):
         return float(0.1 ** sum(loss > self.limit for loss in losses))
 
 
+@dataclass(frozen=True)
+class Careful(Schedule):
+    """A rate that stays, and takes no loss that is not a number."""
+
+    name: ClassVar[str] = "careful"
+
+    def shape(self, step: int, clock: object) -> float:
+        return 1.0
+
+    def feedback(self, losses: Sequence[float]) -> float:
+        if not all(map(math.isfinite, losses)):
+            raise ValueError("a loss is not finite")
+        return 1.0
+
+
 def digits(steps: int = 12, every: float = 0.5) -> Task:
     """A network of odd layers on 29 images, 16 a step."""
     arrays = examples.images(40)
@@ -152,3 +168,13 @@ def test_a_rate_follows_the_validation_losses_from_the_next_step_on() -> None:
     assert still.train_loss[-1] < falling.train_loss[-1]
     for name, values in alone(trials[0], of).items():
         assert getattr(falling, name) == pytest.approx(values, rel=1e-4)
+
+
+def test_a_diverged_trial_follows_no_losses() -> None:
+    """Its schedule is asked no more, as where it trains alone; its neighbour trains on."""
+    of = digits(steps=8, every=0.5)
+    wild, tame = (Trial(SGD, lr, Careful(), 1) for lr in (1e30, 0.1))
+    lost, kept = train([wild, tame], of)
+    assert (lost.status, kept.status) == ("diverged", "ok")
+    assert kept == train([tame], of)[0]
+    assert alone(wild, of)["val_loss"] == lost.val_loss == []

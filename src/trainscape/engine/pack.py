@@ -14,8 +14,6 @@ GPU the whole step is captured and launched (:mod:`trainscape.engine.graph`).
 from __future__ import annotations
 
 from functools import partial
-from itertools import takewhile
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,7 +28,7 @@ from trainscape.engine.group import Group
 from trainscape.engine.model import Stack
 from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
-from trainscape.engine.trial import METRICS, averages, outputs, scored
+from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
 from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
@@ -172,7 +170,7 @@ class Pack:
                 for name in METRICS
             }
             status = "diverged" if at else "ok"
-            trace = list(takewhile(isfinite, (losses[i] for losses in self.traces)))
+            trace = traced([losses[i] for losses in self.traces], self.task.trace, at or None)
             path = [weights[i] for weights in self.paths[: length + 1] if weights]
             records.append(
                 TrialRecord(trial.seed, status, at or None, **history, trace=trace, path=path)
@@ -221,8 +219,12 @@ class Pack:
 
     def _follow_losses(self) -> None:
         """Let the schedules that follow the validation loss set the rates of what is left."""
-        reacting = [i for i, trial in enumerate(self.trials) if trial.schedule.reacts]
-        losses = {i: [entry["val_loss"][i] for entry in self.history] for i in reacting}
+        running = (self.diverged_at == 0).tolist()
+        losses = {
+            i: [entry["val_loss"][i] for entry in self.history]
+            for i, trial in enumerate(self.trials)
+            if running[i] and trial.schedule.reacts
+        }
         if self.rates.follow(losses):
             self._set_rates()
 

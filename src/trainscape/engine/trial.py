@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,22 @@ def told_of(progress: Callable[[int], None], before: int, each: int = 1) -> Call
 def scored(step: int, plan: Plan) -> Sequence[str]:
     """The splits that the evaluation after ``step`` steps scores."""
     return SCORED if step == plan.total else SCORED[:-1]
+
+
+def traced(losses: Sequence[float], every: int, diverged_at: int | None) -> list[float]:
+    """A record's trace, which ends where the trial diverged.
+
+    How long a diverged trial trains on depends on what it is packed with, so nothing later counts.
+
+    Args:
+        losses: of every ``every``-th step, the first step among them.
+        every: steps from one of them to the next.
+        diverged_at: the step (from 1) whose loss or weights were first not finite, else None.
+    """
+    if diverged_at is None:
+        return list(losses)
+    kept = [loss for i, loss in enumerate(losses) if i * every < diverged_at]
+    return [loss for loss in kept if math.isfinite(loss)]  # all but that step's own, perhaps
 
 
 def averages(

@@ -6,10 +6,8 @@ depend on no other trial. What fused training gains is lost: a trial costs a loo
 
 from __future__ import annotations
 
-import math
 import random
 from functools import partial
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +20,7 @@ from trainscape.engine import device, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.model import build, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
-from trainscape.engine.trial import METRICS, averages, outputs, scored, told_of
+from trainscape.engine.trial import METRICS, averages, outputs, scored, told_of, traced
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
@@ -121,7 +119,8 @@ class Single:
                 if self.diverged_at:
                     break
         status = "diverged" if self.diverged_at else "ok"
-        trace = list(takewhile(math.isfinite, (loss.item() for loss in self.trace)))
+        losses = [loss.item() for loss in self.trace]
+        trace = traced(losses, self.task.trace, self.diverged_at)
         path = [weights for weights in self.path if weights]
         return TrialRecord(
             self.trial.seed, status, self.diverged_at, **self.history, trace=trace, path=path
