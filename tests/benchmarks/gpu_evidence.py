@@ -20,7 +20,7 @@ import torch
 from benchmarks import ceilings, gpu_checks, gpu_speed
 from benchmarks.output import Result, Table
 from trainscape.cells import source
-from trainscape.engine import device
+from trainscape.engine import backend, device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -203,7 +203,7 @@ def _result(evidence: Evidence, name: str) -> Result:
         {
             "gpu": name,
             "cuda": torch.version.cuda,
-            "backend": device.backend(torch.device("cuda")),
+            "backend": backend.name(torch.device("cuda")),
             "checks": evidence.checks,
             "rows": evidence.rows,
             "ceilings": evidence.limits.plain() if evidence.limits else None,

@@ -67,14 +67,6 @@ def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.choose("cpu").type == "cpu"
 
 
-def test_the_backend_names_what_decides_last_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds the instruction set of a CPU, the compute capability of a GPU."""
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    assert device.backend(torch.device("cpu")) == "cpu-avx2"
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
-    assert device.backend(torch.device("cuda")) == "cuda-sm90"
-
-
 @no_gpu
 @pytest.mark.parametrize("name", ["digits-mlp", "digits-cnn"])
 def test_cuda_agrees_with_the_cpu_and_with_itself(name: str) -> None:

@@ -61,10 +61,3 @@ def _check(kind: type[Exception], condition: object, message: object) -> None:
     """
     if condition is not True and CHECK is not None:
         CHECK(kind, condition, message)
-
-
-def backend(device: torch.device) -> str:
-    """The arithmetic that decides last bits: ``cpu-avx512``, ``cuda-sm90``, …"""
-    if device.type == "cuda":
-        return "cuda-sm{}{}".format(*torch.cuda.get_device_capability(device))
-    return f"cpu-{torch.backends.cpu.get_cpu_capability().lower()}"

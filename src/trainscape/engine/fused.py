@@ -11,16 +11,18 @@ import torch
 
 from trainscape import optimizers
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import device
+from trainscape.engine import backend
 from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
 from trainscape.engine.task import part, trials
 from trainscape.engine.trial import told_of
-from trainscape.engine.width import FILLED, suitable, varies
+from trainscape.engine.width import suitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from torch import Tensor
 
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
@@ -39,15 +41,15 @@ class Fused:
         self.device = task.splits.train.x.device
         with blaming(task):
             self.limit = width or suitable(task.workload, task.splits, task.plan)
-        self.filled = self.device.type == "cuda"  # up to the limit, whatever the count
+        # up to the limit, whatever the count
+        self.filled = backend.known_to_round_by_width(self.device)
         self.probed = self.filled
         self.pack: Pack | None = None
 
     @property
     def backend(self) -> str:
         """The arithmetic that decides last bits; where the width does, the width, too."""
-        name = device.backend(self.device)
-        return f"{name}-w{self.limit}" if self.filled else name
+        return backend.name(self.device, self.limit if self.filled else None)
 
     def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
         """A cell's trials, one per seed, by the update rule that its optimizer names."""
@@ -69,8 +71,7 @@ class Fused:
             part = todo[:count]  # of equal size: they can use the same memory
             before = (len(trials) - len(todo)) * self.task.plan.total
             made = self._trained(part, told_of(progress, before, len(part)))
-            if made is None and len(part) > 1:
-                self.limit = len(part) // 2
+            if made is None and self._halved(len(part)):
                 continue
             made = made or [TrialRecord.untrained(trial.seed, "oom") for trial in part]
             yield made
@@ -89,14 +90,36 @@ class Fused:
                 self.pack = Pack(self.task, width)
             whole = part + part[-1:] * (self.pack.stack.width - len(part))
             if not self.probed and len(whole) > 2:
+                self.filled = self._varies(whole)
                 self.probed = True
-                self.filled = varies(self.pack, whole)
                 if self.filled:
-                    self.limit = FILLED
-                    print(f"this machine rounds by a pack's width: all hold {FILLED} trials")
-                    return self._trained(part[:FILLED], progress)
+                    self.limit = backend.FILLED
+                    print(f"this machine rounds by a pack's width: all hold {self.limit} trials")
+                    return self._trained(part[: self.limit], progress)
             self.pack.load(whole)
             return self.pack.train(progress)[: len(part)]
         except torch.OutOfMemoryError:
             self.pack = None
         return None
+
+    def _halved(self, count: int) -> bool:
+        """Halve the width of packs, as one of ``count`` trials did not fit; False if it cannot be.
+
+        A pack that is filled up is as wide as the limit, however few its trials.
+        """
+        width = self.limit if self.filled else count
+        self.limit = max(width // 2, 1)
+        return width > 1
+
+    def _varies(self, trials: list[Trial]) -> bool:
+        """Whether trials, as many as the pack is wide, come out otherwise in another width."""
+        pair = [*trials[:2], *[trials[1]] * spares(2, self.task.workload)]
+        return backend.rounds_by_width(self._stepped, trials, pair)
+
+    def _stepped(self, trials: Sequence[Trial]) -> Tensor:
+        """The trials' weights (T, P) after a step in a pack of their own."""
+        fits = self.pack is not None and self.pack.stack.width == len(trials)
+        pack = self.pack if self.pack and fits else Pack(self.task, len(trials))
+        pack.load(trials)
+        pack.step(0)
+        return pack.stack.flat

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
-from trainscape.engine import device, streams
+from trainscape.engine import backend, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.model import build, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
@@ -44,7 +44,7 @@ class Unfused:
     @property
     def backend(self) -> str:
         """The arithmetic that decides last bits."""
-        return device.backend(self.task.splits.train.x.device)
+        return backend.name(self.task.splits.train.x.device)
 
     def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
         """A cell's trials, one per seed, by the class that its optimizer names."""
