@@ -13,9 +13,10 @@ from benchmarks import clock, eager, sample, steps, synthetic
 from benchmarks.ceilings import Ceilings
 from benchmarks.floors import Work, work
 from benchmarks.output import Result, Table, shown
-from kit.examples import Task, train
+from kit import examples
 from trainscape import optimizers, workloads
 from trainscape.cells.budget import Plan
+from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 from trainscape.schedules import registry
 
@@ -101,7 +102,7 @@ def test_the_eager_loop_is_that_of_our_cells(variant: str) -> None:
     outcome = eager.train(spec, 1, splits, variant)
     plan = Plan(90, 16, {"epochs": 2}, 0.5)
     trial = Trial(optimizers.registry.get("adam")(), 0.01, registry.get("cosine")(), 1)
-    (record,) = train([trial], Task(workload, splits, plan))
+    (record,) = examples.train([trial], Task(workload, splits, plan))
     assert outcome.steps == plan.total
     assert outcome.val_loss == pytest.approx(record.val_loss[-1], rel=1e-3)
 

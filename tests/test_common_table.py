@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit import examples
-from kit.examples import Task, Trained, task, trained, trial
+from kit.examples import Trained, task, trained, trial
 from kit.plain_loop import EMBEDDED, LR, made, plain, small
 from kit.schedule_tables import ORACLES, WRITTEN_OUT
 from kit.small_arrays import same
@@ -22,6 +22,7 @@ from trainscape import datasets, optimizers, schedules, workloads
 from trainscape.datasets import Raw
 
 if TYPE_CHECKING:
+    from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -47,7 +47,7 @@ EXCLUDED = {
     "trainscape.engine": "holds no code",
     "trainscape.engine.backend": "names the arithmetic; the name stands in every cell",
     "trainscape.engine.blame": "words for messages",
-    "trainscape.engine.device": "chooses where to run, which the backend in every cell tells",
+    "trainscape.engine.device": "chooses where to run",
     "trainscape.engine.run": "hands every cell to the engine of its kind",
     "trainscape.engine.graph": "launches what a GPU ran before, kernel by kernel",
     "trainscape.engine.width": "how many trials train together: no number depends on it",

@@ -18,6 +18,7 @@ from trainscape import optimizers, schedules, workloads
 from trainscape.cells.budget import Plan
 from trainscape.engine.graph import EAGER
 from trainscape.engine.pack import Pack
+from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 
 if TYPE_CHECKING:
@@ -65,16 +66,16 @@ class Bench:
     """
 
     def __init__(self, shape: Shape, on: torch.device) -> None:
-        self.workload = workloads.registry.get(shape.workload)
+        workload = workloads.registry.get(shape.workload)
         share = 1 / 4  # of the examples that are made, for validation
         count = round(shape.examples / (1 - share))
-        self.splits = synthetic.splits(self.workload, count, 40, on, share)
-        size = len(self.splits.train.y)
-        self.plan = Plan(size, shape.batch_size, {"epochs": shape.epochs}, 0.5)
+        splits = synthetic.splits(workload, count, 40, on, share)
+        plan = Plan(len(splits.train.y), shape.batch_size, {"epochs": shape.epochs}, 0.5)
+        self.task = Task(workload, splits, plan)
 
     def train(self, trials: Sequence[Trial]) -> tuple[list[TrialRecord], torch.Tensor, Pack]:
         """Records, final weights (T, P) on the CPU and the pack, trained as one."""
-        pack = Pack(self.workload, self.splits, self.plan, len(trials))
+        pack = Pack(self.task, len(trials))
         pack.load(trials)
         return pack.train(), pack.stack.flat.cpu(), pack
 

@@ -8,7 +8,6 @@ import torch
 
 from benchmarks.gpu_checks import Bench, Shape, crowd
 from trainscape.engine.fused import Fused
-from trainscape.engine.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,6 @@ def halving(on: torch.device, width: int) -> list[dict[str, Any]]:
 def _trained(
     on: torch.device, trials: Sequence[Trial], width: int
 ) -> tuple[int, list[TrialRecord]]:
-    bench = Bench(SHAPE, on)
-    packs = Fused(Task(bench.workload, bench.splits, bench.plan), width)
-    records = [record for part in packs.train(trials, lambda *_: None) for record in part]
-    return packs.limit, records
+    fused = Fused(Bench(SHAPE, on).task, width)
+    records = [record for part in fused.train(trials, lambda _: None) for record in part]
+    return fused.limit, records

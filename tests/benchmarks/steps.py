@@ -16,6 +16,7 @@ from benchmarks.floors import work
 from trainscape import optimizers, schedules, workloads
 from trainscape.cells.budget import Plan
 from trainscape.engine.pack import Pack
+from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Stepper:
         workload = workloads.registry.get(case.workload)
         splits = data(case, on)
         self.plan = Plan(len(splits.train.y), case.batch_size, {"epochs": 4}, 1.0)
-        self.pack = Pack(workload, splits, self.plan, width, precision)
+        self.pack = Pack(Task(workload, splits, self.plan, precision), width)
         rule = optimizers.registry.get(case.optimizer)()
         constant = schedules.registry.get("constant")()
         self.pack.load([Trial(rule, LR * (1 + i), constant, i % 3) for i in range(width)])

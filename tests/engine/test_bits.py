@@ -6,14 +6,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kit import examples
 from kit.crowds import LOST, SIZES, WIDTHS, WORKLOADS, crowd, digest, parts, sized
-from kit.examples import OPTIMIZERS, Task, Trained, task, trained, trial
+from kit.examples import OPTIMIZERS, Trained, task, trained, trial
 from trainscape import datasets, workloads
 from trainscape.datasets import Raw
+
+if TYPE_CHECKING:
+    from trainscape.engine.task import Task
+
 
 RECORDS = """
 import sys

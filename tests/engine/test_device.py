@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from kit import examples
-from kit.examples import OPTIMIZERS, Task, train, trial
+from kit.examples import OPTIMIZERS, train, trial
 from trainscape import workloads
 from trainscape.cells.budget import Plan
 from trainscape.engine import backend, device
 from trainscape.engine.data import prepare
+from trainscape.engine.task import Task
 from trainscape.errors import UserError
 
 no_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
@@ -64,14 +65,6 @@ def test_auto_takes_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device.choose("auto").type == "cuda"
     assert device.choose("cpu").type == "cpu"
-
-
-def test_the_backend_names_what_decides_last_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds the instruction set of a CPU, the compute capability of a GPU."""
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    assert backend.name(torch.device("cpu")) == "cpu-avx2"
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
-    assert backend.name(torch.device("cuda")) == "cuda-sm90"
 
 
 @no_gpu

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,8 +11,7 @@ import torch
 
 from kit import examples
 from kit.crowds import SIZES
-from kit.examples import Task, task, train, trained
-from trainscape.engine.task import Task as EngineTask
+from kit.examples import task, train, trained
 from trainscape.engine.trial import Trial
 from trainscape.engine.unfused import Single
 from trainscape.optimizers import Optimizer, registry
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from trainscape.engine.task import Task
     from trainscape.optimizers import Now
 
 CONSTANT = schedules.get("constant")()
@@ -84,6 +85,21 @@ class Falling(Schedule):
         return float(0.1 ** sum(loss > self.limit for loss in losses))
 
 
+@dataclass(frozen=True)
+class Careful(Schedule):
+    """A rate that stays, and takes no loss that is not a number."""
+
+    name: ClassVar[str] = "careful"
+
+    def shape(self, step: int, clock: object) -> float:
+        return 1.0
+
+    def feedback(self, losses: Sequence[float]) -> float:
+        if not all(map(math.isfinite, losses)):
+            raise ValueError("a loss is not finite")
+        return 1.0
+
+
 def digits(steps: int = 12, every: float = 0.5) -> Task:
     """A network of odd layers on 29 images, 16 a step."""
     arrays = examples.images(40)
@@ -92,7 +108,7 @@ def digits(steps: int = 12, every: float = 0.5) -> Task:
 
 def alone(one: Trial, of: Task) -> dict[str, list[float]]:
     """The trial's history by the unfused engine, through its rule's reference."""
-    record = Single(EngineTask(of.workload, of.splits, of.plan), one).train(lambda _: None)
+    record = Single(of, one).train(lambda _: None)
     return {name: getattr(record, name) for name in ("train_loss", "val_loss", "test_loss")}
 
 
@@ -124,10 +140,7 @@ def test_a_rule_for_whole_parameters_is_the_same_in_every_pack(size: str) -> Non
 def test_weights_to_evaluate_at_are_scored_and_the_others_trained() -> None:
     """Scores are those of the weights that the rule names; training losses are SGD's own."""
     of = digits()
-    sgd, origin = train(
-        [Trial(SGD, 0.1, CONSTANT, 1), Trial(Origin(), 0.1, CONSTANT, 1)],
-        of,
-    )
+    sgd, origin = train([Trial(SGD, 0.1, CONSTANT, 1), Trial(Origin(), 0.1, CONSTANT, 1)], of)
     assert origin.train_loss == sgd.train_loss
     chance = torch.tensor(10.0).log().item()  # equal logits for ten classes
     assert origin.val_loss == pytest.approx([chance] * len(sgd.val_loss))
@@ -155,3 +168,13 @@ def test_a_rate_follows_the_validation_losses_from_the_next_step_on() -> None:
     assert still.train_loss[-1] < falling.train_loss[-1]
     for name, values in alone(trials[0], of).items():
         assert getattr(falling, name) == pytest.approx(values, rel=1e-4)
+
+
+def test_a_diverged_trial_follows_no_losses() -> None:
+    """Its schedule is asked no more, as where it trains alone; its neighbour trains on."""
+    of = digits(steps=8, every=0.5)
+    wild, tame = (Trial(SGD, lr, Careful(), 1) for lr in (1e30, 0.1))
+    lost, kept = train([wild, tame], of)
+    assert (lost.status, kept.status) == ("diverged", "ok")
+    assert kept == train([tame], of)[0]
+    assert alone(wild, of)["val_loss"] == lost.val_loss == []

@@ -33,7 +33,9 @@ SPARES = {
 
 def stack(builder: Callable[[], nn.Module], seeds: list[int], *shape: int) -> Stack:
     """The stacked models of some seeds, for inputs of a shape (B, …)."""
-    return examples.stacked(builder, seeds, torch.zeros(shape))
+    made = Stack(builder, len(seeds), torch.zeros(shape))
+    made.load(seeds)
+    return made
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +80,7 @@ def test_every_dropout_is_replaced() -> None:
 def test_a_stack_computes_what_each_model_computes() -> None:
     """Outputs and gradients of every trial are those of its own model on its own input."""
     seeds = [4, 0, 4]
-    together = examples.stacked(examples.odd, seeds, examples.seeded((2, 8, 8)))
+    together = stack(examples.odd, seeds, 2, 8, 8)
     x = examples.seeded((3, 5, 8, 8))
     output = together.forward(x, {}, training=True)
     losses = output.square().mean((1, 2))
@@ -143,9 +145,7 @@ def test_masks_depend_on_seed_layer_and_step_alone() -> None:
 @pytest.mark.parametrize("p", [0.0, 1.0])
 def test_dropout_of_nothing_and_of_everything(p: float) -> None:
     """With p = 0 the input stays, with p = 1 zeros do, not NaN: as ``nn.Dropout`` has it."""
-    together = examples.stacked(
-        lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(p)), [0], torch.zeros(2, 3)
-    )
+    together = stack(lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(p)), [0], 2, 3)
     mask = together.masks({"1": torch.tensor([1])}, torch.tensor([0]), 4)["1.mask"]
     assert torch.equal(mask, torch.full((1, 4, 2), 1 - p))
 
@@ -166,7 +166,7 @@ def test_finding_mask_shapes_leaves_statistics_alone() -> None:
     def builder() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
 
-    together = examples.stacked(builder, [0, 1], examples.seeded((6, 3)))
+    together = stack(builder, [0, 1], 6, 3)
     assert together.buffers["1.num_batches_tracked"].tolist() == [0, 0]
     assert torch.equal(together.buffers["1.running_mean"], torch.zeros(2, 4))
     assert set(together.buffers) == {

@@ -12,12 +12,13 @@ import pytest
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kit import examples
-from kit.examples import OPTIMIZERS, Task, task, train, trial
+from kit.examples import OPTIMIZERS, task, train, trial
 from kit.plain_loop import EMBEDDED, LR, in_double, plain, small
 from trainscape import workloads
 
 if TYPE_CHECKING:
     from trainscape.cells.cell import TrialRecord
+    from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from kit.examples import CPU
 from trainscape import datasets, study
 from trainscape.cells import grid
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import fused, run, width
+from trainscape.engine import backend, run
 from trainscape.engine.pack import Pack
 from trainscape.errors import UserError
 
@@ -104,18 +105,41 @@ def test_a_trial_that_does_not_fit_alone_is_oom(
     assert len(records[0][0].test_loss) == len(steps)
 
 
-def test_a_filled_pack_that_does_not_fit_is_filled_less(
+def test_a_pack_that_is_filled_up_is_halved_by_its_width(
     arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lone trial is no reason to give up: what its pack is filled up to is halved, too."""
-    monkeypatch.setattr(fused, "varies", lambda *_: True)
-    widths = limited(monkeypatch, lambda pack: pack.stack.width <= 8)
-    backends: list[str] = []
-    told = lambda _i, _made, name: backends.append(name)
-    _, records = run.train_cells(specs([0.01, 0.1]), arrays, CPU, finished=told)
-    assert [trial.status for cell in records for trial in cell] == ["ok"] * 4
-    assert widths[-1] == 8
-    assert {name.partition("-w")[2] for name in backends} == {"8"}
+    """However few its trials, it is tried at every half before a trial is given up."""
+    monkeypatch.setattr(backend, "known_to_round_by_width", lambda _: True)  # as on a GPU
+    [one] = specs([0.1])
+    one["seeds"] = [0]
+    for most, status in ((8, "ok"), (0, "oom")):
+        with monkeypatch.context() as patch:
+            widths = limited(patch, partial(_fits, most))
+            _, [[record]] = run.train_cells([one], arrays, CPU, width=64)
+        assert widths == [64, 32, 16, 8, 4, 2, 1][: 4 if most else None]
+        assert record.status == status
+
+
+def _fits(most: int, pack: Pack) -> bool:
+    return pack.stack.width <= most
+
+
+def test_a_probe_that_runs_out_of_memory_is_made_again(
+    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A narrower pack is asked whether this machine rounds by the width."""
+    asked: list[int] = []
+
+    def varies(_: object, trials: list[object], few: list[object]) -> bool:
+        asked.append(len(trials))
+        if len(trials) > 4:
+            raise torch.OutOfMemoryError
+        return False
+
+    monkeypatch.setattr(backend, "rounds_by_width", varies)
+    _, records = run.train_cells(specs([0.01, 0.1, 0.3, 1.0]), arrays, CPU)
+    assert asked == [8, 4]
+    assert {trial.status for cell in records for trial in cell} == {"ok"}
 
 
 def test_a_machine_that_rounds_by_the_width_fills_its_packs(
@@ -130,12 +154,12 @@ def test_a_machine_that_rounds_by_the_width_fills_its_packs(
         )
 
     train()
-    monkeypatch.setattr(fused, "varies", lambda *_: True)
+    monkeypatch.setattr(backend, "rounds_by_width", lambda *_: True)
     widths = limited(monkeypatch, lambda _: True)
     train()
-    assert widths == [width.FILLED]
+    assert widths == [backend.FILLED]
     assert {name.partition("-w")[2] for name in backends[:2]} == {""}
-    assert {name.partition("-w")[2] for name in backends[2:]} == {str(width.FILLED)}
+    assert {name.partition("-w")[2] for name in backends[2:]} == {str(backend.FILLED)}
 
 
 def test_the_width_can_be_set(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,17 @@ from torch import nn
 from kit import examples
 from kit.examples import CPU
 from trainscape import workloads
+from trainscape.cells.imported import Imported
 from trainscape.engine.run import train_cells
+from trainscape.engine.unfused import Unfused
 from trainscape.workloads import Metric, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainscape.cells.cell import TrialRecord
+
+    Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 RULES: dict[str, dict[str, Any]] = {
     "fused": {"name": "sgd", "weight_decay": 0.0},
@@ -82,6 +89,42 @@ def test_a_trace_ends_where_the_loss_is_no_number(optimizer: str) -> None:
     record = trained(optimizer, lr=1e30, trace_every=1)
     assert record.status == "diverged"
     assert record.diverged_at == len(record.trace) + 1
+
+
+def bounded(output: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    """A loss that is finite for infinite weights: a first step of 3e38 times 9.9 makes them so."""
+    return 1000 * output[:, 0].mean().tanh()
+
+
+def gap(output: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    """The first weight, which falls by 0.1 a step from 3; infinite at the second and third step."""
+    weight = output[:, 0].mean()
+    return weight + torch.where((weight > 2.75) & (weight < 2.95), math.inf, 0.0)
+
+
+# a loss, the rate at which it diverges, the step of that, and the losses up to there
+ENDS: dict[str, tuple[Loss, float, int, list[float]]] = {
+    "weights": (bounded, 3e38, 5, [1000 * math.tanh(3), *[-1000.0] * 4]),
+    "loss": (gap, 0.1, 2, [3.0]),
+}
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("name", ENDS)
+def test_a_trace_ends_where_the_trial_diverged(name: str, every: int) -> None:
+    """Alone, beside a trial that trains on, and unfused: as many losses, though later are finite.
+
+    Of infinite weights the evaluation after step 5 tells, and the loss of that step is the last.
+    """
+    loss, lr, at, expected = ENDS[name]
+    workload = replace(examples.named(Point), loss=loss, metric=Metric("f", "min", "", loss))
+    of = replace(examples.task(workload, examples.images(40), 8, {"epochs": 2}), trace=every)
+    wild, tame = examples.trial("sgd", lr, 3, "constant"), examples.trial("sgd", 1e-4, 3)
+    rule = Imported.of({"name": "torch", "torch": "torch.optim.SGD"})
+    unfused = next(Unfused(of).train([replace(wild, optimizer=rule)], lambda _: None))
+    for record in (*examples.train([wild], of), examples.train([wild, tame], of)[0], *unfused):
+        assert (record.status, record.diverged_at) == ("diverged", at)
+        assert record.trace == pytest.approx(expected[::every])
 
 
 @pytest.mark.parametrize("optimizer", RULES)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kit import examples
-from kit.examples import CPU, OPTIMIZERS, Task, fit, task, train, trained, trial
+from kit.examples import CPU, OPTIMIZERS, packed, task, train, trained, trial
 from kit.tasks import batches, digits, line
 from trainscape import workloads
 from trainscape.engine.model import build
@@ -22,6 +22,8 @@ from trainscape.engine.trial import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from trainscape.engine.task import Task
 
 
 @pytest.mark.parametrize(
@@ -38,10 +40,10 @@ def test_a_history_has_an_entry_per_evaluation(
 ) -> None:
     """Histories are as long as the plan's evaluations; the fit is scored at the last alone."""
     of = digits(budget=budget, every=every)
-    seen: list[tuple[int, int]] = []
-    record = train([trial()], of, lambda done, total: seen.append((done, total)))[0]
+    seen: list[int] = []
+    record = train([trial()], of, seen.append)[0]
     assert of.plan.evaluations == steps
-    assert seen == [(step, of.plan.total) for step in steps]
+    assert seen == steps
     lengths = {name: len(getattr(record, name)) for name in METRICS}
     assert lengths == {name: 1 if name.startswith("fit") else len(steps) for name in METRICS}
     assert (record.status, record.diverged_at) == ("ok", None)
@@ -164,11 +166,11 @@ def test_a_pack_that_has_diverged_whole_stops() -> None:
     of = line(budget={"epochs": 50})
     seen: list[int] = []
     trials = [trial("sgd", 1e30, seed) for seed in (0, 1)]
-    train(trials, of, lambda done, _: seen.append(done))
-    assert seen == [3]
+    train(trials, of, seen.append)
+    assert seen == [2 * 3]
     seen.clear()
-    train([*trials, trial("sgd", 0.01)], of, lambda done, _: seen.append(done))
-    assert seen[-1] == 150
+    train([*trials, trial("sgd", 0.01)], of, seen.append)
+    assert seen[-1] == 3 * 150
 
 
 def test_no_record_holds_a_number_that_is_not_finite() -> None:
@@ -293,5 +295,5 @@ def train_until(of: Task, schedule: str, parameters: dict[str, object]) -> Tenso
 
     made = schedules.registry.get(schedule)(**parameters)  # type: ignore[arg-type]
     one = replace(trial("sgd", 0.1), schedule=made)
-    pack, places = fit([one], of)
-    return pack.stack.flat[places[0]]
+    pack, _ = packed([one], of)
+    return pack.stack.flat[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from kit import examples
-from kit.examples import CPU, Task, task, train, trial
+from kit.examples import CPU, task, train, trial
 from kit.plain_loop import in_double
 from kit.tasks import digits, line
 from trainscape import schedules, study
@@ -20,13 +21,14 @@ from trainscape.cells import grid
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported
 from trainscape.engine import run
-from trainscape.engine import task as shared
 from trainscape.engine.trial import METRICS, Trial
 from trainscape.engine.unfused import Single, Unfused
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from trainscape.engine.task import Task
 
 # one of ours and the same rule of torch's, with a rate
 SAME: list[tuple[str, dict[str, Any], float]] = [
@@ -61,8 +63,8 @@ def named(spec: dict[str, Any], lr: float = 0.01, seed: int = 0, schedule: str =
 
 def unfused(trials: list[Trial], of: Task, precision: str = "fp32") -> list[TrialRecord]:
     """The records of trials that train one after the other."""
-    one = shared.Task(of.workload, of.splits, of.plan, precision)
-    return [record for made in Unfused(one).train(trials) for record in made]
+    parts = Unfused(replace(of, precision=precision)).train(trials, lambda _: None)
+    return [record for made in parts for record in made]
 
 
 def dropout() -> Task:
@@ -112,7 +114,7 @@ def test_averaged_weights_are_scored_and_the_others_trained() -> None:
     [a], [b] = (unfused([named(spec, 0.5, schedule="constant")], of) for of in (often, seldom))
     assert len(a.test_loss) == 6 > len(b.test_loss)
     assert a.test_loss[-1] == b.test_loss[-1]
-    seen = Single(shared.Task(often.workload, often.splits, often.plan), named(spec, 0.5))
+    seen = Single(often, named(spec, 0.5))
     seen.train(lambda _: None)
     scored = seen._values(often.splits.test.x, often.splits.test.y)[0].item()
     seen._mode(training=False)
@@ -122,7 +124,7 @@ def test_averaged_weights_are_scored_and_the_others_trained() -> None:
 def test_the_rate_is_the_peak_times_the_schedules_factor() -> None:
     """Every parameter group gets it at every step."""
     of = digits(budget={"epochs": 2})
-    one = Single(shared.Task(of.workload, of.splits, of.plan), named({"torch": "torch.optim.SGD"}))
+    one = Single(of, named({"torch": "torch.optim.SGD"}))
     rates = []
     for k in range(of.plan.total):
         one.step(k)

@@ -13,12 +13,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from kit import examples
-from kit.examples import OPTIMIZERS, Task, task, trained, trial
+from kit.examples import OPTIMIZERS, task, trained, trial
 from trainscape import workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 

@@ -20,9 +20,10 @@ from trainscape.datasets import Arrays
 from trainscape.engine import device
 from trainscape.engine.blame import blaming
 from trainscape.engine.data import prepare
-from trainscape.engine.model import Stack
+from trainscape.engine.fused import Fused
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
+from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 from trainscape.workloads import Metric, Workload
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainscape.cells.cell import TrialRecord
-    from trainscape.engine.data import Splits
+    from trainscape.engine.model import Stack
 
 CPU = device.choose("cpu")
 OPTIMIZERS = optimizers.registry.names()
@@ -130,16 +131,6 @@ def trial(
     return Trial(made, lr, schedules.registry.get(schedule)(), seed)
 
 
-@dataclass(frozen=True)
-class Task:
-    """What the trials of a pack share: a workload, its data and a plan."""
-
-    workload: Workload
-    splits: Splits
-    plan: Plan
-    trace: int = 0
-
-
 def task(
     workload: Workload,
     arrays: Arrays,
@@ -201,9 +192,35 @@ class Trained:
     buffers: dict[str, str]
 
 
+def train(
+    trials: Sequence[Trial], of: Task, progress: Callable[[int], None] = lambda _: None
+) -> list[TrialRecord]:
+    """Train the trials together, as a user's run does; their records in their order."""
+    order = _order(trials)
+    parts = Fused(of, len(trials)).train([trials[i] for i in order], progress)
+    records = dict(zip(order, (record for part in parts for record in part), strict=True))
+    return [records[i] for i in range(len(trials))]
+
+
+def packed(trials: Sequence[Trial], of: Task) -> tuple[Pack, list[int]]:
+    """A pack of the trials, trained, and each trial's place in it."""
+    order = _order(trials)
+    whole = [trials[i] for i in order]
+    whole += whole[-1:] * spares(len(trials), of.workload)
+    pack = Pack(of, len(whole))
+    pack.load(whole)
+    pack.train()
+    return pack, [order.index(i) for i in range(len(trials))]
+
+
+def _order(trials: Sequence[Trial]) -> list[int]:
+    """The trials' places, those of equal optimizers side by side: they are updated together."""
+    return sorted(range(len(trials)), key=lambda i: repr(trials[i].optimizer))
+
+
 def trained(trials: Sequence[Trial], of: Task) -> list[Trained]:
     """Train the trials as one pack; what each of them is at the end."""
-    pack, places = fit(trials, of)
+    pack, places = packed(trials, of)
     records = pack.records()
     return [_trained(records[i], pack.stack, i) for i in places]
 
@@ -222,7 +239,7 @@ def bits(tensor: Tensor) -> str:
 
 def weights(of: Task, trials: Sequence[Trial]) -> list[dict[str, Tensor]]:
     """Each trial's parameters and buffers by name, after training together."""
-    pack, places = fit(trials, of)
+    pack, places = packed(trials, of)
     state = {**pack.stack.params, **pack.stack.buffers}
     return [{name: tensor.detach()[i] for name, tensor in state.items()} for i in places]
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from kit import examples
-from kit.examples import Task, task
+from kit.examples import task
 from kit.oracles import oracle
 from trainscape import datasets
 from trainscape.cells.imported import switch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
     from trainscape.datasets import Arrays
+    from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 

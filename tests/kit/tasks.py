@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit import examples
-from kit.examples import Task, task
+from kit.examples import task
 from trainscape import workloads
 from trainscape.engine import streams
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from trainscape.engine.task import Task
 
 
 def digits(**options: object) -> Task:

@@ -117,7 +117,9 @@ class TrialRecord:
             split has: comparable with test values, which the running ``train_loss`` is not.
         val_loss, val_metric: on the validation split; empty without one.
         test_loss, test_metric: on the test split.
-        trace: the training loss of every so many steps, from the first on, up to ``diverged_at``.
+        trace: the training loss of every so many steps, from the first on; if the trial diverged,
+            of the steps up to and including ``diverged_at``, whose own is left out where it is not
+            finite.
         path: the parameters before the first step and at every evaluation, for workloads whose path
             is kept.
     """

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trainscape.cells.budget import Plan
+    from trainscape.engine.task import Task
     from trainscape.optimizers import Optimizer
-    from trainscape.workloads import Workload
 
 
 # what torch raises when a model does not fit its data; a user's own line may raise anything
@@ -24,7 +24,7 @@ NO_MEMORY = "DefaultCPUAllocator"  # on the CPU, lack of memory has no class of 
 
 
 @contextmanager
-def blaming(workload: Workload, plan: Plan) -> Iterator[None]:
+def blaming(task: Task) -> Iterator[None]:
     """Turn what a workload's model, loss or metric raises into a user's error.
 
     Raises:
@@ -40,10 +40,10 @@ def blaming(workload: Workload, plan: Plan) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, TORCHS) and not line_of(error):
             raise
-        raise _blame(workload, plan, error) from error
+        raise _model_error(task, error) from error
 
 
-def blamed_rule(optimizer: Optimizer, error: Exception) -> Exception:
+def rule_error(optimizer: Optimizer, error: Exception) -> Exception:
     """What to raise for an error in an update rule: one that names the optimizer and the line."""
     if isinstance(error, torch.OutOfMemoryError | UserError):
         return error
@@ -67,7 +67,7 @@ def out_of_memory() -> Iterator[None]:
         raise
 
 
-def idle(optimizer: Optimizer) -> UserError:
+def idle_rule_error(optimizer: Optimizer) -> UserError:
     """The error for a rule that left the parameters as they were."""
     return UserError(
         f"optimizer {str(optimizer)!r}: {line_where(optimizer.update)}update() left the parameters "
@@ -76,24 +76,27 @@ def idle(optimizer: Optimizer) -> UserError:
     )
 
 
-def _blame(workload: Workload, plan: Plan, error: Exception) -> UserError:
-    """What the error says, in one line that names the workload and the batch size."""
-    said = f"workload {workload.name!r}, batch_size {plan.batch_size}: "
+def _model_error(task: Task, error: Exception) -> UserError:
+    """What to raise for an error in a model, loss or metric: it names workload and batch size."""
+    workload, plan = task.workload, task.plan
+    where = f"workload {workload.name!r}, batch_size {plan.batch_size}: "
     if "more than 1 value per channel" in str(error):  # BatchNorm's words
         if plan.examples == 1:
-            return UserError(f"{said}BatchNorm cannot train on data of one example")
+            return UserError(f"{where}BatchNorm cannot train on data of one example")
         return UserError(
-            f"{said}BatchNorm cannot train on a batch of one example, which {plan.examples} "
+            f"{where}BatchNorm cannot train on a batch of one example, which {plan.examples} "
             f"examples leave; choose batch_size {_nearest(plan)}"
         )
     if "random operation" in str(error):  # vmap's words
         return UserError(
-            f"{said}the model draws random numbers in its forward pass; use nn.Dropout modules"
+            f"{where}the model draws random numbers in its forward pass; use nn.Dropout modules"
         )
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     if line := line_of(error):
-        return UserError(f"{said}{line}{type(error).__name__}: {reason}")
-    return UserError(f"{said}{line_where(workload.build)}{reason}")  # a model of torch's own layers
+        return UserError(f"{where}{line}{type(error).__name__}: {reason}")
+    return UserError(
+        f"{where}{line_where(workload.build)}{reason}"
+    )  # a model of torch's own layers
 
 
 def _nearest(plan: Plan) -> int:

@@ -1,8 +1,10 @@
-"""Fused training of any number of trials: pack by pack, as many together as suits the machine."""
+"""Train any number of trials together: pack by pack, as many in each as suits the machine.
+
+The counterpart is :mod:`trainscape.engine.unfused`.
+"""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,11 +15,14 @@ from trainscape.engine import backend
 from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
-from trainscape.engine.task import trials
-from trainscape.engine.width import FILLED, suitable, varies
+from trainscape.engine.task import part, trials
+from trainscape.engine.trial import told_of
+from trainscape.engine.width import suitable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from torch import Tensor
 
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
@@ -32,12 +37,12 @@ class Fused:
     """
 
     def __init__(self, task: Task, width: int | None) -> None:
-        self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
-        self.precision, self.trace = task.precision, task.trace
-        with blaming(task.workload, task.plan):
-            self.limit = width or suitable(task.workload, task.splits, task.plan)
+        self.task = task
         self.device = task.splits.train.x.device
-        self.filled = self.device.type == "cuda"  # up to the limit, whatever the count
+        with blaming(task):
+            self.limit = width or suitable(task.workload, task.splits, task.plan)
+        # up to the limit, whatever the count
+        self.filled = backend.known_to_round_by_width(self.device)
         self.probed = self.filled
         self.pack: Pack | None = None
 
@@ -51,59 +56,70 @@ class Fused:
         return trials(spec, optimizers.registry.make(spec["optimizer"]))
 
     def train(
-        self, trials: Sequence[Trial], progress: Callable[[int, int], None]
+        self, trials: Sequence[Trial], progress: Callable[[int], None]
     ) -> Iterator[list[TrialRecord]]:
         """Train the trials in their order; the records of one pack after the other.
 
         Args:
             trials: neighbours with equal optimizers are updated together.
-            progress: called after every evaluation with the steps done and in all.
+            progress: called after every evaluation with the steps done, of all trials.
         """
         todo = list(trials)
-        total = len(todo) * self.plan.total
         while todo:
             packs = -(-len(todo) // self.limit)
             count = self.limit if self.filled else -(-len(todo) // packs)
             part = todo[:count]  # of equal size: they can use the same memory
-            tell = partial(_report, progress, total - len(todo) * self.plan.total, len(part), total)
-            made = self._trained(part, tell)
-            width = self.limit if self.filled else len(part)
-            if made is None and width > 1:
-                self.limit = width // 2
+            before = (len(trials) - len(todo)) * self.task.plan.total
+            made = self._trained(part, told_of(progress, before, len(part)))
+            if made is None and self._halved(len(part)):
                 continue
             made = made or [TrialRecord.untrained(trial.seed, "oom") for trial in part]
             yield made
             del todo[: len(made)]
 
     def _trained(
-        self, part: list[Trial], progress: Callable[[int, int], None]
+        self, part: list[Trial], progress: Callable[[int], None]
     ) -> list[TrialRecord] | None:
         """The records of a pack, or None if it does not fit into memory."""
-        with blaming(self.workload, self.plan):
-            extra = self.limit - len(part) if self.filled else spares(len(part), self.workload)
+        with blaming(self.task):
+            extra = self.limit - len(part) if self.filled else spares(len(part), self.task.workload)
         width = len(part) + extra
         try:
             if self.pack is None or self.pack.stack.width < width:
                 self.pack = None  # gives its memory back first
-                self.pack = Pack(
-                    self.workload, self.splits, self.plan, width, self.precision, self.trace
-                )
+                self.pack = Pack(self.task, width)
             whole = part + part[-1:] * (self.pack.stack.width - len(part))
             if not self.probed and len(whole) > 2:
+                self.filled = self._varies(whole)
                 self.probed = True
-                self.filled = varies(self.pack, whole)
                 if self.filled:
-                    self.limit = FILLED
-                    print(f"this machine rounds by a pack's width: all hold {FILLED} trials")
-                    return self._trained(part[:FILLED], progress)
+                    self.limit = backend.FILLED
+                    print(f"this machine rounds by a pack's width: all hold {self.limit} trials")
+                    return self._trained(part[: self.limit], progress)
             self.pack.load(whole)
             return self.pack.train(progress)[: len(part)]
         except torch.OutOfMemoryError:
             self.pack = None
         return None
 
+    def _halved(self, count: int) -> bool:
+        """Halve the width of packs, as one of ``count`` trials did not fit; False if it cannot be.
 
-def _report(
-    progress: Callable[[int, int], None], before: int, width: int, total: int, steps: int, _: int
-) -> None:
-    progress(before + steps * width, total)
+        A pack that is filled up is as wide as the limit, however few its trials.
+        """
+        width = self.limit if self.filled else count
+        self.limit = max(width // 2, 1)
+        return width > 1
+
+    def _varies(self, trials: list[Trial]) -> bool:
+        """Whether trials, as many as the pack is wide, come out otherwise in another width."""
+        pair = [*trials[:2], *[trials[1]] * spares(2, self.task.workload)]
+        return backend.rounds_by_width(self._stepped, trials, pair)
+
+    def _stepped(self, trials: Sequence[Trial]) -> Tensor:
+        """The trials' weights (T, P) after a step in a pack of their own."""
+        fits = self.pack is not None and self.pack.stack.width == len(trials)
+        pack = self.pack if self.pack and fits else Pack(self.task, len(trials))
+        pack.load(trials)
+        pack.step(0)
+        return pack.stack.flat

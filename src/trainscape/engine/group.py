@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from trainscape.engine.blame import blamed_rule, idle
+from trainscape.engine.blame import idle_rule_error, rule_error
 from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class Group:
                 self.optimizer.update(param, grad, state, rate, self.now)
                 changed |= param._version != before
         except Exception as error:
-            raise blamed_rule(self.optimizer, error) from error
+            raise rule_error(self.optimizer, error) from error
         if not changed:
-            raise idle(self.optimizer)
+            raise idle_rule_error(self.optimizer)
 
     def swap(self) -> list[tuple[Tensor, Tensor]]:
         """Put in place the weights to evaluate at; what was replaced, and what stood there."""
@@ -78,5 +78,5 @@ class Group:
                     replaced.append((param, param.clone()))
                     param.copy_(weights)
         except Exception as error:
-            raise blamed_rule(self.optimizer, error) from error
+            raise rule_error(self.optimizer, error) from error
         return replaced

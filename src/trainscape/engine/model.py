@@ -151,7 +151,7 @@ class Stack:
             step: the training step, int64 (1,).
             batch: B.
         """
-        masks = draw(self.dropouts, keys, step, batch, self.blocks[0].dtype)
+        masks = dropout_masks(self.dropouts, keys, step, batch, self.blocks[0].dtype)
         return {f"{name}.mask": mask for name, mask in masks.items()}
 
     def forward(self, x: Tensor, masks: Tensors, training: bool) -> Tensor:
@@ -177,7 +177,7 @@ class Stack:
         ]
 
 
-def draw(
+def dropout_masks(
     dropouts: Dropouts, keys: Tensors, step: Tensor, batch: int, dtype: torch.dtype
 ) -> Tensors:
     """The dropout masks (S, B, …) of one step, by layer.

@@ -1,12 +1,14 @@
 """Train a pack: all trials of one workload and batch size, step by step as one tensor program.
 
 A trial's numbers do not depend on what it is trained with. Three rules keep that true on the CPU:
-one thread and MKL's strict mode (:mod:`trainscape.engine.device`); every operation acts on each
-trial by itself (batched products over the leading axis) or on each element; and where the last
-elements of a tensor round otherwise, they are nobody's (:mod:`trainscape.engine.spares`).
+one thread and MKL's strict mode (:mod:`trainscape.engine.arithmetic`); every operation acts on each
+trial by itself (batched products over the leading axis) or on each element; and where torch rounds
+the last elements of a tensor otherwise, those elements belong to no real trial
+(:mod:`trainscape.engine.spares`).
 
 Whatever a step needs lies in tensors that stay where they are, the number of the step among them.
-So the model's part is recorded once (:mod:`trainscape.engine.tape`), and on a GPU the whole step.
+So the model's part is recorded once and then run again (:mod:`trainscape.engine.tape`), and on a
+GPU the whole step is captured and launched (:mod:`trainscape.engine.graph`).
 """
 
 from __future__ import annotations
@@ -20,54 +22,40 @@ from torch.func import vmap
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import streams
-from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
-from trainscape.engine.graph import Captured
+from trainscape.engine.blame import blaming, out_of_memory, rule_error
+from trainscape.engine.graph import Replay
 from trainscape.engine.group import Group
 from trainscape.engine.model import Stack
+from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
 from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
 from trainscape.engine.writer import Arena
-from trainscape.schedules import Clock
-from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from trainscape.cells.budget import Plan
-    from trainscape.engine.data import Split, Splits
+    from trainscape.engine.data import Split
     from trainscape.engine.tape import Work
+    from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
-    from trainscape.workloads import Workload
 
 
 class Pack:
     """Trials in training; :meth:`load` them, then :meth:`train`, as often as there are more.
 
     Args:
-        workload: the model, loss and metric.
-        splits: the data, scaled, on the device to train on.
-        plan: steps and evaluations.
-        width: how many trials.
-        precision: ``fp32``, ``tf32`` or ``bf16``.
-        trace: the loss of every so many steps is kept, from the first on; 0 for none.
+        task: what they share; its data lies on the device to train on.
+        width: how many trials, T.
     """
 
-    def __init__(
-        self,
-        workload: Workload,
-        splits: Splits,
-        plan: Plan,
-        width: int,
-        precision: str = "fp32",
-        trace: int = 0,
-    ) -> None:
-        self.workload, self.splits, self.plan = workload, splits, plan
-        self.device = device = splits.train.x.device
-        self.precision, self.trace = precision, trace
-        with blaming(workload, plan):
-            self.stack = Stack(workload.build, width, splits.train.x[:2])
+    def __init__(self, task: Task, width: int) -> None:
+        self.task = task
+        self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
+        self.device = device = task.splits.train.x.device
+        with blaming(task):
+            self.stack = Stack(task.workload.build, width, task.splits.train.x[:2])
         self.arena = Arena()
-        self.feeds: dict[int, Feed] = {}
+        self.batches: dict[int, Batches] = {}
         self.chunks: dict[int, Chunk] = {}
         self.trials: Sequence[Trial] = ()
         self.seed_of = torch.zeros(width, dtype=torch.int64, device=device)
@@ -76,7 +64,8 @@ class Pack:
         self.first = torch.zeros(1, dtype=torch.int64, device=device)  # the step its epoch began at
         self.loss_sum = torch.zeros(width, dtype=torch.float64, device=device)
         self.finite = torch.zeros(width, dtype=torch.int64, device=device)  # steps with such a sum
-        self.losses_of = self.lr.new_zeros(plan.epoch if trace else 0, width)  # an epoch's steps
+        # of every step of an epoch, to be traced
+        self.losses_of = self.lr.new_zeros(self.plan.epoch if task.trace else 0, width)
 
     def load(self, trials: Sequence[Trial]) -> None:
         """Start with these trials, as many as the pack is wide.
@@ -87,10 +76,10 @@ class Pack:
         self.trials = trials
         self.seeds = sorted({t.seed for t in trials})
         self.seed_of.copy_(torch.tensor([self.seeds.index(t.seed) for t in trials]))
-        with blaming(self.workload, self.plan):
+        with blaming(self.task):
             self.stack.load([t.seed for t in trials])
         self.groups = self._groups()
-        self.factors = self._factors()
+        self.rates = Rates(trials, self.plan)
         self.keys = {
             layer: torch.tensor(
                 [streams.derive(s, "dropout", layer) for s in self.seeds], device=self.device
@@ -100,23 +89,22 @@ class Pack:
         self.order = torch.zeros(
             len(self.seeds), self.plan.examples, dtype=torch.int64, device=self.device
         )
-        self.rates = self.lr.new_zeros(self.plan.epoch, len(trials))
-        self.captured: dict[object, Captured] = {}
+        self.lrs = self.lr.new_zeros(self.plan.epoch, len(trials))  # of the epoch's steps
+        self.replays: dict[object, Replay] = {}
         self.loss_sum.zero_()
         self.finite.zero_()
         self.loss_count = 0
         self.diverged_at = torch.zeros_like(self.finite)
         self.history: list[dict[str, list[float]]] = []
-        self.scale = torch.ones(len(trials), dtype=torch.float64)
         self.epoch, self.done = range(0), 0
-        self.traces: list[list[float]] = []
+        self.traces: list[list[float]] = []  # the losses of a step that is traced
         self.paths = [self._weights()]
 
-    def train(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[TrialRecord]:
+    def train(self, progress: Callable[[int], None] = lambda _: None) -> list[TrialRecord]:
         """Train to the end of the plan, or until all have diverged; every trial's record.
 
         Args:
-            progress: called after every evaluation with the steps done and in all.
+            progress: called after every evaluation with the steps done.
         """
         evaluations = set(self.plan.evaluations)
         with out_of_memory():
@@ -124,10 +112,10 @@ class Pack:
                 self.step(k)
                 if k + 1 in evaluations:
                     self.evaluate(k + 1)
-                    progress(k + 1, self.plan.total)
+                    progress(k + 1)
                     if bool((self.diverged_at > 0).all()):
                         break
-        self._close()
+        self._keep_traces()
         return self.records()
 
     def step(self, k: int) -> None:
@@ -137,20 +125,20 @@ class Pack:
             self._open(epoch)
         rest = self.plan.examples - i * self.plan.batch_size
         size = min(self.plan.batch_size, rest)
-        if size not in self.feeds:
-            self.feeds[size] = Feed(self, size)
-        self._run(size, partial(self._advance, self.feeds[size]))
+        if size not in self.batches:
+            self.batches[size] = Batches(self, size)
+        self._replay(size, partial(self._advance, self.batches[size]))
         self.loss_count += 1
         self.done = k + 1
 
     @torch.no_grad()
-    def _advance(self, feed: Feed) -> None:
+    def _advance(self, batches: Batches) -> None:
         """A step, on the device alone: nothing here depends on the step but through tensors."""
-        losses, *grads = feed.next()
-        torch.index_select(self.rates, 0, self.at, out=self.lr.view(1, -1))
+        losses, *grads = batches.next()
+        torch.index_select(self.lrs, 0, self.at, out=self.lr.view(1, -1))
         for group in self.groups:
             group.update(grads, self.lr, self.at)
-        if self.trace:
+        if self.task.trace:
             self.losses_of.index_copy_(0, self.at, losses[None])
         self.loss_sum.add_(losses)
         self.finite.add_(self.loss_sum.isfinite())  # once not finite, a sum stays so
@@ -170,7 +158,7 @@ class Pack:
         self.paths.append(self._weights())
         self.loss_sum.mul_(0)  # keeps what is not finite
         self.loss_count = 0
-        self._react()
+        self._follow_losses()
 
     def records(self) -> list[TrialRecord]:
         """Every trial's record; a diverged trial's history ends at the last finite evaluation."""
@@ -182,7 +170,7 @@ class Pack:
                 for name in METRICS
             }
             status = "diverged" if at else "ok"
-            trace = traced([losses[i] for losses in self.traces], self.trace, at or None)
+            trace = traced([losses[i] for losses in self.traces], self.task.trace, at or None)
             path = [weights[i] for weights in self.paths[: length + 1] if weights]
             records.append(
                 TrialRecord(trial.seed, status, at or None, **history, trace=trace, path=path)
@@ -204,11 +192,11 @@ class Pack:
 
     def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
         forward = partial(self.stack.forward, x, masks, training)
-        return outputs(forward, self.precision, self.device)
+        return outputs(forward, self.task.precision, self.device)
 
     def _open(self, epoch: int) -> None:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
-        self._close()
+        self._keep_traces()
         self.epoch = steps = range(epoch * self.plan.epoch, (epoch + 1) * self.plan.epoch)
         orders = [streams.permutation(self.plan.examples, s, "order", epoch) for s in self.seeds]
         self.order.copy_(torch.stack(orders))
@@ -218,44 +206,31 @@ class Pack:
         for group in self.groups:
             group.open(steps)
 
-    def _close(self) -> None:
-        """Keep what the epoch before has left to trace."""
-        if self.trace:
-            rows = slice(-self.epoch.start % self.trace, self.done - self.epoch.start, self.trace)
+    def _keep_traces(self) -> None:
+        """Keep the losses to be traced of the epoch that ends."""
+        if every := self.task.trace:
+            rows = slice(-self.epoch.start % every, self.done - self.epoch.start, every)
             self.traces += self.losses_of[rows].tolist()
 
     def _set_rates(self) -> None:
         """Lay out the rates of the epoch's steps."""
-        rates = self._rates(self.epoch)
-        self.rates[: len(rates)].copy_(rates)
+        rates = self.rates.of(self.epoch)
+        self.lrs[: len(rates)].copy_(rates)
 
-    def _react(self) -> None:
+    def _follow_losses(self) -> None:
         """Let the schedules that follow the validation loss set the rates of what is left."""
-        before = self.scale.clone()
-        for i, trial in enumerate(self.trials):
-            if trial.schedule.reacts:
-                losses = [entry["val_loss"][i] for entry in self.history]
-                with telling(f"schedule {trial.schedule.name!r}"):
-                    self.scale[i] = trial.schedule.feedback(losses)
-        if not torch.equal(before, self.scale):
+        running = (self.diverged_at == 0).tolist()
+        losses = {
+            i: [entry["val_loss"][i] for entry in self.history]
+            for i, trial in enumerate(self.trials)
+            if running[i] and trial.schedule.reacts
+        }
+        if self.rates.follow(losses):
             self._set_rates()
 
     def _weights(self) -> list[list[float]]:
         """Every trial's parameters, if the workload's path is to be kept."""
         return self.stack.flat.tolist() if self.workload.path else []
-
-    def _factors(self) -> Tensor:
-        """What every schedule of the pack makes of its peak rate, (schedules, steps) float64."""
-        clock = Clock(self.plan.epoch, self.plan.total)
-        self.shapes = list(dict.fromkeys(t.schedule for t in self.trials))
-        return torch.tensor([shape.table(clock) for shape in self.shapes], dtype=torch.float64)
-
-    def _rates(self, steps: range) -> Tensor:
-        """The learning rate of every step and trial (steps, T)."""
-        factors = self.factors[:, steps.start : steps.stop]
-        rates = factors[[self.shapes.index(t.schedule) for t in self.trials]]
-        peaks = torch.tensor([t.lr for t in self.trials], dtype=torch.float64) * self.scale
-        return (rates * peaks[:, None]).T
 
     def _groups(self) -> list[Group]:
         """Runs of equal optimizers."""
@@ -268,7 +243,7 @@ class Pack:
             try:
                 groups.append(Group(optimizer, part, self.stack))
             except Exception as error:
-                raise blamed_rule(optimizer, error) from error
+                raise rule_error(optimizer, error) from error
         return groups
 
     @torch.no_grad()
@@ -279,17 +254,14 @@ class Pack:
         for name in splits:
             split: Split = getattr(self.splits, name)
             if len(split.y):
-                found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
+                zero = torch.zeros_like(self.loss_sum)
+                found[f"{name}_loss"], found[f"{name}_metric"] = averages(split, self._chunk, zero)
         for param, weights in replaced:
             param.copy_(weights)
         numbers = (*(block.isfinite().all(1) for block in self.stack.blocks), *found.values())
         return found, torch.stack(
             [n if n.dtype == torch.bool else n.isfinite() for n in numbers]
         ).all(0)
-
-    def _score(self, split: Split) -> tuple[Tensor, Tensor]:
-        """The mean loss and metric (T,) float64 over a split, by chunks."""
-        return averages(split, self._chunk, torch.zeros_like(self.loss_sum))
 
     def _chunk(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         """The losses and metrics (T,) of at most CHUNK examples."""
@@ -302,11 +274,11 @@ class Pack:
         return self.captured.setdefault(key, Captured(self.device))(work)
 
 
-class Feed:
+class Batches:
     """Batches of one size, and the model's part of a step on them.
 
     Args:
-        pack: whose trials are fed.
+        pack: whose trials train on them.
         size: examples a batch, B.
     """
 
@@ -328,9 +300,10 @@ class Feed:
         """The losses (T,) on the next batch of every trial, and the gradients of every block."""
         self._fill()
         if self.work is None:
-            with blaming(self.pack.workload, self.pack.plan):
+            with blaming(self.pack.task):
                 buffers = self.pack.stack.buffers.values()
-                self.work = record(self._gradients, self.pack.arena, buffers, self._other)
+                vary = partial(_turn, self.x, self.y)
+                self.work = record(self._gradients, self.pack.arena, buffers, vary)
         return self.work()
 
     @torch.enable_grad()
@@ -350,11 +323,6 @@ class Feed:
         for name, mask in masks.items():
             torch.index_select(mask, 0, pack.seed_of, out=self.masks[name])
 
-    def _other(self) -> None:
-        """Other examples, to try a recording on."""
-        self.x.copy_(self.x.flip(0))
-        self.y.copy_(self.y.flip(0))
-
 
 class Chunk:
     """Examples of one count that every trial is scored on.
@@ -367,8 +335,9 @@ class Chunk:
 
     def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
         self.x, self.y = x.clone(), y.clone()
-        with blaming(pack.workload, pack.plan):
-            self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), self._other)
+        vary = partial(_turn, self.x, self.y)
+        with blaming(pack.task):
+            self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
 
     def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         """The losses and metrics (T,) of these examples."""
@@ -376,6 +345,8 @@ class Chunk:
         self.y.copy_(y)
         return self.work()
 
-    def _other(self) -> None:
-        self.x.copy_(self.x.flip(0))
-        self.y.copy_(self.y.flip(0))
+
+def _turn(x: Tensor, y: Tensor) -> None:
+    """Put other examples in the place of these, to try a recording on; again, and they are back."""
+    x.copy_(x.flip(0))
+    y.copy_(y.flip(0))

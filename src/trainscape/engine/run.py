@@ -6,11 +6,11 @@ file is in no digest, so that neither engine's source counts for the other's cel
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainscape.cells.cell import import_path
 from trainscape.engine.task import Task
+from trainscape.engine.trial import told_of
 from trainscape.errors import Failures
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ class Engine(Protocol):
         """A cell's trials, one per seed."""
 
     def train(
-        self, trials: Sequence[Trial], progress: Callable[[int, int], None]
+        self, trials: Sequence[Trial], progress: Callable[[int], None]
     ) -> Iterator[list[TrialRecord]]:
         """Train the trials in their order; their records, some at a time.
 
         Args:
             trials: neighbours with equal optimizers may be updated together.
-            progress: called after every evaluation with the steps done and in all.
+            progress: called after every evaluation with the steps done, of all trials.
         """
 
 
@@ -72,9 +72,13 @@ def train_cells(
             those with optimizers of ours together, every other one by itself.
     """
     task = Task.of(specs[0], arrays, on)
-    total = task.plan.total * sum(len(spec["seeds"]) for spec in specs)
+    steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
     records: list[list[TrialRecord]] = [[] for _ in specs]
     before = 0
+
+    def tell(done: int) -> None:
+        progress(done, sum(steps))
+
     failures = Failures()
     for fused in (True, False):
         own = [
@@ -84,12 +88,12 @@ def train_cells(
             continue
         engine = _engine(task, fused, width)
         for together in [own] if fused else [[i] for i in own]:
-            tell = partial(_report, progress, before, total)
+            own_progress = told_of(tell, before)
             with failures.collecting():
-                for i, made in _trained(engine, {i: specs[i] for i in together}, tell):
+                for i, made in _trained(engine, {i: specs[i] for i in together}, own_progress):
                     records[i] = made
                     finished(i, made, engine.backend)
-            before += task.plan.total * sum(len(specs[i]["seeds"]) for i in together)
+            before += sum(steps[i] for i in together)
     failures.tell()
     return task.plan.evaluations, records
 
@@ -105,7 +109,7 @@ def _engine(task: Task, fused: bool, width: int | None) -> Engine:
 
 
 def _trained(
-    engine: Engine, specs: Mapping[int, dict[str, Any]], progress: Callable[[int, int], None]
+    engine: Engine, specs: Mapping[int, dict[str, Any]], progress: Callable[[int], None]
 ) -> Iterator[tuple[int, list[TrialRecord]]]:
     """Each cell's place and records, when all of its trials are done."""
     trials = [(i, trial) for i, spec in specs.items() for trial in engine.trials(spec)]
@@ -120,9 +124,3 @@ def _trained(
         for i in dict.fromkeys(touched):
             if len(found[i]) == len(specs[i]["seeds"]):
                 yield i, [found[i][seed] for seed in specs[i]["seeds"]]
-
-
-def _report(
-    progress: Callable[[int, int], None], before: int, total: int, steps: int, _: int
-) -> None:
-    progress(before + steps, total)

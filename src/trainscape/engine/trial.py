@@ -33,26 +33,36 @@ class Trial:
     seed: int
 
 
+def told_of(progress: Callable[[int], None], before: int, each: int = 1) -> Callable[[int], None]:
+    """A progress for a part of the work, that tells ``progress`` of the whole.
+
+    Args:
+        progress: is called with the steps done.
+        before: the steps that were done before this part.
+        each: how many steps a step of this part counts for.
+    """
+    return lambda steps: progress(before + each * steps)
+
+
 def scored(step: int, plan: Plan) -> Sequence[str]:
     """The splits that the evaluation after ``step`` steps scores."""
     return SCORED if step == plan.total else SCORED[:-1]
 
 
 def traced(losses: Sequence[float], every: int, diverged_at: int | None) -> list[float]:
-    """The recorded training losses of a trial, up to where it diverged.
+    """A record's trace, which ends where the trial diverged.
 
-    What a trial's losses are after that depends on how long its pack goes on.
+    How long a diverged trial trains on depends on what it is packed with, so nothing later counts.
 
     Args:
-        losses: those of every so many steps, from the first on.
-        every: so many steps.
-        diverged_at: the step (from 1) at which the trial diverged, if it did.
-
-    >>> traced([3.0, 2.0, 1.0], every=2, diverged_at=4)
-    [3.0, 2.0]
+        losses: of every ``every``-th step, the first step among them.
+        every: steps from one of them to the next.
+        diverged_at: the step (from 1) whose loss or weights were first not finite, else None.
     """
-    kept = losses if diverged_at is None else losses[: -(-diverged_at // every) if every else 0]
-    return list(takewhile(math.isfinite, kept))
+    if diverged_at is None:
+        return list(losses)
+    kept = [loss for i, loss in enumerate(losses) if i * every < diverged_at]
+    return [loss for loss in kept if math.isfinite(loss)]  # all but that step's own, perhaps
 
 
 def averages(

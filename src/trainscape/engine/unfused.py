@@ -17,10 +17,10 @@ from torch import Tensor
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
 from trainscape.engine import backend, streams
-from trainscape.engine.blame import blamed_rule, blaming, out_of_memory
-from trainscape.engine.model import build, draw, dropouts_of
+from trainscape.engine.blame import blaming, out_of_memory, rule_error
+from trainscape.engine.model import build, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
-from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
+from trainscape.engine.trial import METRICS, averages, outputs, scored, told_of, traced
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
@@ -51,27 +51,22 @@ class Unfused:
         return trials(spec, Imported.of(spec["optimizer"]))
 
     def train(
-        self, trials: Sequence[Trial], progress: Callable[[int, int], None] = lambda *_: None
+        self, trials: Sequence[Trial], progress: Callable[[int], None]
     ) -> Iterator[list[TrialRecord]]:
         """Train the trials in their order; a record at a time.
 
         Args:
             trials: any; their optimizers give a ``reference``.
-            progress: called after every evaluation with the steps done and in all.
+            progress: called after every evaluation with the steps done, of all trials.
         """
-        total = self.task.plan.total
         for i, trial in enumerate(trials):
             try:
                 with out_of_memory():
-                    tell = partial(_report, progress, i * total, len(trials) * total)
-                    record = Single(self.task, trial).train(tell)
+                    own_progress = told_of(progress, i * self.task.plan.total)
+                    record = Single(self.task, trial).train(own_progress)
             except torch.OutOfMemoryError:
                 record = TrialRecord.untrained(trial.seed, "oom")
             yield [record]
-
-
-def _report(progress: Callable[[int, int], None], before: int, total: int, steps: int) -> None:
-    progress(before + steps, total)
 
 
 class Single:
@@ -86,7 +81,7 @@ class Single:
         self.task, self.trial = task, trial
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = task.splits.train.x.device
-        with blaming(self.workload, self.plan):
+        with blaming(self.task):
             self.dropouts = dropouts_of(build(self.workload.build, 0), self.splits.train.x[:2])
             self.model = build(self.workload.build, trial.seed).to(self.device)
         self.params = [param for param in self.model.parameters() if param.requires_grad]
@@ -141,7 +136,7 @@ class Single:
 
         def closure() -> Tensor:
             self.optimizer.zero_grad()
-            with torch.enable_grad(), blaming(self.workload, self.plan):
+            with torch.enable_grad(), blaming(self.task):
                 loss = self._loss(x, y, checked=k == 0)
                 loss.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
@@ -156,7 +151,7 @@ class Single:
         except Exception as error:
             self.refused = bool(losses) and not losses[0].isfinite()
             if not self.refused:
-                raise blamed_rule(self.trial.optimizer, error) from error
+                raise rule_error(self.trial.optimizer, error) from error
         if self.task.trace and k % self.task.trace == 0:
             self.trace.append(losses[0])
         self.loss_sum += losses[0]
@@ -197,7 +192,7 @@ class Single:
             self.order = order.to(self.device)
         rows = self.order[i * self.plan.batch_size :][: self.plan.batch_size]
         step = torch.tensor([k], device=self.device)
-        masks = draw(self.dropouts, self.keys, step, len(rows), self.params[0].dtype)
+        masks = dropout_masks(self.dropouts, self.keys, step, len(rows), self.params[0].dtype)
         for name, mask in masks.items():
             self.model.get_submodule(name).mask = mask[0]
         return self.splits.train.x[rows], self.splits.train.y[rows]
@@ -212,7 +207,7 @@ class Single:
 
     def _values(self, x: Tensor, y: Tensor) -> list[Tensor]:
         """The loss and metric of at most CHUNK examples."""
-        with blaming(self.workload, self.plan):
+        with blaming(self.task):
             output = self._outputs(x)
             return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
 
@@ -229,14 +224,14 @@ class Single:
         try:
             switch(self.optimizer, training)
         except Exception as error:
-            raise blamed_rule(self.trial.optimizer, error) from error
+            raise rule_error(self.trial.optimizer, error) from error
 
 
 def _optimizer(trial: Trial, params: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     try:
         made = trial.optimizer.reference(params, trial.lr)
     except Exception as error:
-        raise blamed_rule(trial.optimizer, error) from error
+        raise rule_error(trial.optimizer, error) from error
     if made is None:
         raise TypeError(f"{trial.optimizer} has no counterpart in torch.optim")
     return made

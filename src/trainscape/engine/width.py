@@ -1,8 +1,9 @@
 """How many trials a pack holds: as many as its machine trains fastest.
 
 On a CPU this changes no byte, and so it is not in the digest. On a GPU, and on a CPU whose matrix
-library rounds by the width (:func:`varies`), packs are filled up to one width, which depends on the
-model and the batch alone as long as the memory holds it, and which a cell's backend names.
+library rounds by the width (:mod:`trainscape.engine.backend`), packs are filled up to one width,
+which depends on the model and the batch alone as long as the memory holds it, and which a cell's
+backend names.
 """
 
 from __future__ import annotations
@@ -15,16 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from trainscape.engine.model import build
-from trainscape.engine.pack import Pack
-from trainscape.engine.spares import spares
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from trainscape.cells.budget import Plan
     from trainscape.engine.data import Splits
-    from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 
 VARIABLE = "TRAINSCAPE_WIDTH"
@@ -32,7 +28,6 @@ CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CACHE = 16 << 20  # bytes a core is taken to have where the system does not say
 CPU = (8, 128)  # trials: fewer leave a core to the interpreter, more gain nothing (measured)
 CUDA = (16, 512)
-FILLED = 64  # trials, on a CPU that rounds by the width
 MEMORY = 8 << 30  # bytes of a GPU that a pack may take, and half of what is free
 CPU_MEMORY = 1 << 30  # bytes, by the estimate below: a pack of mnist-cnn took four times that
 COPIES = 4  # of the parameters: themselves, gradients, and the states of most rules
@@ -63,22 +58,6 @@ def suitable(workload: Workload, splits: Splits, plan: Plan) -> int:
     while width > 1 and width * each > free // 2:
         width //= 2
     return width
-
-
-def varies(pack: Pack, trials: Sequence[Trial]) -> bool:
-    """Whether a step of the first two trials comes out otherwise in a pack of their own.
-
-    Args:
-        pack: to be loaded again afterwards.
-        trials: as many as the pack is wide, more than two.
-    """
-    pack.load(trials)
-    two = [*trials[:2], *[trials[1]] * spares(2, pack.workload)]
-    alone = Pack(pack.workload, pack.splits, pack.plan, len(two), pack.precision)
-    alone.load(two)
-    for one in (pack, alone):
-        one.step(0)
-    return not torch.equal(pack.stack.flat[:2], alone.stack.flat[:2])
 
 
 def _bytes(workload: Workload, example: Tensor, batch_size: int) -> int:
