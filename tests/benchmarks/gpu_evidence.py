@@ -19,7 +19,7 @@ import torch
 
 from benchmarks import ceilings, gpu_checks, gpu_speed
 from benchmarks.output import Result, Table
-from trainscape.cells import source
+from trainscape import source
 from trainscape.engine import backend, device
 
 if TYPE_CHECKING:

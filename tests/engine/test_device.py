@@ -15,7 +15,7 @@ from kit import examples
 from kit.examples import OPTIMIZERS, train, trial
 from trainscape import workloads
 from trainscape.cells.budget import Plan
-from trainscape.engine import backend, device
+from trainscape.engine import device
 from trainscape.engine.data import prepare
 from trainscape.engine.task import Task
 from trainscape.errors import UserError

@@ -18,7 +18,6 @@ from trainscape.cells import plugins
 from trainscape.cells.budget import Plan
 from trainscape.datasets import Arrays
 from trainscape.engine import device
-from trainscape.engine.blame import blaming
 from trainscape.engine.data import prepare
 from trainscape.engine.fused import Fused
 from trainscape.engine.pack import Pack
@@ -143,40 +142,6 @@ def task(
     splits = prepare(arrays, workload, validation, CPU)
     plan = Plan(len(splits.train.y), batch_size, budget or {"epochs": 2}, every)
     return Task(workload, splits, plan)
-
-
-def fit(
-    trials: Sequence[Trial],
-    of: Task,
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> tuple[Pack, list[int]]:
-    """Train the trials as one pack, as a run does; the pack, and each trial's place in it."""
-    together = sorted(range(len(trials)), key=lambda i: repr(trials[i].optimizer))
-    ordered = [trials[i] for i in together]
-    with blaming(of.workload, of.plan):
-        ordered += ordered[-1:] * spares(len(trials), of.workload)
-    pack = Pack(of.workload, of.splits, of.plan, len(ordered), trace=of.trace)
-    pack.load(ordered)
-    pack.train(progress)
-    return pack, [together.index(i) for i in range(len(trials))]
-
-
-def train(
-    trials: Sequence[Trial],
-    of: Task,
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> list[TrialRecord]:
-    """The records of trials that are trained as one pack, in their order."""
-    pack, places = fit(trials, of, progress)
-    records = pack.records()
-    return [records[place] for place in places]
-
-
-def stacked(builder: Callable[[], nn.Module], seeds: Sequence[int], example: Tensor) -> Stack:
-    """One model for each of ``seeds``, with that seed's initial weights."""
-    stack = Stack(builder, len(seeds), example)
-    stack.load(seeds)
-    return stack
 
 
 @dataclass(frozen=True)
