@@ -184,7 +184,7 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
     fused = set(identity.closure("digits-mlp", "sgd", None, "constant"))
     alone = set(identity.closure("digits-mlp", "torch", "torch.optim.NAdam", "constant"))
     engine = "trainscape.engine."
-    rules = {"trainscape.optimizers.sgd"}
+    rules = {"trainscape.optimizers.sgd", "trainscape.optimizers._decay"}
     own = {
         f"{engine}{name}"
         for name in (
