@@ -36,6 +36,16 @@ def test_pages_show_the_examples_as_they_are() -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+def test_the_map_names_files_that_are_there() -> None:
+    """Every module and folder on the architecture page lies where it says."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+/)`", page))
+    roots = [ROOT, ROOT / "src/trainscape", ROOT / "src/trainscape/pipeline"]
+    assert len(named) > 20
+    for name in named:
+        assert any((root / name).exists() for root in roots), name
+
+
 def test_an_edited_example_is_shown_anew(tmp_path: Path) -> None:
     """A block below a file's name gets the file's text; all else of the page stays."""
     (tmp_path / "mine.py").write_text("new = 1\n")
