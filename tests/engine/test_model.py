@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,22 +12,12 @@ from kit import examples
 from trainscape import workloads
 from trainscape.engine import streams
 from trainscape.engine.model import MaskedDropout, Stack, build
-from trainscape.engine.spares import BLOCK, spares
-from trainscape.workloads import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = workloads.registry.names()
 FIXED_START = ("quadratic", "valley")
-# Batch normalisation, or a loss of their own. The fewest numbers that a trial of each holds in any
-# tensor are 10 (its classes), 2 and 1: as many trials as have 31 numbers, or whole blocks of 32.
-SPARES = {
-    "cifar10-resnet": [4, 4, 4, 4],
-    "valley": [16, 16, 16, 12],
-    "quadratic": [31, 30, 29, 12],
-    "regression": [31, 30, 29, 12],
-}
 
 
 def stack(builder: Callable[[], nn.Module], seeds: list[int], *shape: int) -> Stack:
@@ -174,27 +163,3 @@ def test_finding_mask_shapes_leaves_statistics_alone() -> None:
         "1.running_var",
         "1.num_batches_tracked",
     }
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_few_of_our_own_workloads_need_spares(name: str) -> None:
-    """Plain networks are exact at every width from two on: no time goes into spares."""
-    workload = workloads.registry.get(name)
-    needed = [spares(trials, workload) for trials in (1, 2, 3, 84)]
-    assert needed == SPARES.get(name, [1, 0, 0, 0])
-
-
-def test_other_models_get_spares() -> None:
-    """They keep any tensor's last 31 numbers to themselves, or fill the pack to whole blocks."""
-    silu = examples.named(examples.silu)  # its narrowest layer has 10 units
-    assert [spares(trials, silu) for trials in (1, 3, 31, 32, 84)] == [4, 4, 1, 0, 4]
-    regression = examples.regression()  # one unit
-    assert [spares(trials, regression) for trials in (1, 3, 32, 84)] == [BLOCK - 1, 29, 0, 12]
-
-
-def test_a_metric_of_ones_own_gets_spares() -> None:
-    """What scores the outputs may round by the width, as a loss may."""
-    plain = examples.named(examples.odd)
-    judged = replace(plain, metric=Metric("MSE", "min", "", examples.mse))
-    assert spares(3, plain) == 0
-    assert spares(3, judged) > 0

@@ -162,7 +162,7 @@ def train(
 ) -> list[TrialRecord]:
     """Train the trials together, as a user's run does; their records in their order."""
     order = _order(trials)
-    parts = Fused(of, len(trials)).train([trials[i] for i in order], progress)
+    parts = Fused(of, None).train([trials[i] for i in order], progress)
     records = dict(zip(order, (record for part in parts for record in part), strict=True))
     return [records[i] for i in range(len(trials))]
 
@@ -171,7 +171,7 @@ def packed(trials: Sequence[Trial], of: Task) -> tuple[Pack, list[int]]:
     """A pack of the trials, trained, and each trial's place in it."""
     order = _order(trials)
     whole = [trials[i] for i in order]
-    whole += whole[-1:] * spares(len(trials), of.workload)
+    whole += whole[-1:] * spares(len(trials), of.workload, of.splits.train.x[:2])
     pack = Pack(of, len(whole))
     pack.load(whole)
     pack.train()

@@ -40,7 +40,7 @@ class Fused:
         self.task = task
         self.device = task.splits.train.x.device
         with blaming(task):
-            self.limit = width or suitable(task.workload, task.splits, task.plan)
+            self.limit = width or suitable(task)
         # up to the limit, whatever the count
         self.filled = backend.known_to_round_by_width(self.device)
         self.probed = self.filled
@@ -81,10 +81,9 @@ class Fused:
         self, part: list[Trial], progress: Callable[[int], None]
     ) -> list[TrialRecord] | None:
         """The records of a pack, or None if it does not fit into memory."""
-        with blaming(self.task):
-            extra = self.limit - len(part) if self.filled else spares(len(part), self.task.workload)
-        width = len(part) + extra
         try:
+            with blaming(self.task):
+                width = self.limit if self.filled else len(part) + self._spares(len(part))
             if self.pack is None or self.pack.stack.width < width:
                 self.pack = None  # gives its memory back first
                 self.pack = Pack(self.task, width)
@@ -102,6 +101,10 @@ class Fused:
             self.pack = None
         return None
 
+    def _spares(self, count: int) -> int:
+        """How many trials a pack of ``count`` is to have beside them."""
+        return spares(count, self.task.workload, self.task.splits.train.x[:2])
+
     def _halved(self, count: int) -> bool:
         """Halve the width of packs, as one of ``count`` trials did not fit; False if it cannot be.
 
@@ -113,7 +116,7 @@ class Fused:
 
     def _varies(self, trials: list[Trial]) -> bool:
         """Whether trials, as many as the pack is wide, come out otherwise in another width."""
-        pair = [*trials[:2], *[trials[1]] * spares(2, self.task.workload)]
+        pair = [*trials[:2], *[trials[1]] * self._spares(2)]
         return backend.rounds_by_width(self._stepped, trials, pair)
 
     def _stepped(self, trials: Sequence[Trial]) -> Tensor:

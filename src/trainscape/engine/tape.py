@@ -49,7 +49,7 @@ def record(work: Work, arena: Arena, state: Iterable[Tensor], vary: Callable[[],
             for tensor, value in before:
                 tensor.copy_(value)
 
-    with _Recorder() as recorder:
+    with Recorder() as recorder:
         outputs = [tensor.detach() for tensor in work()]
     back()
     vary()
@@ -77,7 +77,7 @@ def _close(found: Tensor, expected: Tensor) -> bool:
     return torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down every kernel call that is made in its block."""
 
     def __init__(self) -> None:

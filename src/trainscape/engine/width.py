@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from trainscape.engine.blame import out_of_memory
 from trainscape.engine.model import build
 from trainscape.errors import UserError
 
 if TYPE_CHECKING:
-    from trainscape.cells.budget import Plan
-    from trainscape.engine.data import Splits
+    from trainscape.engine.task import Task
     from trainscape.workloads import Workload
 
 VARIABLE = "TRAINSCAPE_WIDTH"
@@ -34,8 +34,8 @@ COPIES = 4  # of the parameters: themselves, gradients, and the states of most r
 KEPT = 3  # activations held at a time, in outputs of all layers: forward, backward, inputs
 
 
-def suitable(workload: Workload, splits: Splits, plan: Plan) -> int:
-    """The width for this model and batch size on this machine; ``TRAINSCAPE_WIDTH`` overrides it.
+def suitable(task: Task) -> int:
+    """The width for a model and batch size on this machine; ``TRAINSCAPE_WIDTH`` overrides it.
 
     Raises:
         UserError: the variable is no whole number above 0.
@@ -45,8 +45,13 @@ def suitable(workload: Workload, splits: Splits, plan: Plan) -> int:
         if not asked.isdecimal() or not int(asked):
             raise UserError(f"{VARIABLE}: {asked!r} is no width; choose a whole number above 0")
         return int(asked)
-    each = _bytes(workload, splits.train.x[:2], plan.batch_size)
-    if splits.train.x.device.type != "cuda":
+    x = task.splits.train.x
+    try:
+        with out_of_memory():
+            each = _bytes(task.workload, x[:2], task.plan.batch_size)
+    except torch.OutOfMemoryError:
+        return 1  # of a model that memory does not hold on two examples
+    if x.device.type != "cuda":
         low, high = CPU
         width = min(max(_cache() // each, low), high)
         return min(width, max(CPU_MEMORY // each, 2))
@@ -54,7 +59,7 @@ def suitable(workload: Workload, splits: Splits, plan: Plan) -> int:
     width = high
     while width > low and width * each > MEMORY:
         width //= 2
-    free, _ = torch.cuda.mem_get_info(splits.train.x.device)
+    free, _ = torch.cuda.mem_get_info(x.device)
     while width > 1 and width * each > free // 2:
         width //= 2
     return width
