@@ -144,7 +144,7 @@ def rehearse(evidence: Evidence) -> None:
     """Every section but the one that limits a GPU's memory, in a small size on the CPU."""
     on = device.choose("cpu")
     evidence.section("ceilings", partial(evidence.measure, 128, (1 << 16, 1 << 20), 0.001, on))
-    for shape in (gpu_checks.SHAPES[0], gpu_checks.Shape("mnist-cnn", 4, 8, 1)):
+    for shape in (gpu_checks.SHAPES[0], gpu_checks.Shape("digits-cnn", 4, 8, 1)):
         _checks(evidence, shape, on, 4)
     for precision in ("fp32", "bf16"):
         work = partial(_rates, gpu_speed.CASES[0], precision, (2, 4), on, 2, 0.005)

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"cpu", "isa", "cores", "physical_cores", "memory_gib", "gpu", "torch", "python", "load"}
 
 
 def run(*words: str, **env: str) -> str:
-    """Run a module of the benchmarks as `make bench` does; all it says."""
+    """Run a module of the benchmarks as `make` does; all it says."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "MKL_"))}
     paths = f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"
     done = subprocess.run(
@@ -34,10 +36,9 @@ def run(*words: str, **env: str) -> str:
     return done.stdout
 
 
-def quick(name: str, out: Path, **env: str) -> dict[str, Any]:
+def quick(name: str, out: Path) -> dict[str, Any]:
     """What a benchmark in its quick size writes; its page must have a table and its warning."""
-    said = run("benchmarks", name, "--quick", "--out", str(out), **env)
-    assert said.endswith("all done\n")
+    assert main([name, "--quick", "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {f"{name}.json", f"{name}.md"}
     page = (out / f"{name}.md").read_text(encoding="utf-8")
     assert "Quick sizes: these numbers are worth nothing." in page
@@ -71,9 +72,12 @@ def test_grid(tmp_path: Path) -> None:
     assert 0 < agreement["largest_difference"] < agreement["tolerance"]
 
 
-def test_mnist_is_skipped_without_its_files(tmp_path: Path) -> None:
+def test_mnist_is_skipped_without_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without the files the result says so, and nothing fails."""
-    found = quick("mnist", tmp_path, TRAINSCAPE_RAW="")
+    monkeypatch.setenv("TRAINSCAPE_RAW", "")
+    found = quick("mnist", tmp_path)
     assert "TRAINSCAPE_RAW" in found["skipped"]
 
 
