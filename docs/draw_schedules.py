@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
-from trainscape.figures import style
+from trainscape.figures import panels, style
 from trainscape.schedules import Clock, Schedule, registry
 
 CLOCK = Clock(epoch=20, total=400)
@@ -22,20 +23,20 @@ def factors(schedule: Schedule) -> list[float]:
     return [f * after[k // CLOCK.epoch] for k, f in enumerate(schedule.table(CLOCK))]
 
 
-def main() -> None:
+def main(file: Path = Path(__file__).with_name("schedules.svg")) -> None:
     """A panel per schedule, each with its own defaults."""
     names = registry.names()
     rows = -(-len(names) // ACROSS)
     with mpl.rc_context(style.RC):
-        figure = style.canvas(ACROSS * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + 0.1)
+        figure = Figure(figsize=(ACROSS * (WIDTH + GAP) + GAP, rows * (HEIGHT + GAP) + 0.1))
         for i, name in enumerate(names):
             row, column = divmod(i, ACROSS)
             bottom = (rows - 1 - row) * (HEIGHT + GAP) + 0.1
-            axes = style.panel(figure, GAP + column * (WIDTH + GAP), bottom, WIDTH, HEIGHT)
+            axes = panels.place(figure, GAP + column * (WIDTH + GAP), bottom, WIDTH, HEIGHT)
             axes.plot(factors(registry.get(name)()), color=INK, linewidth=1.4)
             axes.set(title=name, ylim=(-0.05, 1.08), xticks=[], yticks=[0, 1])
             axes.spines[["top", "right"]].set_visible(False)
-        style.save(figure, Path(__file__).with_name("schedules.svg"))
+        style.save(figure, file)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,14 @@ def test_pages_show_the_examples_as_they_are() -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+def test_the_gallery_of_schedules_is_what_is_drawn(tmp_path: Path) -> None:
+    """`make docs` would draw docs/schedules.svg anew to the same bytes."""
+    draw = runpy.run_path(str(ROOT / "docs/draw_schedules.py"))["main"]
+    draw(tmp_path / "schedules.svg")
+    drawn = (tmp_path / "schedules.svg").read_bytes()
+    assert drawn == (ROOT / "docs/schedules.svg").read_bytes()
+
+
 def test_the_map_names_files_that_are_there() -> None:
     """Every module and folder on the architecture page lies where it says."""
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")

@@ -40,7 +40,7 @@ LR = {  # others: 0.002
     "nesterov": 0.03,
     "adagrad": 0.02,
     "adadelta": 1.0,
-    "lion": 0.0002,  # a sign of what is nothing but rounding (in_double) is worth that much
+    "lion": 0.0002,  # where a gradient is mere rounding, its sign is random and costs a whole step
     "lars": 5.0,
     "lamb": 0.01,
     "muon": 0.02,

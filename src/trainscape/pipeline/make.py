@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
 
 # The stages that ``trainscape make`` knows, each a file of this folder; settle ends the training.
-STAGES = ("settle", "throughput", "replay", "collect", "figures", "timings", "report")
+STAGES = ("settle", "throughput", "collect", "replay", "figures", "timings", "report")
 
 
 def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = None) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from trainscape.pipeline.layout import Layout
 
-STAGES = ("data", "train", "throughput", "replay", "collect", "figures", "timings", "report")
+STAGES = ("data", "train", "throughput", "collect", "replay", "figures", "timings", "report")
 TABLES = ("numpy", "pandas", "scipy")  # libraries that make tables
 PICTURES = ("matplotlib", "seaborn")
 SHOWN = ("torch", "seaborn", "snakemake", "dvc")  # whose versions stand in the report

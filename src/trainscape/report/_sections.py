@@ -57,7 +57,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Section:
-    """All figures of one kind of one workload; ``quiet`` ones show nothing worth the space.
+    """What one section shows of one workload: figures, a table, or both; ``quiet`` ones are folded.
 
     ``table`` stands below the lead, if there is one.
     """
