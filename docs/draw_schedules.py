@@ -23,8 +23,8 @@ def factors(schedule: Schedule) -> list[float]:
     return [f * after[k // CLOCK.epoch] for k, f in enumerate(schedule.table(CLOCK))]
 
 
-def main(file: Path = Path(__file__).with_name("schedules.svg")) -> None:
-    """A panel per schedule, each with its own defaults."""
+def main(file: Path) -> None:
+    """Draw a panel per schedule, each with its own defaults."""
     names = registry.names()
     rows = -(-len(names) // ACROSS)
     with mpl.rc_context(style.RC):
@@ -40,4 +40,4 @@ def main(file: Path = Path(__file__).with_name("schedules.svg")) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(__file__).with_name("schedules.svg"))

@@ -48,7 +48,7 @@ def test_the_map_names_files_that_are_there() -> None:
     """Every module and folder on the architecture page lies where it says."""
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+/)`", page))
-    roots = [ROOT, ROOT / "src/trainscape", ROOT / "src/trainscape/pipeline"]
+    roots = [ROOT, ROOT / "src", ROOT / "src/trainscape", ROOT / "src/trainscape/pipeline"]
     assert len(named) > 20
     for name in named:
         assert any((root / name).exists() for root in roots), name
