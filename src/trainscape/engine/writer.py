@@ -77,7 +77,9 @@ class Writer:
         body = "\n        ".join([*self.lines, f"return [{result}]"])
         self.names["no_grad"] = torch.no_grad
         text = f"def replay():\n    with no_grad():\n        {body}\n"
-        exec(text, self.names)  # our own text, built above
+        # our own text, built above; a list of partial calls takes 2% longer for 64 trials of
+        # digits-mlp at batch size 16, 4 to 6% for 16 trials of digits-cnn
+        exec(text, self.names)
         replay: Callable[[], list[Tensor]] = self.names["replay"]
         return replay
 
@@ -231,11 +233,13 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 
 
 @cache
-def _out_variant(func: OpOverload, backend: str) -> tuple[OpOverload, str] | None:
+def _out_variant(func: OpOverload, device: str) -> tuple[OpOverload, str] | None:
     """The overload that writes where it is told, and the name of that argument.
 
-    Only where a kernel of the device does so itself: others compute elsewhere and copy.
+    Only where a kernel of the device does so itself: others compute elsewhere and copy. To take
+    those as well makes a step of digits-mlp (64 trials, batch size 16) 3% longer.
     """
+    key = getattr(torch._C.DispatchKey, device)
     wanted = [(a.name, str(a.type)) for a in func._schema.arguments]
     for name in func.overloadpacket.overloads():
         other = getattr(func.overloadpacket, name)
@@ -244,6 +248,6 @@ def _out_variant(func: OpOverload, backend: str) -> tuple[OpOverload, str] | Non
         rest = [(a.name, str(a.type)) for a in arguments if not a.is_out]
         if len(outs) != 1 or rest != wanted:
             continue
-        if torch._C._dispatch_has_kernel_for_dispatch_key(other.name(), backend):
+        if other.has_kernel_for_dispatch_key(key):
             return other, outs[0]
     return None
