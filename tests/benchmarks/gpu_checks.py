@@ -177,18 +177,18 @@ def captured(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]
     with redirect_stderr(said):
         _, _, pack = Bench(shape, on).train(crowd(width))
     rows = []
-    for key, replay in pack.replays.items():
+    for key, work in pack.captured.items():
         what = f"steps of {key} examples" if isinstance(key, int) else f"evaluations of {key}"
-        few = replay.graph is None and (replay.calls <= EAGER or on.type != "cuda")
-        detail = f"captured at call {replay.calls}"
-        if replay.graph is None:
+        few = work.graph is None and (work.calls <= EAGER or on.type != "cuda")
+        detail = f"captured at call {work.calls}"
+        if work.graph is None:
             reason = said.getvalue().strip().replace("\n", " / ") or "nothing was said"
-            detail = f"{replay.calls} calls on {on.type}" if few else reason
+            detail = f"{work.calls} calls on {on.type}" if few else reason
         rows.append(
             {
                 "check": "runs as a CUDA graph",
                 "what": f"{shape.workload}, width {width}, {what}",
-                "holds": None if few else replay.graph is not None,
+                "holds": None if few else work.graph is not None,
                 "largest": None,
                 "detail": detail,
             }

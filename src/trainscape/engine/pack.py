@@ -23,7 +23,7 @@ from torch.func import vmap
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
-from trainscape.engine.graph import Replay
+from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group
 from trainscape.engine.model import Stack
 from trainscape.engine.rates import Rates
@@ -90,7 +90,7 @@ class Pack:
             len(self.seeds), self.plan.examples, dtype=torch.int64, device=self.device
         )
         self.lrs = self.lr.new_zeros(self.plan.epoch, len(trials))  # of the epoch's steps
-        self.replays: dict[object, Replay] = {}
+        self.captured: dict[object, Captured] = {}
         self.loss_sum.zero_()
         self.finite.zero_()
         self.loss_count = 0
@@ -127,7 +127,7 @@ class Pack:
         size = min(self.plan.batch_size, rest)
         if size not in self.batches:
             self.batches[size] = Batches(self, size)
-        self._replay(size, partial(self._advance, self.batches[size]))
+        self._run(size, partial(self._advance, self.batches[size]))
         self.loss_count += 1
         self.done = k + 1
 
@@ -148,7 +148,7 @@ class Pack:
     def evaluate(self, step: int) -> None:
         """Add one entry to every trial's history, after ``step`` steps."""
         splits = scored(step, self.plan)
-        values, finite = self._replay(splits, partial(self._scores, splits))
+        values, finite = self._run(splits, partial(self._scores, splits))
         entry = {"train_loss": self.loss_sum / self.loss_count, **values}
         running = self.diverged_at == 0
         lost = running & ~self.loss_sum.isfinite()
@@ -269,8 +269,9 @@ class Pack:
             self.chunks[len(y)] = Chunk(self, x, y)
         return self.chunks[len(y)].values(x, y)
 
-    def _replay(self, key: object, work: Callable[[], Any]) -> Any:
-        return self.replays.setdefault(key, Replay(self.device))(work)
+    def _run(self, key: object, work: Callable[[], Any]) -> Any:
+        """What the work returns, which is the same at every call with this key."""
+        return self.captured.setdefault(key, Captured(self.device))(work)
 
 
 class Batches:

@@ -1,4 +1,4 @@
-"""A computation as a list of kernel calls on fixed memory: recorded once, then replayed.
+"""A computation as a list of kernel calls on fixed memory: recorded once, then run again.
 
 For a small model, vmap, autograd, the dispatcher and the allocator take longer than the arithmetic.
 What they lead to is the same at every step: a straight line of kernel calls on tensors of known
@@ -57,8 +57,8 @@ def record(work: Work, arena: Arena, state: Iterable[Tensor], vary: Callable[[],
     back()
     try:
         calls, outputs = owned(*straightened(recorder.calls, outputs))
-        replay = Writer(needed(calls, outputs), outputs, arena).written()
-        why = "" if all(map(_close, replay(), expected)) else "its replay differs"
+        recorded = Writer(needed(calls, outputs), outputs, arena).written()
+        why = "" if all(map(_close, recorded(), expected)) else "the recording gives other numbers"
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -66,7 +66,7 @@ def record(work: Work, arena: Arena, state: Iterable[Tensor], vary: Callable[[],
     back()
     vary()
     if not why:
-        return replay
+        return recorded
     print(f"a step runs unrecorded, more slowly: {why}", file=sys.stderr)
     return work
 

@@ -21,14 +21,14 @@ COPIES = {aten.clone.default, aten._to_copy.default}
 
 
 class Arena:
-    """Memory that tapes share which never run at the same time."""
+    """Memory that recordings share, of which no two run at the same time."""
 
     def __init__(self) -> None:
         self._all: list[torch.UntypedStorage] = []
         self._free: list[torch.UntypedStorage] = []
 
     def reset(self) -> None:
-        """Everything is free: a new tape begins."""
+        """Take all pieces back: a new recording is placed."""
         self._free = list(self._all)
 
     def take(self, size: int, device: torch.device) -> torch.UntypedStorage:
@@ -76,12 +76,12 @@ class Writer:
         result = ", ".join(self._text(tensor) for tensor in self.outputs)
         body = "\n        ".join([*self.lines, f"return [{result}]"])
         self.names["no_grad"] = torch.no_grad
-        text = f"def replay():\n    with no_grad():\n        {body}\n"
+        text = f"def recorded():\n    with no_grad():\n        {body}\n"
         # our own text, built above; a list of partial calls takes 2% longer for 64 trials of
         # digits-mlp at batch size 16, 4 to 6% for 16 trials of digits-cnn
         exec(text, self.names)
-        replay: Callable[[], list[Tensor]] = self.names["replay"]
-        return replay
+        recorded: Callable[[], list[Tensor]] = self.names["recorded"]
+        return recorded
 
     def _last_uses(self) -> dict[int, int]:
         """After which call nobody looks at a tensor, or at the memory of a root, any more."""
@@ -207,22 +207,22 @@ class Writer:
             left = "".join(f"{self.local.get(id(part), '_')}, " for part in call.out)
         elif to:
             left = self.local[id(call.out)]
-        text = f"{self._name(func)}({', '.join(words)}{tail})"
+        text = f"{self._global_name(func)}({', '.join(words)}{tail})"
         self.lines.append(f"{left} = {text}" if left else text)
 
     def _text(self, value: Any) -> str:
         if isinstance(value, Tensor):
             if id(value) in self.local:
                 return self.local[id(value)]
-            return self._name(self._real(value))
+            return self._global_name(self._real(value))
         if isinstance(value, list):
             return f"[{', '.join(map(self._text, value))}]"
         if isinstance(value, tuple):
             return f"({''.join(self._text(item) + ', ' for item in value)})"
-        return repr(value) if isinstance(value, int | bool | None) else self._name(value)
+        return repr(value) if isinstance(value, int | bool | None) else self._global_name(value)
 
-    def _name(self, value: Any) -> str:
-        """The name under which the function finds a value."""
+    def _global_name(self, value: Any) -> str:
+        """A global name of the function for a value."""
         name = f"c{len(self.names)}"
         self.names[name] = value
         return name
