@@ -49,7 +49,7 @@ EXCLUDED = {
     "trainscape.engine.blame": "words for messages",
     "trainscape.engine.device": "chooses where to run",
     "trainscape.engine.run": "hands every cell to the engine of its kind",
-    "trainscape.engine.graph": "launches what a GPU ran before, kernel by kernel",
+    "trainscape.engine.graph": "launches again what a GPU ran, kernel by kernel",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them

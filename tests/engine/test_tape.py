@@ -41,7 +41,7 @@ class Case:
         self.x = examples.seeded(shape)
         before = self.x.clone()
         self.work: Work = lambda: compute(self.x)
-        self.replay = record(self.work, arena or Arena(), state, self._vary)
+        self.recorded = record(self.work, arena or Arena(), state, self._vary)
         assert torch.equal(self.x, before), "the input is as it was"
 
     def _vary(self) -> None:
@@ -52,7 +52,7 @@ class Case:
         for seed in (7, 8):
             self.x.copy_(examples.seeded(tuple(self.x.shape), seed))
             expected = [tensor.clone() for tensor in self.work()]
-            found = self.replay()
+            found = self.recorded()
             for ours, theirs in zip(found, expected, strict=True):
                 if exact:
                     assert torch.equal(ours, theirs)
@@ -105,7 +105,7 @@ def test_a_recording_computes_what_was_recorded(
 def test_gradients_of_weights_are_laid_out_like_the_weights() -> None:
     """An update rule walks through both in the same order."""
     case = Case(gradients(MODELS["relu"]))
-    assert all(tensor.is_contiguous() for tensor in case.replay())
+    assert all(tensor.is_contiguous() for tensor in case.recorded())
 
 
 def test_calls_that_nobody_needs_are_dropped() -> None:
@@ -119,14 +119,16 @@ def test_calls_that_nobody_needs_are_dropped() -> None:
 
     case = Case(compute)
     case.check()
-    assert "exp" not in _kernels(case.replay)
-    assert "sin" in _kernels(case.replay)
-    assert len(calls) == 2 + 2, "the recording, its trial and the check's own; no replay calls it"
+    assert "exp" not in _kernels(case.recorded)
+    assert "sin" in _kernels(case.recorded)
+    assert len(calls) == 2 + 2, (
+        "the recording, its trial and the check's own; the recording calls it no more"
+    )
 
 
-def _kernels(replay: Callable[[], object]) -> str:
+def _kernels(recorded: Callable[[], object]) -> str:
     """The kernels that a recording calls."""
-    names = replay.__globals__.values()
+    names = recorded.__globals__.values()
     return " ".join(str(value) for value in names if isinstance(value, torch._ops.OpOverload))
 
 
@@ -134,7 +136,7 @@ def test_results_have_memory_of_their_own() -> None:
     """A caller may write to a result: neither the input, nor a constant, nor another changes."""
     case = Case(lambda x: [x, x.detach(), torch.zeros(4), x.sin(), x.sin().expand(2, 3, 5, 4)])
     before = case.x.clone()
-    found = case.replay()
+    found = case.recorded()
     kept = [tensor.clone() for tensor in found]
     for i, tensor in enumerate(found):
         tensor.fill_(9)
@@ -145,7 +147,7 @@ def test_results_have_memory_of_their_own() -> None:
 
 
 def test_what_is_written_to_in_place_stays_written_to() -> None:
-    """State changes at every replay, as running statistics do, and not by the recording."""
+    """State changes at every run, as running statistics do, and not while recorded."""
     state = torch.zeros(4)
 
     def compute(x: Tensor) -> Sequence[Tensor]:
@@ -158,7 +160,7 @@ def test_what_is_written_to_in_place_stays_written_to() -> None:
     assert torch.equal(state, torch.zeros(4))
     for _ in range(3):
         before = state.clone()
-        found = case.replay()
+        found = case.recorded()
         assert torch.equal(state, before * 0.5 + found[1])
         assert torch.equal(found[0], state * 2)
 
@@ -182,7 +184,7 @@ def test_tapes_of_one_arena_share_its_memory() -> None:
     arena = Arena()
     first = Case(lambda x: [(x.sin() + 1).cos() * x], arena=arena)
     second = Case(lambda x: [(x.cos() - 1).exp() * x], arena=arena)
-    assert first.replay()[0].data_ptr() == second.replay()[0].data_ptr()
+    assert first.recorded()[0].data_ptr() == second.recorded()[0].data_ptr()
     first.check()
     second.check()
     first.check()
@@ -199,13 +201,16 @@ def test_work_that_does_not_repeat_itself_runs_unrecorded(
         return [x * count[0]]
 
     case = Case(compute)
-    assert "a step runs unrecorded, more slowly: run again, it differs" in capfd.readouterr().err
-    assert torch.equal(case.replay()[0], case.x * count[0])
+    assert (
+        "a step runs unrecorded, more slowly: the recording gives other numbers"
+        in capfd.readouterr().err
+    )
+    assert torch.equal(case.recorded()[0], case.x * count[0])
 
 
 def test_not_a_number_and_infinity_pass_through() -> None:
-    """A trial that diverges has the same values in a replay."""
+    """A trial that diverges has the same values in a recording."""
     case = Case(lambda x: [x.log(), (x * 0).reciprocal()])
-    found, expected = case.replay(), case.work()
+    found, expected = case.recorded(), case.work()
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)

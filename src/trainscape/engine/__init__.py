@@ -1,1 +1,1 @@
-"""The fused training of a pack: trials of one workload and batch size as one tensor program."""
+"""From cells to records: trials train together as one tensor program (fused), or one by one."""

@@ -1,4 +1,4 @@
-"""What torch says of a user's model or rule, in one line that names it."""
+"""Errors in a user's model or update rule, told in one line that names the culprit."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ CONSTANT = {
     aten.zeros.default,
     aten.zeros_like.default,
 }
-# Schemas that don't own up to returning a view.
+# These return a view, though their schemas do not say so.
 VIEWS = {aten._unsafe_view.default}
 
 
@@ -66,7 +66,7 @@ class Call:
 
     @property
     def views(self) -> bool:
-        """Whether what comes out is the first argument seen otherwise."""
+        """Whether what comes out is a view of the first argument."""
         returns = self.func._schema.returns
         aliased = bool(returns) and returns[0].alias_info is not None
         return self.func in VIEWS or (aliased and not self.writes)

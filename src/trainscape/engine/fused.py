@@ -15,8 +15,8 @@ from trainscape.engine import backend
 from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
-from trainscape.engine.task import trials
-from trainscape.engine.trial import told_of
+from trainscape.engine.task import part, trials
+from trainscape.engine.trial import progress_of_part
 from trainscape.engine.width import suitable
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Fused:
             count = self.limit if self.filled else -(-len(todo) // packs)
             part = todo[:count]  # of equal size: they can use the same memory
             before = (len(trials) - len(todo)) * self.task.plan.total
-            made = self._trained(part, told_of(progress, before, len(part)))
+            made = self._trained(part, progress_of_part(progress, before, len(part)))
             if made is None and self._halved(len(part)):
                 continue
             made = made or [TrialRecord.untrained(trial.seed, "oom") for trial in part]

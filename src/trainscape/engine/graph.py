@@ -1,7 +1,7 @@
-"""Device work that is always the same: on a GPU captured as a CUDA graph, then launched as one.
+"""Work that a device does again and again: on a GPU it is captured once as a CUDA graph.
 
-A small model's kernels run for microseconds, and launching each takes longer than that. A graph is
-launched as one. No arithmetic: a launch runs the kernels that were captured.
+A small model's kernels run for microseconds, and to launch each of them takes longer than that. A
+graph is launched as a whole. No number is made here: a graph holds the kernels that were captured.
 """
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ class Captured:
         self.calls = 0
         self.graph: Any = None
         self.result: Any = None
-        self.capturing = device.type == "cuda"
+        self.can_capture = device.type == "cuda"
 
     def __call__(self, work: Callable[[], Any]) -> Any:
-        """Run the work, or its graph; what it returns is overwritten by the next call."""
+        """Run the work, or launch its graph; the next call overwrites what this one returns."""
         if self.graph is not None:
-            self.graph.replay()
+            self.graph.replay()  # CUDA's word for a launch
             return self.result
         self.calls += 1
-        if not self.capturing or self.calls <= EAGER:
+        if not self.can_capture or self.calls <= EAGER:
             return work()
-        return self._captured(work)
+        return self._capture(work)
 
-    def _captured(self, work: Callable[[], Any]) -> Any:
+    def _capture(self, work: Callable[[], Any]) -> Any:
+        """Capture the work as a graph and launch it; run the work where it cannot be captured."""
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize(self.device)
         try:
@@ -53,7 +54,7 @@ class Captured:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            self.capturing = False
+            self.can_capture = False
             reason = str(error).strip().partition("\n")[0]
             print(f"a step runs uncaptured, more slowly: {reason}", file=sys.stderr)
             torch.cuda.synchronize(self.device)

@@ -31,20 +31,20 @@ class Group:
 
     def __init__(self, optimizer: Optimizer, part: slice, stack: Stack) -> None:
         self.optimizer, self.part, self.stack = optimizer, part, stack
-        self.params = self._part_of(stack.blocks)
+        self.params = self._rows(stack.blocks)
         self.states = [optimizer.init(param) for param in self.params]
         self.names = list(optimizer.scalars(1))
         self.row = stack.blocks[0].new_zeros(1, len(self.names))
         self.now = {name: self.row[0, i] for i, name in enumerate(self.names)}
         self.table = self.row
 
-    def _part_of(self, blocks: Sequence[Tensor]) -> list[Tensor]:
-        """What the rule is called with, of tensors laid out like the blocks: this group's rows."""
+    def _rows(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+        """The group's rows of tensors laid out like the blocks, as the rule takes them."""
         rows = [block.reshape(self.stack.width, -1)[self.part] for block in blocks]
         return rows if self.optimizer.elementwise else self.stack.pieces(rows)
 
     def open(self, steps: range) -> None:
-        """Make the table of what these steps alone decide."""
+        """Lay out the rule's numbers that the step alone decides, for all of these steps."""
         with telling(f"optimizer {str(self.optimizer)!r}"):
             rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
         self.table = torch.tensor(rows, dtype=self.row.dtype, device=self.row.device)
@@ -56,9 +56,7 @@ class Group:
         rates = lr[self.part]
         changed = False
         try:
-            for param, grad, state in zip(
-                self.params, self._part_of(grads), self.states, strict=True
-            ):
+            for param, grad, state in zip(self.params, self._rows(grads), self.states, strict=True):
                 before = param._version  # counts changes in place
                 rate = rates.view(-1, *[1] * (param.dim() - 1))
                 self.optimizer.update(param, grad, state, rate, self.now)
@@ -69,7 +67,11 @@ class Group:
             raise idle_rule_error(self.optimizer)
 
     def swap(self) -> list[tuple[Tensor, Tensor]]:
-        """Put in place the weights to evaluate at; what was replaced, and what stood there."""
+        """Put in place the weights to evaluate at.
+
+        Returns:
+            The parameters that were changed, each with the weights that it had.
+        """
         replaced = []
         try:
             for param, state in zip(self.params, self.states, strict=True):

@@ -1,4 +1,4 @@
-"""The function that a workload descends on, at any point: what is drawn below a path."""
+"""The training loss at any values of a workload's parameters: the landscape below a path."""
 
 from __future__ import annotations
 

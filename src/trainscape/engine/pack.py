@@ -270,7 +270,7 @@ class Pack:
         return self.chunks[len(y)].values(x, y)
 
     def _run(self, key: object, work: Callable[[], Any]) -> Any:
-        """Run work that is the same at every call; on a GPU it is captured and launched as one."""
+        """What the work returns, which is the same at every call with this key."""
         return self.captured.setdefault(key, Captured(self.device))(work)
 
 

@@ -1,4 +1,7 @@
-"""What a recording is changed to before it is written down: the same numbers, or faster ones."""
+"""Changes to a recording before it is written down: fewer and faster kernel calls.
+
+The numbers stay the same but for rounding.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ NARROW = 64  # classes up to which log_softmax is faster across rows than along 
 
 
 def _log_softmax(call: Any, x: Tensor, dim: int, half: bool) -> Tensor | None:
-    """Across rows torch's CPU kernel is vectorised; along a few classes it goes row by row."""
+    """Log-softmax over transposed rows.
+
+    Torch's CPU kernel is vectorised across rows; along a few classes it goes row by row.
+    """
     if x.device.type != "cpu" or x.dim() != 3 or dim % 3 != 2 or x.shape[2] > NARROW or half:
         return None
     across = call(aten.clone.default, call(aten.transpose.int, x, 1, 2), memory_format=DENSE)
@@ -30,6 +36,7 @@ def _log_softmax(call: Any, x: Tensor, dim: int, half: bool) -> Tensor | None:
 def _log_softmax_backward(
     call: Any, grad: Tensor, out: Tensor, dim: int, dtype: torch.dtype
 ) -> Tensor | None:
+    """The gradient of log-softmax, over transposed rows for the same reason."""
     if out.device.type != "cpu" or out.dim() != 3 or dim % 3 != 2 or out.shape[2] > NARROW:
         return None
     across = call(aten.clone.default, call(aten.transpose.int, grad, 1, 2), memory_format=DENSE)
@@ -40,7 +47,7 @@ def _log_softmax_backward(
 
 
 def _times_one(call: Any, x: Tensor, factor: object) -> Tensor | None:
-    """Vmap's rule for linear layers multiplies biases by 1."""
+    """No product with 1: vmap's rule for linear layers multiplies biases by it."""
     return call(aten.alias.default, x) if factor == 1 and x.is_floating_point() else None
 
 

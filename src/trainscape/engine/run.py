@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trainscape.cells.cell import import_path
 from trainscape.engine.task import Task
-from trainscape.engine.trial import told_of
+from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ def train_cells(
             continue
         engine = _engine(task, fused, width)
         for together in [own] if fused else [[i] for i in own]:
-            own_progress = told_of(tell, before)
+            part = progress_of_part(tell, before)
             with failures.collecting():
-                for i, made in _trained(engine, {i: specs[i] for i in together}, own_progress):
+                for i, made in _trained(engine, {i: specs[i] for i in together}, part):
                     records[i] = made
                     finished(i, made, engine.backend)
             before += sum(steps[i] for i in together)

@@ -1,4 +1,4 @@
-"""What the cells that train together share, and the trials that a cell stands for."""
+"""What cells that train together share, and the trials of a cell."""
 
 from __future__ import annotations
 

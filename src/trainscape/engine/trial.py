@@ -32,13 +32,15 @@ class Trial:
     seed: int
 
 
-def told_of(progress: Callable[[int], None], before: int, each: int = 1) -> Callable[[int], None]:
-    """A progress for a part of the work, that tells ``progress`` of the whole.
+def progress_of_part(
+    progress: Callable[[int], None], before: int, each: int = 1
+) -> Callable[[int], None]:
+    """What a part of the work calls with its own steps done, so that ``progress`` hears of all.
 
     Args:
-        progress: is called with the steps done.
+        progress: is called with the steps done of the whole work.
         before: the steps that were done before this part.
-        each: how many steps a step of this part counts for.
+        each: for how many steps of the whole a step of this part counts: its trials.
     """
     return lambda steps: progress(before + each * steps)
 

@@ -20,7 +20,7 @@ from trainscape.engine import backend, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.model import build, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
-from trainscape.engine.trial import METRICS, averages, outputs, scored, told_of, traced
+from trainscape.engine.trial import METRICS, averages, outputs, progress_of_part, scored, traced
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
@@ -62,8 +62,8 @@ class Unfused:
         for i, trial in enumerate(trials):
             try:
                 with out_of_memory():
-                    own_progress = told_of(progress, i * self.task.plan.total)
-                    record = Single(self.task, trial).train(own_progress)
+                    part = progress_of_part(progress, i * self.task.plan.total)
+                    record = Single(self.task, trial).train(part)
             except torch.OutOfMemoryError:
                 record = TrialRecord.untrained(trial.seed, "oom")
             yield [record]

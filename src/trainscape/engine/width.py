@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 VARIABLE = "TRAINSCAPE_WIDTH"
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CACHE = 16 << 20  # bytes a core is taken to have where the system does not say
-CPU = (8, 128)  # trials: fewer leave a core to the interpreter, more gain nothing (measured)
+# Trials: of fewer the interpreter takes longer than the arithmetic, more gain nothing (measured).
+CPU = (8, 128)
 CUDA = (16, 512)
 MEMORY = 8 << 30  # bytes of a GPU that a pack may take, and half of what is free
 CPU_MEMORY = 1 << 30  # bytes, by the estimate below: a pack of mnist-cnn took four times that
