@@ -15,7 +15,7 @@ from trainscape.engine import backend
 from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
-from trainscape.engine.task import part, trials
+from trainscape.engine.task import trials
 from trainscape.engine.trial import progress_of_part
 from trainscape.engine.width import suitable
 
