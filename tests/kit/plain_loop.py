@@ -139,9 +139,9 @@ def small(workload: Workload) -> Task:
     if workload.dataset in ("digits", "regression"):  # 1,293 and 900 examples; not whole batches
         return task(workload, made(workload.dataset), 200, {"epochs": 3})
     if workload.dataset.endswith("mnist"):
-        return task(workload, examples.images(100, side=28, test=40), 32, {"epochs": 2})
+        return task(workload, examples.images(50, side=28, test=20), 16, {"epochs": 2})
     if workload.dataset == "cifar10":
-        return task(workload, examples.images(50, side=32, test=20, colours=3), 16, {"epochs": 2})
+        return task(workload, examples.images(22, side=32, test=8, colours=3), 8, {"epochs": 2})
     pytest.skip(f"there is no small {workload.dataset} to train on")
 
 
