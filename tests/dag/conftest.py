@@ -49,8 +49,9 @@ def history(finished: Project, shared: Path) -> Project:
     def make(folder: Path) -> Project:
         making = finished.copy(folder)
         making.change(lr=[0.1])
-        making.dvc("repro")
+        making.snakemake()
         making.work()
+        making.dvc("commit", "--force")
         making.commit("One rate less")
         return making
 

@@ -7,7 +7,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,12 +76,11 @@ def _products(project: Project) -> dict[str, bytes]:
     return {path: made for path, made in project.results().items() if "/cells/" not in path}
 
 
-@pytest.mark.parametrize("damage", ["altered", "truncated"])
-def test_damaged_data(project: Project, damage: str) -> None:
+def test_damaged_data(project: Project) -> None:
     """No cell trains on a damaged dataset; the message says how to replace it, and that does."""
     file = project / "data/digits.npz"
     whole = file.read_bytes()
-    _alter(file) if damage == "altered" else file.write_bytes(whole[:1000])
+    _alter(file)
     cell = project.cells()[0]
     (project / cell).unlink()
     said = project.fail("snakemake", "--cores", "all", cell)

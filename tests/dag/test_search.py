@@ -28,20 +28,6 @@ def rounds(project: Project) -> list[str]:
     return sorted(path for path in project.results() if "/search/" in path and ".json" in path)
 
 
-@pytest.fixture(scope="session")
-def searched(shared: Path) -> Project:
-    """A finished search of two rounds; tests must not change it."""
-
-    def make(folder: Path) -> Project:
-        making = scratch(folder, shared)
-        searching(making)
-        making.snakemake()
-        making.work()
-        return making
-
-    return made_once("searched", shared, make)
-
-
 def train(project: Project) -> set[str]:
     """Train what is to be trained, and make no table of it; the jobs that ran."""
     project.snakemake(*project.trainscape("targets", "train"))
@@ -54,14 +40,41 @@ def trained(project: Project) -> dict[str, bytes]:
     return {path: made for path, made in project.results().items() if path.startswith(folders)}
 
 
-def test_a_search_trains_its_cells_and_no_more(searched: Project) -> None:
-    """Two rounds of two cells are trained and told of; then nothing is to be done."""
-    assert len(rounds(searched)) == 2
-    assert (len(searched.cells()), searched.rows()) == (4, 4)
-    assert sorted(searched.trainscape("cells", "--paths"))[-4:] == searched.cells()
-    page = (searched / "results/report.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="session")
+def searched(shared: Path) -> Project:
+    """A search of two rounds whose cells are trained; tests must not change it."""
+
+    def make(folder: Path) -> Project:
+        making = scratch(folder, shared)
+        searching(making)
+        train(making)
+        return making
+
+    return made_once("searched", shared, make)
+
+
+def test_a_killed_search_goes_on(searched: Project, clean: Project) -> None:
+    """After `kill -9` in its second round, the same command ends with the same bytes.
+
+    Two rounds of two cells are trained, told of, and no more; then nothing is to be done.
+    """
+    searching(clean)
+    running = clean.start("snakemake", "--cores", "1")
+    limit = time.monotonic() + 240
+    while len(rounds(clean)) < 2:
+        assert running.poll() is None and time.monotonic() < limit
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    assert len(clean.cells()) >= 2
+    clean.run("snakemake", "--unlock")
+    clean.snakemake()
+    assert trained(clean) == trained(searched)
+    assert (len(rounds(clean)), len(clean.cells()), clean.rows()) == (2, 4, 4)
+    assert sorted(clean.trainscape("cells", "--paths"))[-4:] == clean.cells()
+    page = (clean / "results/report.html").read_text(encoding="utf-8")
     assert "20 cells 4 were trained, as evolution proposed them" in page
-    assert searched.plan() == {}
+    assert clean.plan() == {}
 
 
 def test_further_rounds_keep_the_earlier(searched: Project, tmp_path: Path) -> None:
@@ -75,22 +88,6 @@ def test_further_rounds_keep_the_earlier(searched: Project, tmp_path: Path) -> N
     searching(project)
     assert train(project) == {"settle"}
     assert trained(project) == before
-
-
-def test_a_killed_search_goes_on(searched: Project, clean: Project) -> None:
-    """After `kill -9` in its second round, the rest is trained, to the same bytes."""
-    searching(clean)
-    running = clean.start("snakemake", "--cores", "1")
-    limit = time.monotonic() + 240
-    while len(rounds(clean)) < 2:
-        assert running.poll() is None and time.monotonic() < limit
-        time.sleep(0.02)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.communicate()
-    assert len(clean.cells()) >= 2
-    clean.run("snakemake", "--unlock")
-    train(clean)
-    assert trained(clean) == trained(searched)
 
 
 def test_a_grid_knows_its_searchs_cells(searched: Project, tmp_path: Path) -> None:

@@ -30,17 +30,3 @@ def test_dvc_lists_every_article() -> None:
     articles = {"golden-rule", "regression-adam", "mnist-momentum", "exponential-decay"}
     assert articles | {"cnn-batch-size-smoke"} <= listed
     assert all((ROOT / f"studies/{name}.yaml").is_file() for name in listed)
-
-
-def test_the_small_variant_of_article_five(clean: Project) -> None:
-    """A part of it trains, is timed and replayed; time, accuracy and memory stand by batch size."""
-    small = ["budget={epochs: 1}", "seeds=1", "throughput={rounds: 2, block: 0.001}"]
-    small += ["grid={batch_size: [64, 256], lr: [0.01, 0.1]}"]
-    study = ("--configfile", "studies/cnn-batch-size-smoke.yaml")
-    clean.snakemake(*study, "--config", *small, "replay={runs: 20}")
-    table = clean / "results-cnn-batch-size-smoke/figures/digits-cnn/batch-table/batch-table.csv"
-    header, *rows = table.read_text(encoding="utf-8").splitlines()
-    assert len(rows) == 4
-    wanted = ("train_time_s", "samples_per_s", "peak_memory_bytes", "test_metric_mean")
-    places = [header.split(",").index(name) for name in wanted]
-    assert all(float(row.split(",")[place]) > 0 for row in rows for place in places)
