@@ -112,8 +112,9 @@ def test_the_character_transformer_trains(examples: Examples) -> None:
     sha256 = hashlib.sha256(text).hexdigest()
     edited, count = SHA256.subn(f'sha256="{sha256}"', plugin.read_text())
     assert count == 1
-    plugin.write_text(edited.replace("= 8000, 1000, 32", "= 800, 100, 32"))
-    study.write_text(study.read_text().replace("steps: 300", "steps: 60"))
+    plugin.write_text(edited.replace("= 8000, 1000, 32", "= 200, 50, 16"))
+    short = study.read_text().replace("steps: 300", "steps: 60")
+    study.write_text(short.replace("batch_size: [64]", "batch_size: [16]"))
     cells = examples.train("characters", "shakespeare", "--from", "text")
     assert len(cells) == 2
     for trials in cells.values():

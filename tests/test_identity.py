@@ -65,11 +65,20 @@ class Mine(Optimizer):
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the package's source, without what is not needed to list cells."""
+    """A copy of the package's source, without what is not needed to list cells.
+
+    With its bytecode, which holds for a file until that is edited.
+    """
     package = source.PACKAGE
-    ignore = shutil.ignore_patterns("__pycache__", "report", "analysis", "figure*")
+    ignore = shutil.ignore_patterns("report", "analysis", "figure*")
     shutil.copytree(package, tmp_path / "src" / "trainscape", ignore=ignore)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    """The digests without any edit."""
+    return digests(source.PACKAGE.parents[1])
 
 
 def python(folder: Path, code: str, *args: str) -> str:
@@ -94,9 +103,8 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def test_a_new_optimizer_changes_no_digest(copy: Path) -> None:
+def test_a_new_optimizer_changes_no_digest(copy: Path, before: dict[str, str]) -> None:
     """Adding a file adds cells and touches no other."""
-    before = digests(copy)
     rules = copy / "src" / "trainscape" / "optimizers"
     (rules / "sgd2.py").write_text((rules / "sgd.py").read_text().replace('"sgd"', '"sgd2"'))
     assert digests(copy) == before
@@ -106,9 +114,8 @@ def test_a_new_optimizer_changes_no_digest(copy: Path) -> None:
     assert {cell: after[cell] for cell in before} == before
 
 
-def test_a_comment_changes_no_digest(copy: Path) -> None:
+def test_a_comment_changes_no_digest(copy: Path, before: dict[str, str]) -> None:
     """Comments and docstrings of the engine and of every part may be edited freely."""
-    before = digests(copy)
     for file in (copy / "src" / "trainscape").rglob("*.py"):
         file.write_text(file.read_text() + "\n# an afterthought\n")
     train = copy / "src" / "trainscape" / "engine" / "pack.py"
@@ -116,9 +123,8 @@ def test_a_comment_changes_no_digest(copy: Path) -> None:
     assert digests(copy) == before
 
 
-def test_the_engines_arithmetic_changes_every_digest(copy: Path) -> None:
+def test_the_engines_arithmetic_changes_every_digest(copy: Path, before: dict[str, str]) -> None:
     """A changed number in the engine is another result for every cell."""
-    before = digests(copy)
     edit(copy / "src" / "trainscape" / "engine" / "trial.py", "CHUNK = 256", "CHUNK = 512")
     after = digests(copy)
     assert after.keys() == before.keys()
@@ -134,10 +140,9 @@ def test_the_engines_arithmetic_changes_every_digest(copy: Path) -> None:
     ],
 )
 def test_a_part_changes_the_cells_that_use_it(
-    copy: Path, file: str, old: str, new: str, word: str
+    copy: Path, before: dict[str, str], file: str, old: str, new: str, word: str
 ) -> None:
     """An edit of one optimizer, schedule or workload is another result for its own cells only."""
-    before = digests(copy)
     edit(copy / "src" / "trainscape" / file, old, new)
     after = digests(copy)
     changed = {cell for cell in before if after[cell] != before[cell]}

@@ -26,15 +26,20 @@ def small(**changes: Any) -> list[Entry]:
     return synthetic.study(**{**SMALL, **changes})
 
 
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of the small study."""
+    return build(small(), tmp_path_factory.mktemp("page"))
+
+
 def answer(html: str) -> list[str]:
     """The answers, without their markup."""
     found = re.findall(r'<p class="answer">(.*?)</p>', html, re.DOTALL)
     return [re.sub(r"<[^>]+>", "", text) for text in found]
 
 
-def test_the_answer_comes_first_with_its_uncertainty(tmp_path: Path) -> None:
+def test_the_answer_comes_first_with_its_uncertainty(html: str) -> None:
     """Best cell, test ± deviation, seeds, ties, losses, budget and backend are all said."""
-    html = build(small(), tmp_path)
     trials = analysis.trials(small(), {"digits-mlp": 0.95})
     rows = analysis.records(analysis.summary(trials))
     best = analysis.best(rows)
@@ -92,25 +97,24 @@ def test_times_not_measured_here_say_so(tmp_path: Path) -> None:
     assert "the throughput rule has not run yet" in html
 
 
-def test_a_busy_machine_is_named(tmp_path: Path) -> None:
+def test_a_busy_machine_is_named(html: str, tmp_path: Path) -> None:
     """Times measured under load are flagged beside them."""
     assert "The machine was busy" in build(small(), tmp_path / "a", busy=True)
     assert "The machine was busy" not in build(small(), tmp_path / "b")
 
 
-def test_every_figure_has_its_image_with_words(tmp_path: Path) -> None:
+def test_every_figure_has_its_image_with_words(html: str) -> None:
     """As many images as figures, each a data URI with alternative text."""
-    html = build(small(), tmp_path)
     images = re.findall(r'<img src="data:image/svg\+xml;base64,[\w+/=]+" alt="([^"]+)"', html)
     labels = Labels(["digits-mlp"], ["sgd", "adam"], ["constant", "cosine"])
     assert len(images) == len(listed(labels, Wanted(throughput=True)))
     assert all(len(words) > 40 for words in images)
 
 
-def test_the_page_asks_for_nothing_outside_itself(tmp_path: Path) -> None:
+def test_the_page_asks_for_nothing_outside_itself(html: str) -> None:
     """No link, script, font or picture comes from elsewhere."""
-    html = re.sub(r"data:image/svg\+xml;base64,[\w+/=]+", "", build(small(), tmp_path))
-    assert not re.findall(r"https?:|//[a-z]|@import|url\(", re.sub(r"// [A-Z]", "", html))
+    page = re.sub(r"data:image/svg\+xml;base64,[\w+/=]+", "", html)
+    assert not re.findall(r"https?:|//[a-z]|@import|url\(", re.sub(r"// [A-Z]", "", page))
     assert "default-src 'none'" in html
 
 
@@ -127,9 +131,8 @@ def test_what_users_wrote_is_escaped(tmp_path: Path) -> None:
     assert "Example CPU &lt;2 GHz&gt;" in html
 
 
-def test_provenance_is_shown_in_full(tmp_path: Path) -> None:
+def test_provenance_is_shown_in_full(html: str) -> None:
     """Digests, versions, study parameters and the hardware of the timings are on the page."""
-    html = build(small(), tmp_path)
     for name, value in {
         "study digest": "ab" * 32,
         "torch": "2.11.0",
@@ -140,7 +143,7 @@ def test_provenance_is_shown_in_full(tmp_path: Path) -> None:
         assert f"<dt>{name}</dt><dd>{value}</dd>" in html
 
 
-def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
+def test_two_runs_write_the_same_bytes(html: str, tmp_path: Path) -> None:
     """Neither the folder nor the time is in the page."""
     assert build(small(), tmp_path / "a") == build(small(), tmp_path / "b")
 

@@ -42,11 +42,13 @@ print(json.dumps([name for name in sys.modules if name.split(".")[0] == "trainsc
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package that tests edit, each in a place of its own; its ``src`` folder."""
+    """A copy of the package that tests edit, each in a place of its own; its ``src`` folder.
+
+    With its bytecode, which holds for a file until that is edited.
+    """
     folder = tmp_path_factory.mktemp("copy") / "src"
-    ignore = shutil.ignore_patterns("__pycache__")
     for package in ("trainscape", "snakemake_executor_plugin_fuse"):
-        shutil.copytree(source.PACKAGE.parent / package, folder / package, ignore=ignore)
+        shutil.copytree(source.PACKAGE.parent / package, folder / package)
     return folder
 
 
@@ -82,12 +84,20 @@ EDITS = {
 }
 
 
+@pytest.fixture(scope="module")
+def before(copy: Path) -> dict[str, str]:
+    """The digests without any edit."""
+    return digests(copy)
+
+
 @pytest.mark.parametrize("name", EDITS)
-def test_an_edit_makes_again_what_it_decides_and_what_reads_that(copy: Path, name: str) -> None:
+def test_an_edit_makes_again_what_it_decides_and_what_reads_that(
+    copy: Path, before: dict[str, str], name: str
+) -> None:
     """Words that no product holds make nothing again; the source of a product makes it again."""
     file, old, new, stale = EDITS[name]
     path = copy / "trainscape" / file
-    whole, before = path.read_text(encoding="utf-8"), digests(copy)
+    whole = path.read_text(encoding="utf-8")
     assert old in whole, "the edit is gone: choose another"
     path.write_text(whole.replace(old, new, 1), encoding="utf-8")
     after = digests(copy)
