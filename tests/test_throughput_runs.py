@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kit.cores import one_core as one_core  # a fixture, once it is here
 from kit.small_study import make
 from trainscape import datasets, hardware, throughput
 from trainscape.cells import grid
@@ -351,15 +352,6 @@ class Signs(Optimizer):
     def update(self, param, grad, state, lr, now):
         param.addcmul_(grad.sign_(), lr, value=-1)
 """
-
-
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """One core for the test's children: two threads crawl where other tests run beside them."""
-    usable = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(usable)})
-    yield
-    os.sched_setaffinity(0, usable)
 
 
 @pytest.mark.usefixtures("own_lock", "one_core")

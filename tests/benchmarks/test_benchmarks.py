@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import main
+from kit.cores import one_core as one_core  # a fixture, once it is here
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE = {"cpu", "isa", "cores", "physical_cores", "memory_gib", "gpu", "torch", "python", "load"}
@@ -55,6 +56,7 @@ def quick(name: str, out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.dag
+@pytest.mark.usefixtures("one_core")
 def test_grid(tmp_path: Path) -> None:
     """Every way gives seconds and a ratio to ours, and all do the same work."""
     found = quick("grid", tmp_path)

@@ -14,7 +14,7 @@ from kit.project import AGGREGATES, ROOT, STAMPS
 if TYPE_CHECKING:
     from kit.project import Project
 
-COMMANDS = {"snakemake": ("snakemake", "--cores", "all"), "dvc": ("dvc", "repro")}
+COMMANDS = {"snakemake": ("snakemake", "--cores", "1"), "dvc": ("dvc", "repro")}
 EXAMPLE = "examples/rules/rules.py"  # a plugin that registers the optimizer "normed"
 RANGE = {"enabled": True, "steps": 30}
 ARITHMETIC = ("self.loss_sum.add_(losses)", "self.loss_sum.add_(2 * losses)")
