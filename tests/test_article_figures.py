@@ -18,7 +18,7 @@ from trainscape.figures.articles.descent import parameters, path
 from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
-from trainscape.results.verify import verify
+from trainscape.pipeline.verify import verify
 
 VALLEY: dict[str, Any] = {
     "workloads": ["valley"],
@@ -117,8 +117,7 @@ def test_exactly_the_listed_figures_are_drawn(here: Layout) -> None:
         "decay.csv",
         "lr-scaling.csv",
     }
-    cells = {Path(file): cell for file, cell in here.trained.items()}
-    assert verify(here.data, here.datasets, cells, here.stamps) == []
+    assert verify(here) == []
 
 
 def test_the_same_study_draws_the_same_bytes(here: Layout) -> None:

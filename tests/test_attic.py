@@ -14,7 +14,7 @@ from trainscape.cells.identity import digest, identity
 from trainscape.pipeline.layout import Layout
 from trainscape.results.attic import Attic
 from trainscape.results.cell_files import CellRecord, write_cell
-from trainscape.results.owner import claim
+from trainscape.results.owner import claim, others
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +22,10 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def layout(*optimizers: Any) -> Layout:
+def layout(*optimizers: Any, **keys: Any) -> Layout:
     """A study of one cell per optimizer."""
     grid = {"optimizer": list(optimizers), "batch_size": [64], "lr": [0.1]}
-    made = Layout(study.parse({"grid": grid}, "test"))
+    made = Layout(study.parse({"grid": grid, **keys}, "test"))
     claim(made.output, made.study.name)
     return made
 
@@ -47,7 +47,8 @@ def take(of: Layout) -> None:
 def restore(of: Layout, path: Path) -> Path | None:
     """Bring back a cell; one that is not the study's has no digest."""
     cell = of.trainable.get(str(path))
-    return Attic(of.output).restore(path, of.identify(cell) if cell else "", of.trainable)
+    attic = Attic(of.output, others(of.output))
+    return attic.restore(path, of.identify(cell) if cell else "", of.trainable)
 
 
 def test_a_cell_that_leaves_comes_back() -> None:
@@ -79,6 +80,24 @@ def test_a_damaged_cell_does_not_come_back(capsys: pytest.CaptureFixture[str]) -
     kept = Attic(study_of_two.output).place(adam)
     kept.write_text(kept.read_text().replace("oom", "ok"))
     assert not restore(study_of_two, adam)
+    assert str(kept) in capsys.readouterr().err
+
+
+def test_a_cell_of_another_study_is_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same cell of another study is taken from there, checked, and stays there, too."""
+    first, second = layout("sgd", "adam"), layout("adam", output="results-try", name="try")
+    _, adam = trained(first)
+    (path,) = map(Path, second.cells)
+    assert Attic(second.output, others(second.output)).kept(path, second.trainable) == [adam]
+    assert restore(second, path) == adam
+    assert path.read_bytes() == adam.read_bytes()
+    path.unlink()
+    take(layout("sgd"))  # it leaves the other study
+    assert restore(second, path) == Attic(first.output).place(adam)
+    path.unlink()
+    (kept,) = Path("results/.attic").iterdir()
+    kept.write_text(kept.read_text().replace("oom", "ok"))
+    assert restore(second, path) is None and not path.exists()
     assert str(kept) in capsys.readouterr().err
 
 

@@ -109,7 +109,7 @@ def test_a_study_that_is_done_has_nothing_to_train_and_measures_nothing(
     attic.mkdir()
     for path in paths:
         path.rename(attic / f"{path.stem.split('-')[-1]}.json")
-    assert "comes back from the attic" in estimate(layout())
+    assert "every missing cell is kept" in estimate(layout())
 
 
 def test_sums_workloads_in_a_table_of_even_columns() -> None:

@@ -12,7 +12,7 @@ from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
 from trainscape.pipeline.stages import STAMPED
-from trainscape.results.verify import verify
+from trainscape.pipeline.verify import verify
 
 STUDY = {
     "budget": {"steps": 40},
@@ -38,8 +38,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def complaints(layout: Layout) -> list[str]:
     """What ``trainscape verify`` says against the study's files."""
-    cells = {Path(file): cell for file, cell in layout.trained.items()}
-    return verify(layout.data, layout.datasets, cells, layout.stamps)
+    return verify(layout)
 
 
 def test_every_stage_makes_what_the_layout_lists(layout: Layout) -> None:

@@ -14,6 +14,7 @@ from trainscape.errors import UserError
 from trainscape.hashing import sha256
 from trainscape.results.cell_files import CellRecord, read_cell, write_cell
 from trainscape.results.owner import check_claim, claim
+from trainscape.sealed import write_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ CELL = Cell(
     evaluate_every=1.0,
     precision="fp32",
 )
+AGAIN = "; run snakemake to make it again"
 DIGEST = CELL.digest(IDENTITY)
 RECORD = CellRecord(
     digest=DIGEST,
@@ -114,7 +116,7 @@ def test_equal_records_are_equal_bytes(file: Path, tmp_path: Path) -> None:
 def test_an_edit_is_refused(file: Path, damage: Damage) -> None:
     """A single changed value, an accuracy above all, is found by the checksum."""
     edit(file, damage)
-    assert refused(file) == "was edited after training (checksum differs); delete it and run again"
+    assert refused(file) == f"was edited (its checksum differs){AGAIN}"
 
 
 @pytest.mark.parametrize(
@@ -124,20 +126,20 @@ def test_an_edit_is_refused(file: Path, damage: Damage) -> None:
 def test_a_relabelled_cell_is_refused(file: Path, damage: Damage) -> None:
     """Results under another spec are refused even with a checksum that fits."""
     edit(file, damage, sealed=True)
-    assert refused(file) == "its digest is not that of what it states; delete it and run again"
+    assert refused(file) == f"has a digest that is not that of what it states{AGAIN}"
 
 
 def test_another_cell_under_this_name_is_refused(file: Path) -> None:
     """A whole file that was renamed to another cell's digest does not pass for that cell."""
     other = file.with_name(file.name.replace(DIGEST[:12], "0" * 12))
     file.rename(other)
-    assert refused(other) == f"holds another cell ({DIGEST[:12]}); delete it and run again"
+    assert refused(other) == f"holds another cell ({DIGEST[:12]}){AGAIN}"
 
 
 def test_a_digest_that_is_asked_for_is_compared_whole(file: Path) -> None:
     """Twelve equal digits are not enough where the whole digest is known."""
     why = refused(file, DIGEST[:12] + "0" * 52)
-    assert why == f"holds another cell ({DIGEST[:12]}); delete it and run again"
+    assert why == f"holds another cell ({DIGEST[:12]}){AGAIN}"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,6 @@ def test_a_digest_that_is_asked_for_is_compared_whole(file: Path) -> None:
         b"null",
         b"{}",
         b'{"format": 1}',
-        b'{"format": 1, "checksum": "0"}',
         b"\xff\xfe",
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     ],
@@ -159,7 +160,7 @@ def test_a_digest_that_is_asked_for_is_compared_whole(file: Path) -> None:
 def test_what_is_no_cell_file_is_refused(file: Path, content: bytes) -> None:
     """Empty files, other JSON and pointers are refused by name, never read as results."""
     file.write_bytes(content)
-    assert re.fullmatch(r"not a whole cell file \(\w+\); delete it and run again", refused(file))
+    assert re.fullmatch(rf"is not a whole file \(\w+\){AGAIN}", refused(file))
 
 
 def test_a_file_cut_anywhere_is_refused(file: Path) -> None:
@@ -167,34 +168,34 @@ def test_a_file_cut_anywhere_is_refused(file: Path) -> None:
     content = file.read_bytes().rstrip()
     for length in range(0, len(content), 7):
         file.write_bytes(content[:length])
-        assert refused(file).startswith("not a whole cell file")
+        assert refused(file).startswith("is not a whole file")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_json_does_not_know_is_refused(file: Path, number: str) -> None:
     """NaN and infinities, which Python's own reader takes, are damage."""
     file.write_text(file.read_text().replace("0.96875", number))
-    assert refused(file) == "not a whole cell file (ValueError); delete it and run again"
+    assert refused(file) == f"is not a whole file (ValueError){AGAIN}"
 
 
 def test_unknown_and_missing_fields_are_refused(file: Path) -> None:
     """A file with one field more or less is not whole, whatever its checksum."""
     edit(file, lambda body: body.update(extra=1), sealed=True)
-    assert refused(file) == "not a whole cell file (TypeError); delete it and run again"
+    assert refused(file) == f"is no cell (TypeError){AGAIN}"
     write_cell(file, RECORD)
     edit(file, lambda body: body["trials"][0].pop("seed"), sealed=True)
-    assert refused(file) == "not a whole cell file (TypeError); delete it and run again"
+    assert refused(file) == f"is no cell (TypeError){AGAIN}"
 
 
-def test_another_format_is_refused_before_anything_else(file: Path) -> None:
-    """A file of another version says so, though nothing else in it is as expected."""
-    file.write_text('{"format": 2, "results": []}')
-    assert refused(file) == "format 2, this version reads 1; delete it and run again"
+def test_another_format_is_refused(file: Path) -> None:
+    """A whole file of another version says so, though nothing else in it is as expected."""
+    write_sealed(file, {"format": 2, "results": []})
+    assert refused(file) == f"has format 2, this version reads 1{AGAIN}"
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     """What cannot be read is named, with what to do."""
-    assert refused(tmp_path / "none.json") == "no such cell; run snakemake to train it"
+    assert refused(tmp_path / "none.json") == "no such file; run snakemake to make it"
     assert refused(tmp_path) == "cannot be read: Is a directory"
 
 

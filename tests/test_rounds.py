@@ -181,8 +181,8 @@ def test_cells_that_were_not_trained_are_blank(tmp_path: Path) -> None:
 
 
 def test_rounds_are_listed_by_digests() -> None:
-    """A round's file is a plain list that a person can look up in the cells' folder."""
+    """A round's file lists what a person can look up in the cells' folder."""
     study = layout()
     propose(study, files(study)[0])
-    named = json.loads(Path(files(study)[0]).read_text())
+    named = json.loads(Path(files(study)[0]).read_text())["cells"]
     assert named == [Path(path).stem.split("-")[-1] for path in study.proposed()]

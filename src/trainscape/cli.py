@@ -125,14 +125,14 @@ def _estimate(args: argparse.Namespace) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from trainscape.results.verify import verify
+    from trainscape.pipeline.verify import verify
 
     layout = _layout(args)
-    cells = {Path(file): cell for file, cell in layout.trained.items()}
-    complaints = verify(layout.data, layout.datasets, cells, layout.stamps)
+    complaints = verify(layout)
     for line in complaints:
         print(line, file=sys.stderr)
-    print(f"{len(cells)} cells, {len(layout.datasets)} datasets: {len(complaints)} complaints")
+    cells, sets = len(layout.trainable), len(layout.datasets)
+    print(f"{cells} cells, {sets} datasets: {len(complaints)} complaints")
     return 1 if complaints else 0
 
 

@@ -18,6 +18,19 @@ class UserError(Exception):
     """A mistake that the user can correct. Its text is one line, printed before exit code 2."""
 
 
+class DamagedFileError(UserError):
+    """A file of the study's is not what was made.
+
+    Args:
+        path: the file.
+        why: what is wrong with it, such as ``was edited``.
+    """
+
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"{path}: {why}; run snakemake to make it again")
+        self.path, self.why = str(path), why
+
+
 class Failures:
     """Collects the errors of many tasks, so that the others are done before any is raised."""
 

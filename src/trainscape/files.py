@@ -64,6 +64,21 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def copy(source: Path, path: Path) -> None:
+    """Copy a file to ``path`` at once or not at all."""
+    with source.open("rb") as content, replacing(path) as file:
+        shutil.copyfileobj(content, file)
+
+
+def make_own(path: Path) -> None:
+    """Put a copy in the place of a file that cannot be written to.
+
+    DVC links files to its cache and protects them there: the cache's own copy stays as it is.
+    """
+    if path.exists() and not os.access(path, os.W_OK):
+        copy(path, path)
+
+
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """An empty folder below ``parent`` that is removed when the block is left.

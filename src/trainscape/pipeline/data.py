@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainscape import datasets
-from trainscape.files import remove_left_behind, sweep, write_text
+from trainscape.files import remove_left_behind, sweep
 from trainscape.hashing import SHORT
 from trainscape.pipeline.layout import DATA, Layout, data_stamp
+from trainscape.results.stamps import write_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,8 @@ def make(
     """
     remove_left_behind(layout.data.glob(".*.tmp"))
     for name in names or layout.datasets:
-        print(datasets.prepare(name, DATA, DATA / "raw", source, mirror))
+        path = datasets.prepare(name, DATA, DATA / "raw", source, mirror)
+        print(path)
         stamp = data_stamp(name)
         sweep(stamp.parent, f"{name}-{SHORT * '?'}", keep=[stamp])
-        write_text(stamp, "")
+        write_stamp(stamp, [str(path)])

@@ -21,6 +21,7 @@ from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
 from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
 from trainscape.results.attic import Attic
+from trainscape.results.owner import others
 
 if TYPE_CHECKING:
     from trainscape.cells.cell import Cell
@@ -98,11 +99,11 @@ def estimate(layout: Layout) -> str:
     """
     cells = layout.expected
     todo = {path: cell for path, cell in cells.items() if not Path(path).exists()}
-    attic = Attic(layout.output)
-    waiting = {path for path in todo if attic.place(Path(path)).exists()}
+    attic = Attic(layout.output, others(layout.output))
+    waiting = {path for path in todo if attic.kept(Path(path), layout.trainable)}
     train = [cell for path, cell in todo.items() if path not in waiting]
     table: list[tuple[str, ...]] = [
-        ("workload", "cells", "there", "attic", "to train", "trials", "steps to train")
+        ("workload", "cells", "there", "kept", "to train", "trials", "steps to train")
     ]
     for name in layout.study.workloads:
         own = {path: cell for path, cell in cells.items() if cell.workload == name}
@@ -141,7 +142,7 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
     if not train and not restored:
         return "nothing to train: every cell is there"
     if not train:
-        return "nothing to train: every missing cell comes back from the attic, within a minute"
+        return "nothing to train: every missing cell is kept, and is back within a minute"
     cores = len(hardware.usable_cores())
     speeds, start, basis = _speeds(layout, train)
     known = [cell for cell in train if pace(cell) in speeds]

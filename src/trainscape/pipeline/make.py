@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from trainscape.errors import unknown
 from trainscape.figures.names import TIMED
 from trainscape.files import remove_left_behind, sweep
-from trainscape.results.stamps import write_stamp
+from trainscape.pipeline.stages import STAMPED, stamped
+from trainscape.results.stamps import changes, remove_other_stamps, write_stamp
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -33,6 +34,7 @@ def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = N
     """
     if stage not in STAGES:
         raise unknown("stage", stage, STAGES)
+    _check_what_is_read(layout, stage)
     module = import_module(f"trainscape.pipeline.{stage}")  # each loads the libraries that it needs
     if stage == "replay":
         module.make(layout, cores)
@@ -44,10 +46,27 @@ def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = N
         _remove_old_figures(layout, stage)
     if stage == "report":
         remove_left_behind(layout.output.glob(".*.tmp"))
-    if stage == "settle":
-        write_stamp(Path(layout.stamp("train")), [])  # cells hold checksums of their own
-    elif stage != "throughput":  # whose file's name says all
-        write_stamp(Path(layout.stamp(stage)), layout.products(stage))
+    if stage != "throughput":  # whose file's name says all
+        _write_stamp(layout, "train" if stage == "settle" else stage)
+
+
+def _check_what_is_read(layout: Layout, stage: str) -> None:
+    """Refuse to read tables or figures that are not those of the study.
+
+    Raises:
+        UserError: names the first file that is missing or was changed.
+    """
+    for before in STAMPED[stage].reads if stage in STAMPED else ():
+        if before in stamped(layout):
+            for error in changes(Path(layout.stamp(before))):
+                raise error
+
+
+def _write_stamp(layout: Layout, stage: str) -> None:
+    """Stamp a stage's products; cells hold checksums of their own."""
+    stamp = Path(layout.stamp(stage))
+    write_stamp(stamp, [] if stage == "train" else layout.products(stage))
+    remove_other_stamps(stamp)
 
 
 def _remove_old_figures(layout: Layout, stage: str) -> None:

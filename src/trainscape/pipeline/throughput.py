@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape.errors import UserError
-from trainscape.files import sweep, write_json
+from trainscape.files import sweep
+from trainscape.sealed import write_sealed
 from trainscape.throughput import record
 
 if TYPE_CHECKING:
@@ -28,6 +29,6 @@ def make(layout: Layout, benchmarks: Path | None) -> None:
     if benchmarks is None:
         raise UserError("make throughput: --benchmarks must name what the suite has measured")
     path = Path(layout.throughput)
-    write_json(path, record(layout.study, layout.grid, benchmarks))
+    write_sealed(path, record(layout.study, layout.grid, benchmarks))
     sha = path.stem.split("-")[-1]
     sweep(path.parent, "*.json", keep=path.parent.glob(f"*-{sha}.json"))

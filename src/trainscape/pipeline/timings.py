@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from trainscape.figures.draw import Content, draw
 from trainscape.files import write_json
 from trainscape.pipeline.figures import write_article_table
 from trainscape.pipeline.tables import searched, table
+from trainscape.sealed import read_sealed
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -35,4 +35,4 @@ def _records(layout: Layout) -> list[dict[str, Any]]:
     path = layout.throughput
     if path is None or not Path(path).exists():
         return []
-    return [json.loads(Path(path).read_text(encoding="utf-8"))]
+    return [read_sealed(Path(path))]

@@ -15,8 +15,8 @@ from trainscape.files import write_text
 from trainscape.hashing import canonical
 from trainscape.pipeline.layout import DATA
 from trainscape.results.attic import Attic
-from trainscape.results.cell_files import CellRecord, write_cell
-from trainscape.results.owner import claim
+from trainscape.results.cell_files import CellRecord, read_cell, write_cell
+from trainscape.results.owner import claim, others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,16 +77,27 @@ def make_listed(layout: Layout, file: Path) -> None:
 
 
 def _not_restored(layout: Layout, paths: Sequence[str], tell: Tell) -> list[str]:
-    """The cells that are to be trained: the attic has the others."""
-    attic, missing = Attic(layout.output), []
+    """The cells that are to be trained: the others are brought back, or copied from a study."""
+    attic, missing = Attic(layout.output, others(layout.output)), []
     for path in paths:
         cell = layout.trainable[path]
-        kept = attic.restore(Path(path), digest(cell), layout.trainable)
+        kept = None
+        if not _is_whole(Path(path), digest(cell)):  # else it is to be trained by force
+            kept = attic.restore(Path(path), digest(cell), layout.trainable)
         if kept:
             tell(path, f"restored {path} from {kept}")
         else:
             missing.append(path)
     return missing
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    """Whether a cell lies at a path, as it was trained."""
+    try:
+        read_cell(path, digest)
+    except UserError:
+        return False
+    return True
 
 
 def _shared(layout: Layout, path: str) -> tuple[str, int, str]:

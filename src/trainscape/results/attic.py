@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainscape.cells import range_tests
 from trainscape.cells.cell import parse_path
 from trainscape.errors import UserError
-from trainscape.files import sweep
+from trainscape.files import copy, make_own, sweep
 from trainscape.results.cell_files import read_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
 
@@ -21,18 +22,32 @@ class Attic:
 
     Args:
         output: the study's folder.
+        others: other studies' folders, whose cells are as good.
     """
 
-    def __init__(self, output: Path) -> None:
-        self.folder = output / ".attic"
-        self.homes = (output / "cells", output / range_tests.FOLDER)
+    def __init__(self, output: Path, others: Iterable[Path] = ()) -> None:
+        self.output, self.others = output, tuple(others)
+        self.folder, *self.homes = _folders(output)
 
     def place(self, path: Path) -> Path:
         """Where the cell of the file ``path`` waits: named by its digest alone."""
         return self.folder / f"{_short_digest(path)}.json"
 
+    def kept(self, path: Path, taken: Container[str]) -> list[Path]:
+        """The files that hold the cell of the file ``path`` by their names, the nearest first.
+
+        Args:
+            path: the file that it is to be.
+            taken: files that are other cells of the study, and stay.
+        """
+        sha = _short_digest(path)
+        found = [p for p in self._here.get(sha, []) if str(p) not in taken]
+        return [p for p in [*found, *self._elsewhere.get(sha, [])] if p.exists()]
+
     def restore(self, path: Path, digest: str, taken: Container[str]) -> Path | None:
-        """Bring a cell back, if it is whole: from the attic, or from under an earlier label.
+        """Bring a cell back, if it is whole: from the attic, an earlier label or another study.
+
+        Another study keeps its own file.
 
         Args:
             path: the file that it is to be.
@@ -41,20 +56,32 @@ class Attic:
 
         Returns:
             Where the cell was; None if it is nowhere.
+
+        Raises:
+            UserError: the file cannot be written.
         """
-        labelled = [p for home in self.homes for p in home.rglob(f"*-{_short_digest(path)}.json")]
-        for kept in (self.place(path), *(p for p in labelled if str(p) not in taken)):
+        for kept in self.kept(path, taken):
             try:
-                if not kept.exists():
-                    continue
                 read_cell(kept, digest)
             except UserError as error:
-                print(f"{error}; it is trained again", file=sys.stderr)
+                print(f"{error}", file=sys.stderr)
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            kept.replace(path)
+            if kept.is_relative_to(self.output):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                kept.replace(path)
+                make_own(path)
+            else:
+                copy(kept, path)
             return kept
         return None
+
+    @cached_property
+    def _here(self) -> dict[str, list[Path]]:
+        return _by_digest([self.folder, *self.homes])
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, list[Path]]:
+        return _by_digest(folder for output in self.others for folder in _folders(output))
 
     def take(self, study: Container[str]) -> None:
         """Move the cell files that are not the study's to the attic; other files stay.
@@ -70,6 +97,20 @@ class Attic:
                     path.replace(kept)
                     print(f"moved {path} to the attic")
             sweep(home)
+
+
+def _folders(output: Path) -> tuple[Path, Path, Path]:
+    """Where cells lie in an output folder: the attic, then the folders of a study's own."""
+    return output / ".attic", output / "cells", output / range_tests.FOLDER
+
+
+def _by_digest(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    """All files below folders by the digest that ends their names."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*.json")):
+            found.setdefault(_short_digest(path), []).append(path)
+    return found
 
 
 def _short_digest(path: Path) -> str:

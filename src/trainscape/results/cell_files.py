@@ -6,16 +6,14 @@ covers all else in it, so an edit by hand or a broken transfer is refused by nam
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainscape.cells.cell import TrialRecord
-from trainscape.errors import UserError
-from trainscape.files import write_text
-from trainscape.hashing import SHORT, canonical, sha256
+from trainscape.errors import DamagedFileError
+from trainscape.hashing import SHORT, sha256
+from trainscape.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,8 +67,7 @@ def read_entries(cells: Mapping[str, Cell], digest: Callable[[Cell], str]) -> li
 
 def write_cell(path: Path, record: CellRecord) -> None:
     """Write a cell file with its checksum."""
-    body = {"format": FORMAT, **asdict(record)}
-    write_text(path, canonical({**body, "checksum": sha256(body)}) + "\n")
+    write_sealed(path, {"format": FORMAT, **asdict(record)})
 
 
 def read_cell(path: Path, digest: str | None = None) -> CellRecord:
@@ -81,50 +78,19 @@ def read_cell(path: Path, digest: str | None = None) -> CellRecord:
         digest: the full digest that it must have, if known.
 
     Raises:
-        UserError: names the file and what is wrong with it.
+        DamagedFileError: says what is wrong with it.
+        UserError: it is missing, or cannot be read.
     """
+    body = read_sealed(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        body = json.loads(text)
-        if body["format"] != FORMAT:
-            raise UserError(
-                f"{path}: format {body['format']!r}, this version reads {FORMAT}; "
-                "delete it and run again"
-            )
-        checksum = body.pop("checksum")
-        # NaN, which Python's JSON reader takes, is a ValueError here
-        whole = _as_written(text, checksum) or checksum == sha256(body)
-        trials = [TrialRecord(**trial) for trial in body["trials"]]
-        record = CellRecord(
-            **{k: v for k, v in body.items() if k not in ("format", "trials")}, trials=trials
-        )
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such cell; run snakemake to train it") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path}: not a whole cell file ({type(error).__name__}); delete it and run again"
-        ) from None
-    if not whole:
-        raise UserError(
-            f"{path}: was edited after training (checksum differs); delete it and run again"
-        )
+        if (form := body.pop("format")) != FORMAT:
+            raise DamagedFileError(path, f"has format {form!r}, this version reads {FORMAT}")
+        trials = [TrialRecord(**trial) for trial in body.pop("trials")]
+        record = CellRecord(**body, trials=trials)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DamagedFileError(path, f"is no cell ({type(error).__name__})") from None
     if record.digest != sha256({"cell": record.spec, "identity": record.identity}):
-        raise UserError(
-            f"{path}: its digest is not that of what it states; delete it and run again"
-        )
+        raise DamagedFileError(path, "has a digest that is not that of what it states")
     if not path.stem.endswith(record.digest[:SHORT]) or digest not in (None, record.digest):
-        raise UserError(
-            f"{path}: holds another cell ({record.digest[:SHORT]}); delete it and run again"
-        )
+        raise DamagedFileError(path, f"holds another cell ({record.digest[:SHORT]})")
     return record
-
-
-def _as_written(text: str, checksum: str) -> bool:
-    """Whether a cell file is what :func:`write_cell` wrote, to the byte; layout is free to differ.
-
-    To put a thousand cells into canonical JSON again takes most of a second.
-    """
-    body = text.removesuffix("\n").replace(f'"checksum":"{checksum}",', "", 1)
-    return hashlib.sha256(body.encode()).hexdigest() == checksum

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from trainscape.errors import UserError
 from trainscape.files import write_text
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def others(output: Path) -> list[Path]:
+    """The output folders of the project's other studies, up to two levels below the project."""
+    root = Path()
+    found = sorted({marker.parent for marker in (*root.glob("*/.study"), *root.glob("*/*/.study"))})
+    return [folder for folder in found if folder != output]
 
 
 def claim(output: Path, study: str) -> None:

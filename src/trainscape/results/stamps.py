@@ -6,35 +6,68 @@ The stamp's name holds the digest of all that decides the products; its content 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import sweep, write_json
 from trainscape.hashing import file_sha256
+from trainscape.results.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
 def write_stamp(stamp: Path, products: Iterable[str]) -> None:
-    """Say that the products are those that the stamp's name stands for; older stamps go.
+    """Say that the products are those that the stamp's name stands for.
 
     Args:
         stamp: the file to write.
         products: files that are all written.
     """
     write_json(stamp, {path: file_sha256(Path(path)) for path in products})
+
+
+def remove_other_stamps(stamp: Path) -> None:
+    """Remove the older stamps of a stage, which has a folder of its own."""
     sweep(stamp.parent, "*", keep=[stamp])
 
 
-def changed(stamp: Path) -> Iterator[str]:
-    """A line for each product that is not as it was when it was stamped."""
-    if not stamp.exists():
-        yield f"{stamp}: no such stamp; run snakemake to make the stage {stamp.parent.name!r}"
+def changes(stamp: Path, seen: Seen | None = None) -> Iterator[UserError]:
+    """What is not as it was when it was stamped: an error for each product.
+
+    Args:
+        stamp: the stage's.
+        seen: files that need not be read again.
+    """
+    seen = seen or Seen()
+    try:
+        made = json.loads(stamp.read_text(encoding="utf-8")).items()
+    except FileNotFoundError:
+        yield UserError(f"{stamp}: no such stamp; run snakemake to make it")
         return
-    for name, made in json.loads(stamp.read_text(encoding="utf-8")).items():
-        path = Path(name)
-        if not path.exists():
-            yield f"{path}: is missing; run snakemake to make it"
-        elif file_sha256(path) != made:
-            yield f"{path}: was changed after it was made; delete it and run snakemake"
+    except (ValueError, AttributeError):
+        yield DamagedFileError(stamp, "is no stamp")
+        return
+    for name, sha in made:
+        try:
+            seen.check(Path(name), sha, partial(_read, sha=sha))
+        except UserError as error:
+            yield error
+
+
+def _read(path: Path, sha: str) -> None:
+    """Read a product.
+
+    Raises:
+        DamagedFileError: it is missing, or not the one with this hash.
+        UserError: it cannot be read.
+    """
+    try:
+        if file_sha256(path) != sha:
+            raise DamagedFileError(path, "was changed after it was made")
+    except FileNotFoundError:
+        raise DamagedFileError(path, "is missing") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None

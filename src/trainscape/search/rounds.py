@@ -8,15 +8,14 @@ ones as they are.
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import source
-from trainscape.errors import UserError
-from trainscape.files import write_json
+from trainscape.errors import DamagedFileError, UserError
 from trainscape.hashing import SHORT, sha256
+from trainscape.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +101,7 @@ def progress(
 
 def write_round(file: Path, paths: Sequence[str]) -> None:
     """Say which cells a round proposes, by the digests that end their files' names."""
-    write_json(file, [_sha(path) for path in paths])
+    write_sealed(file, {"cells": [_sha(path) for path in paths]})
 
 
 def read_round(file: Path, cells: Mapping[str, Cell]) -> list[str]:
@@ -117,8 +116,8 @@ def read_round(file: Path, cells: Mapping[str, Cell]) -> list[str]:
     """
     known = {_sha(path): path for path in cells}
     try:
-        return [known[sha] for sha in json.loads(file.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError, KeyError):
+        return [known[sha] for sha in read_sealed(file)["cells"]]
+    except (DamagedFileError, KeyError, TypeError):
         raise UserError(f"{file}: is no round of this search; delete it and run again") from None
 
 

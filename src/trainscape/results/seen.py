@@ -1,0 +1,87 @@
+"""Files that were read and found right: they are not read again while they stay as they are.
+
+A thousand cells take a second to read, and a millisecond each where the disk is far. As git does, a
+file counts as unchanged while its size, its times and its place on the disk are. That is a help and
+no more: without the store, or where it is damaged, all files are read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from trainscape.errors import UserError
+from trainscape.files import remove_left_behind, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SETTLED = (
+    2.0  # seconds: what was changed later may change again within one tick of the disk's clock
+)
+
+
+class Seen:
+    """What is known of files.
+
+    Args:
+        store: the file to keep it in; its folder's parent must be there for anything to be kept.
+            None keeps and knows nothing.
+    """
+
+    def __init__(self, store: Path | None = None) -> None:
+        self.store = store
+        self._before: dict[str, Any] = _stored(store) if store else {}
+        self._now: dict[str, list[Any]] = {}
+
+    def check(self, path: Path, claim: str, read: Callable[[Path], object]) -> None:
+        """Read a file to see whether it is right, unless it was and has not changed.
+
+        Args:
+            path: the file.
+            claim: what it is to be, such as a hash of its content.
+            read: raises an error if it is not.
+        """
+        mark = _mark(path)
+        known = [mark, claim]
+        if mark is None or self._before.get(str(path)) != known:
+            read(path)
+        if mark is not None:
+            self._now[str(path)] = known
+
+    def save(self) -> None:
+        """Keep what was found, if there is a place for it."""
+        if self.store is None or not self.store.parent.parent.is_dir():
+            return
+        both = {**self._before, **self._now}
+        if both == self._before:
+            return
+        remove_left_behind(self.store.parent.glob(".*.tmp"))
+        try:
+            write_text(
+                self.store,
+                json.dumps({p: known for p, known in both.items() if os.path.lexists(p)}),
+            )
+        except UserError:  # a folder that cannot be written to
+            return
+
+
+def _stored(store: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(store.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _mark(path: Path) -> list[int] | None:
+    """What changes when a file does; None where that cannot be told, as for one just written."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    if not now.st_ctime < time.time() - SETTLED:  # the time that no program can set
+        return None
+    return [now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino]
