@@ -9,11 +9,9 @@ from trainscape.errors import UserError
 from trainscape.pipeline.layout import data_stamp
 from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.workflow import (
-    after,
+    Run,
     command,
-    data_of,
     described,
-    layout_of,
     proposed,
     shell_command,
     study_text,
@@ -21,10 +19,12 @@ from trainscape.pipeline.workflow import (
 from trainscape.throughput import SUITE
 
 try:
-    LAYOUT = layout_of(workflow.config_settings)
+    RUN = Run.of(workflow)
 except UserError as error:
     print(f"trainscape: {error}", file=sys.stderr)
     sys.exit(2)
+
+LAYOUT = RUN.layout
 
 # Snakemake would merge the two: a study replaces params.yaml
 if not workflow.overwrite_configfiles:
@@ -39,7 +39,7 @@ LOGS = f"logs/{LAYOUT.study.name}"
 
 rule all:
     input:
-        LAYOUT.targets(*STAGES),
+        RUN.all,
         lambda _: proposed(LAYOUT, checkpoints),
     localrule: True
 

@@ -31,6 +31,13 @@ class DamagedFileError(UserError):
         self.path, self.why = str(path), why
 
 
+class MissingFileError(UserError):
+    """A file of the study's is not there."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path}: no such file; run snakemake to make it")
+
+
 class Failures:
     """Collects the errors of many tasks, so that the others are done before any is raised."""
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from trainscape.errors import DamagedFileError, UserError
+from trainscape.errors import DamagedFileError, MissingFileError, UserError
 from trainscape.files import write_text
 from trainscape.hashing import canonical, sha256
 
@@ -33,7 +33,8 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
     Raises:
         DamagedFileError: it is not whole, or was edited.
-        UserError: it is missing, or cannot be read.
+        MissingFileError: it is not there.
+        UserError: it cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -42,7 +43,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
         # NaN, which Python's JSON reader takes, is a ValueError here
         whole = _as_written(text, checksum) or checksum == sha256(body)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run snakemake to make it") from None
+        raise MissingFileError(path) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

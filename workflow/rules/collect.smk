@@ -3,7 +3,7 @@
 
 rule collect:
     input:
-        after(LAYOUT, workflow, "throughput"),
+        RUN.after("throughput"),
     output:
         stamp=LAYOUT.stamp("collect"),
         tables=described(LAYOUT, "collect"),

@@ -5,6 +5,8 @@ for DATASET in LAYOUT.datasets:
     rule:
         name:
             f"make_dataset_{DATASET}"
+        input:
+            RUN.nothing,
         output:
             update(f"data/{DATASET}.npz"),
             str(data_stamp(DATASET)),

@@ -3,7 +3,7 @@
 
 rule draw_figures:
     input:
-        after(LAYOUT, workflow, "collect", "replay"),
+        RUN.after("collect", "replay"),
     output:
         stamp=LAYOUT.stamp("figures"),
         figures=described(LAYOUT, "figures"),
@@ -16,7 +16,7 @@ rule draw_figures:
 
 rule draw_timings:
     input:
-        after(LAYOUT, workflow, "throughput", "collect"),
+        RUN.after("throughput", "collect"),
     output:
         stamp=LAYOUT.stamp("timings"),
         products=described(LAYOUT, "timings"),

@@ -4,7 +4,7 @@ if LAYOUT.study.replay.enabled:
 
     rule replay_searches:
         input:
-            after(LAYOUT, workflow, "collect"),
+            RUN.after("collect"),
         output:
             stamp=LAYOUT.stamp("replay"),
             tables=described(LAYOUT, "replay"),

@@ -3,7 +3,7 @@
 
 rule write_report:
     input:
-        after(LAYOUT, workflow, *STAGES[2:-1]),
+        RUN.after(*STAGES[2:-1]),
     output:
         stamp=LAYOUT.stamp("report"),
         page=described(LAYOUT, "report"),

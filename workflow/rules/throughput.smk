@@ -4,7 +4,7 @@ if LAYOUT.throughput:
 
     rule measure_throughput:
         input:
-            after(LAYOUT, workflow, once=LAYOUT.throughput),
+            RUN.after(once=LAYOUT.throughput),
         output:
             LAYOUT.throughput,
         log:

@@ -8,7 +8,7 @@ BUNDLE_COMMAND = command(LAYOUT, "train", "--jobs")
 
 rule train:
     input:
-        data_of(LAYOUT, workflow),
+        RUN.data,
     output:
         f"{LAYOUT.output}/{{kind}}/{{workload}}/{{optimizer}}/{{cell}}.json",
     log:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake.io import ancient, report
 from snakemake.ioflags import update
+from snakemake.logging import logger
 
 from trainscape import study
 from trainscape.errors import UserError
 from trainscape.hashing import canonical
+from trainscape.pipeline.doubts import bring_into_the_past, doubts, unprotect
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.stages import STAGES
 
@@ -22,74 +26,134 @@ CELL = ("kind", "workload", "optimizer", "cell")  # wildcards in a cell's file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from snakemake.settings.types import ConfigSettings
     from snakemake.workflow import Workflow
 
     from trainscape.figures.names import Figure
 
 
-def layout_of(settings: ConfigSettings) -> Layout:
-    """The layout of params.yaml or of the ``--configfile``, with ``--config`` values replaced.
-
-    Raises:
-        UserError: the study is not valid.
-    """
-    files = list(settings.configfiles)
-    if len(files) > 1:
-        raise UserError("--configfile: takes one study; Snakemake would mix several")
-    path = Path(files[0] if files else "params.yaml")
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    layout = Layout(study.read(shown, settings.config))
-    layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
-    return layout
-
-
-def after(
-    layout: Layout, workflow: Workflow, *stages: str, once: str | None = None
-) -> Callable[[object], Any]:
-    """The input of a rule that comes after the training and other stages.
-
-    The stamp of the training stands for a thousand cells. They are named beside it where it does
-    not speak for them: all where jobs are run by force, and those missing though it is there.
+@dataclass
+class Run:
+    """A run of Snakemake on a study.
 
     Args:
         layout: the study.
         workflow: Snakemake's.
-        stages: what else the rule waits for.
-        once: the rule's output, if new cells are no reason to make it again.
+        doubted: files that are there and are made again.
     """
-    stamp = layout.stamp("train")
 
-    def files(_: object) -> Any:
-        cells = layout.products("train")
-        if not _forced(workflow):
-            if once is not None and Path(once).exists():
+    layout: Layout
+    workflow: Workflow
+    doubted: frozenset[str]
+    begun: bool = False
+
+    @classmethod
+    def of(cls, workflow: Workflow) -> Run:
+        """The run of params.yaml or of the ``--configfile``, with ``--config`` values replaced.
+
+        Files are looked at once, in Snakemake's main process, before any rule is read.
+
+        Raises:
+            UserError: the study is not valid, or Snakemake was asked for what means nothing here.
+        """
+        settings = workflow.config_settings
+        files = list(settings.configfiles)
+        if len(files) > 1:
+            raise UserError("--configfile: takes one study; Snakemake would mix several")
+        path = Path(files[0] if files else "params.yaml")
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        layout = Layout(study.read(shown, settings.config))
+        layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
+        if not workflow.is_main_process:
+            return cls(layout, workflow, frozenset())
+        bring_into_the_past(layout)
+        return cls(layout, workflow, doubts(layout))
+
+    @cached_property
+    def forced(self) -> bool:
+        """Whether jobs are run by force, whatever is there."""
+        settings = self.workflow.dag_settings
+        return bool(settings.forcerun or settings.forceall)
+
+    def again(self, file: str) -> bool:
+        """Whether a file is to be made though it may be there."""
+        return file in self.doubted or not Path(file).exists()
+
+    def nothing(self, _: object = None) -> list[str]:
+        """No input, once Snakemake knows that it is to make doubted files again.
+
+        As it does with files that a killed run may have left half written, it then runs their jobs,
+        if they are among those that it was asked for.
+        """
+        if not self.begun:  # Snakemake's options are not known before
+            self.begun = True
+            _refuse_options(self.workflow)
+            if self.workflow.is_main_process:
+                unprotect(self.layout, self.doubted, forced=self.forced)
+            self.workflow.dag.forcefiles.update(self.doubted)
+        return []
+
+    @property
+    def missed(self) -> list[str]:
+        """The cells to be made though the training's stamp is there, which stands for them all."""
+        settled = Path(self.layout.stamp("train")).exists()
+        return [file for file in self.layout.products("train") if settled and self.again(file)]
+
+    def all(self, _: object) -> list[str]:
+        """All that a full run makes, but cells that a stamp stands for: ``--batch`` parts those."""
+        cells = set(self.layout.products("train"))
+        return [*self.missed, *(f for f in self.layout.targets(*STAGES) if f not in cells)]
+
+    def after(self, *stages: str, once: str | None = None) -> Callable[[object], Any]:
+        """The input of a rule that comes after the training and other stages.
+
+        The stamp of the training stands for a thousand cells. They are named beside it where it
+        does not speak for them: all where jobs are run by force, and those to be made though it is
+        there.
+
+        Args:
+            stages: what else the rule waits for.
+            once: the rule's output, if new cells are no reason to make it again.
+        """
+
+        def files(_: object) -> Any:
+            self.nothing()
+            if once is not None and not self.forced and not self.again(once):
                 return []
-            cells = [file for file in cells if Path(stamp).exists() and not Path(file).exists()]
-        return ancient([*cells, stamp, *layout.targets(*stages)])
+            cells = self.layout.products("train") if self.forced else self.missed
+            doubted = [file for file in cells if file in self.doubted]
+            sound = [file for file in cells if file not in self.doubted]
+            stamp = self.layout.stamp("train")
+            return [*doubted, *ancient([*sound, stamp, *self.layout.targets(*stages)])]
 
-    return files
+        return files
 
+    def data(self, wildcards: Any) -> Any:
+        """The input of the rule that trains a cell: its workload's data, where it is to be trained.
 
-def data_of(layout: Layout, workflow: Workflow) -> Callable[[Any], Any]:
-    """The input of the rule that trains a cell: its workload's data, where it is to be trained.
-
-    A cell that is there needs none, so that it stays when its data is gone, or made again.
-    """
-
-    def files(wildcards: Any) -> Any:
+        A cell that is there needs none, so that it stays when its data is gone, or made again.
+        """
+        self.nothing()
         kind, workload, optimizer, cell = (wildcards[name] for name in CELL)
-        file = layout.output / kind / workload / optimizer / f"{cell}.json"
-        there = file.exists() and not _forced(workflow)
-        return [] if there else ancient(layout.dataset(workload))
-
-    return files
+        file = str(self.layout.output / kind / workload / optimizer / f"{cell}.json")
+        train = self.forced or self.again(file)
+        return ancient(self.layout.dataset(workload)) if train else []
 
 
-def _forced(workflow: Workflow) -> bool:
-    """Whether jobs are run by force, whatever is there."""
-    settings = workflow.dag_settings
-    return bool(settings.forcerun or settings.forceall)
+def _refuse_options(workflow: Workflow) -> None:
+    """End the run, in one line, where an option would say "done" and do something else."""
+    batch = workflow.dag_settings.batch
+    if workflow.touch:
+        why = "--touch: time stamps decide nothing here, so there is nothing to touch; run without"
+    elif batch is not None and batch.rulename != "settle_cells":
+        part = f"{batch.idx}/{batch.batches}"
+        why = (
+            f"--batch: '{batch.rulename}={part}' would train all cells; 'settle_cells={part}' "
+            "trains a part of them"
+        )
+    else:
+        return
+    logger.error(f"trainscape: {why}")
+    sys.exit(2)  # an exception would be shown with a traceback
 
 
 def proposed(layout: Layout, checkpoints: Any, files: Iterable[str] | None = None) -> list[str]:

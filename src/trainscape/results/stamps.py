@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.errors import DamagedFileError, UserError
+from trainscape.errors import DamagedFileError, MissingFileError, UserError
 from trainscape.files import sweep, write_json
 from trainscape.hashing import file_sha256
 from trainscape.results.seen import Seen
@@ -45,7 +45,7 @@ def changes(stamp: Path, seen: Seen | None = None) -> Iterator[UserError]:
     try:
         made = json.loads(stamp.read_text(encoding="utf-8")).items()
     except FileNotFoundError:
-        yield UserError(f"{stamp}: no such stamp; run snakemake to make it")
+        yield MissingFileError(stamp)
         return
     except (ValueError, AttributeError):
         yield DamagedFileError(stamp, "is no stamp")

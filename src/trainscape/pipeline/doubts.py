@@ -1,0 +1,83 @@
+"""Files that are there and are not what was made: a run makes them again.
+
+Snakemake looks at whether files are there. A table may be another study's, brought by a checkout; a
+cell may be damaged. Time stamps say nothing of that, hashes do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainscape.errors import DamagedFileError, MissingFileError
+from trainscape.files import copy, make_own
+from trainscape.pipeline.stages import STAGES
+from trainscape.pipeline.verify import faults
+from trainscape.results.seen import Seen
+
+if TYPE_CHECKING:
+    from trainscape.pipeline.layout import Layout
+
+STORE = Path(".snakemake/trainscape/files.json")
+
+
+def doubts(layout: Layout) -> frozenset[str]:
+    """The files that are to be made again; each is named on stderr, with what is wrong with it.
+
+    Raises:
+        UserError: a file cannot be read, or cannot be made again without its user's will.
+    """
+    seen, found = Seen(STORE), {}
+    for error in faults(layout, seen):
+        if isinstance(error, DamagedFileError):
+            found[error.path] = error.why
+        elif not isinstance(error, MissingFileError):  # those are Snakemake's to find
+            raise error
+    seen.save()
+    for path, why in found.items():
+        print(f"trainscape: {path} {why}; it is made again", file=sys.stderr)
+    return frozenset(found)
+
+
+def unprotect(layout: Layout, doubted: frozenset[str], *, forced: bool) -> None:
+    """Let what is made again be replaced; its content stays until then.
+
+    Snakemake does not replace a protected file, and DVC protects what it links to its cache.
+
+    Args:
+        layout: the study.
+        doubted: files that are made again though they are there.
+        forced: whether all is made again.
+    """
+    again = forced
+    for stage in STAGES:
+        files = layout.targets(stage)
+        # what comes after anything that is made is made again, too
+        again = again or not all(Path(file).exists() and file not in doubted for file in files)
+        for file in files:
+            if forced or file in doubted or (again and stage != "train"):
+                make_own(Path(file))
+
+
+def bring_into_the_past(layout: Layout) -> None:
+    """Give files that are dated in the future the time of now; no content changes.
+
+    Nothing here depends on time, but Snakemake fails the jobs that read such files.
+    """
+    now = time.time()
+    for path in map(Path, [*layout.targets(*STAGES), *layout.proposed()]):
+        with suppress(OSError):  # it is not there
+            if max(path.lstat().st_mtime, path.stat().st_mtime) > now:
+                _date_now(path)
+
+
+def _date_now(path: Path) -> None:
+    try:
+        os.utime(path)
+        os.utime(path, follow_symlinks=False)
+    except PermissionError:  # it is another user's
+        copy(path, path)
