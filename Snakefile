@@ -10,7 +10,6 @@ from trainscape.pipeline.layout import data_stamp
 from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.workflow import (
     Run,
-    command,
     described,
     proposed,
     shell_command,
@@ -33,7 +32,7 @@ if not workflow.overwrite_configfiles:
 
 
 # what the logger shows: a run's last line says where the report is, and cells have names
-announce(LAYOUT.targets("report"), LAYOUT.trainable)
+announce(LAYOUT.targets("report"), LAYOUT.trainable, RUN.kept)
 LOGS = f"logs/{LAYOUT.study.name}"
 
 

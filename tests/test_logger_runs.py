@@ -34,6 +34,17 @@ def test_names_stages_and_cells_in_plain_words() -> None:
     )
 
 
+def test_cells_that_come_back_are_not_called_training() -> None:
+    """What is kept is counted apart, as it is known when the plan is shown."""
+    kept: set[str] = set()
+    plugin.announce([], kept=kept)
+    kept |= {"a.json", "b.json"}
+    assert words.plan({"train": 5}) == "To do: training 3 cells, bringing back 2 cells"
+    assert words.plan({"train": 2}) == "To do: bringing back 2 cells"
+    plugin.announce([])
+    assert words.plan({"train": 2}) == "To do: training 2 cells"
+
+
 README = Path(plugin.__file__).with_name("README.md").read_text()
 BLOCK = re.compile(r"```(?:python\n# Snakefile|console)\n(.*?)```", re.DOTALL)
 

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sized
 
 _report: list[Path] = []
 _names: dict[str, object] = {}
+_kept: list[Sized] = []
 
 
-def announce(report: Iterable[str | Path], names: Mapping[str, object] | None = None) -> None:
+def announce(
+    report: Iterable[str | Path],
+    names: Mapping[str, object] | None = None,
+    kept: Sized = (),
+) -> None:
     """Tell the logger of the run's report and training jobs.
 
     Args:
@@ -23,7 +28,10 @@ def announce(report: Iterable[str | Path], names: Mapping[str, object] | None = 
             that must be there for it, such as a stamp: after a run of a part of the workflow the
             page may be an older one.
         names: what the job that makes a file is called, by the file's path.
+        kept: what training jobs bring back and do not train; its length is read when the jobs of
+            the run are known.
     """
+    _kept[:] = [kept]
     _report[:] = map(Path, report)
     _names.clear()
     _names.update(names or {})
@@ -38,3 +46,8 @@ def name(file: str) -> str | None:
     """What the job that makes a file is called, if the Snakefile has said so."""
     found = _names.get(file)
     return None if found is None else str(found)
+
+
+def kept() -> int:
+    """How many training jobs only bring back what is kept."""
+    return sum(map(len, _kept))

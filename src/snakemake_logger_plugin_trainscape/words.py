@@ -57,8 +57,14 @@ def plan(jobs: Mapping[str, int]) -> str:
 
 def _counted(rule: str, count: int) -> str:
     if rule == TRAIN:
-        return f"{stage(rule)} {count} cell" + "s" * (count > 1)
+        back = min(announced.kept(), count)
+        counts = {f"{stage(rule)} %s": count - back, "bringing back %s": back}
+        return ", ".join(words % _cells(n) for words, n in counts.items() if n)
     return stage(rule) if count == 1 else f"{stage(rule)} ({count} times)"
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell" + "s" * (count > 1)
 
 
 def span(seconds: float) -> str:

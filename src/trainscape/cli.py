@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import __version__
-from trainscape.errors import UserError
+from trainscape.errors import UserError, counted
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--jobs", type=Path, metavar="FILE", help="the fuse executor's list of cells and logs"
     )
+    train.add_argument("--again", action="store_true", help="train even what is kept elsewhere")
     propose = add("propose", _propose, "propose a round of the study's search (Snakemake's job)")
     propose.add_argument("file", metavar="ROUND", help="the round's file")
     make = add("make", _make, "make one stage's products (Snakemake's job)")
@@ -131,8 +132,10 @@ def _verify(args: argparse.Namespace) -> int:
     complaints = verify(layout)
     for line in complaints:
         print(line, file=sys.stderr)
-    cells, sets = len(layout.trainable), len(layout.datasets)
-    print(f"{cells} cells, {sets} datasets: {len(complaints)} complaints")
+    print(
+        f"{counted(len(layout.trained), 'cell')}, {counted(len(layout.datasets), 'dataset')}: "
+        f"{counted(len(complaints), 'complaint')}"
+    )
     return 1 if complaints else 0
 
 
@@ -166,9 +169,9 @@ def _train(args: argparse.Namespace) -> None:
     if bool(args.paths) == bool(args.jobs):
         raise UserError("train: name cells, or a list of them by --jobs")
     if args.jobs:
-        train.make_listed(_layout(args), args.jobs)
+        train.make_listed(_layout(args), args.jobs, again=args.again)
     else:
-        train.make(_layout(args), args.paths)
+        train.make(_layout(args), args.paths, again=args.again)
 
 
 def _propose(args: argparse.Namespace) -> None:

@@ -82,3 +82,12 @@ def shown(value: object) -> str:
     """A value as a message repeats it: on one line, and cut where it is long."""
     text = str(value) if isinstance(value, datetime.date) else repr(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "cell"), counted(1200, "cell")
+    ('1 cell', '1,200 cells')
+    """
+    return f"{number:,} {word}" + "s" * (number != 1)

@@ -3,8 +3,6 @@
 # The fuse executor trains the ready cells of a workload in bundles, one process per core or GPU
 # (docs/fuse.md).
 
-BUNDLE_COMMAND = command(LAYOUT, "train", "--jobs")
-
 
 rule train:
     input:
@@ -20,9 +18,10 @@ rule train:
     params:
         bundle=lambda wildcards: wildcards.workload,
         bundle_cost=lambda wildcards, output: LAYOUT.cost(output[0]),
-        bundle_command=lambda wildcards: BUNDLE_COMMAND,
+        bundle_command=lambda wildcards: RUN.bundle_command,
+        again=lambda wildcards: RUN.again,
     shell:
-        shell_command(LAYOUT, "train") + " {output} > {log} 2>&1"
+        shell_command(LAYOUT, "train") + " {params.again} {output} > {log} 2>&1"
 
 
 rule settle_cells:

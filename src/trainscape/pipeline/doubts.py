@@ -39,7 +39,7 @@ def doubts(layout: Layout) -> frozenset[str]:
             raise error
     seen.save()
     for path, why in found.items():
-        print(f"trainscape: {path} {why}; it is made again", file=sys.stderr)
+        print(f"trainscape: {path} {why} and is to be made again", file=sys.stderr)
     return frozenset(found)
 
 

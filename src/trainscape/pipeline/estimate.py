@@ -19,6 +19,7 @@ from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
+from trainscape.errors import counted
 from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
@@ -113,9 +114,9 @@ def estimate(layout: Layout) -> str:
     seeds = len(layout.study.seed_list())
     tests = len(layout.range_tests)
     head = (
-        f"study {layout.study.name}: {_count(len(cells) - tests, 'cell')}"
-        + (f" and {_count(tests, 'range test')}" if tests else "")
-        + f" × {_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
+        f"study {layout.study.name}: {counted(len(cells) - tests, 'cell')}"
+        + (f" and {counted(tests, 'range test')}" if tests else "")
+        + f" × {counted(seeds, 'seed')} = {counted(len(cells) * seeds, 'trial')}"
     )
     found = [head, layout.progress(), *_aligned(table), _duration(layout, train, len(waiting))]
     return "\n".join(line for line in found if line)
@@ -154,7 +155,7 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
         rest = AFTER + FIGURE * figures / cores + _measuring(layout)
         crowd = 1 + os.getloadavg()[0] / cores  # others' work and ours share the cores
         lines.append(
-            f"about {roughly(crowd * (training + rest))} on {_count(cores, 'core')}, give or take "
+            f"about {roughly(crowd * (training + rest))} on {counted(cores, 'core')}, give or take "
             f"half ({roughly(crowd * rest)} of it after the training)"
         )
         if crowd > BUSY:
@@ -245,10 +246,6 @@ def _digits(number: float) -> str:
     ('510', '0.042')
     """
     return f"{float(f'{number:.2g}'):g}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" + "s" * (number != 1)
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -15,7 +15,7 @@ from trainscape.files import write_text
 from trainscape.hashing import canonical
 from trainscape.pipeline.layout import DATA
 from trainscape.results.attic import Attic
-from trainscape.results.cell_files import CellRecord, read_cell, write_cell
+from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.results.owner import claim, others
 
 if TYPE_CHECKING:
@@ -32,13 +32,20 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def make(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say(text)) -> None:
-    """Train the cells that are to lie at ``paths``, or bring them back from the attic.
+def make(
+    layout: Layout,
+    paths: Sequence[str],
+    tell: Tell = lambda _, text: say(text),
+    *,
+    again: bool = False,
+) -> None:
+    """Train the cells that are to lie at ``paths``, or bring back those that are kept.
 
     Args:
         layout: the study.
         paths: files of its cells.
         tell: is called with a cell's file and what becomes of it.
+        again: whether to train even what is kept.
 
     Raises:
         UserError: a path is no cell of the study, the data is damaged, or cells cannot be trained,
@@ -51,19 +58,21 @@ def make(layout: Layout, paths: Sequence[str], tell: Tell = lambda _, text: say(
                 f"{path}: is no cell of study {layout.study.name!r}; 'trainscape cells' lists them"
             )
     failures = Failures()
-    missing = sorted(_not_restored(layout, paths, tell), key=lambda path: _shared(layout, path))
+    missing = list(paths) if again else _not_restored(layout, paths, tell)
+    missing.sort(key=lambda path: _shared(layout, path))
     for _, together in groupby(missing, lambda path: _shared(layout, path)):
         with failures.collecting():
             _train(layout, list(together), tell)
     failures.tell()
 
 
-def make_listed(layout: Layout, file: Path) -> None:
+def make_listed(layout: Layout, file: Path, *, again: bool = False) -> None:
     """Train the cells of the fuse executor's list, each with a log of its own.
 
     Args:
         layout: the study.
         file: a JSON object a line, with the files of one job: ``output`` and ``log``.
+        again: whether to train even what is kept.
     """
     jobs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     logs = {job["output"][0]: job["log"] for job in jobs}
@@ -73,7 +82,7 @@ def make_listed(layout: Layout, file: Path) -> None:
         for log in logs[path]:
             write_text(Path(log), text + "\n")
 
-    make(layout, list(logs), tell)
+    make(layout, list(logs), tell, again=again)
 
 
 def _not_restored(layout: Layout, paths: Sequence[str], tell: Tell) -> list[str]:
@@ -81,23 +90,12 @@ def _not_restored(layout: Layout, paths: Sequence[str], tell: Tell) -> list[str]
     attic, missing = Attic(layout.output, others(layout.output)), []
     for path in paths:
         cell = layout.trainable[path]
-        kept = None
-        if not _is_whole(Path(path), digest(cell)):  # else it is to be trained by force
-            kept = attic.restore(Path(path), digest(cell), layout.trainable)
+        kept = attic.restore(Path(path), digest(cell), layout.trainable)
         if kept:
             tell(path, f"restored {path} from {kept}")
         else:
             missing.append(path)
     return missing
-
-
-def _is_whole(path: Path, digest: str) -> bool:
-    """Whether a cell lies at a path, as it was trained."""
-    try:
-        read_cell(path, digest)
-    except UserError:
-        return False
-    return True
 
 
 def _shared(layout: Layout, path: str) -> tuple[str, int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from trainscape.hashing import canonical
 from trainscape.pipeline.doubts import bring_into_the_past, doubts, unprotect
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.stages import STAGES
+from trainscape.results.attic import Attic
+from trainscape.results.owner import others
 
 CELL = ("kind", "workload", "optimizer", "cell")  # wildcards in a cell's file
 
@@ -39,11 +41,13 @@ class Run:
         layout: the study.
         workflow: Snakemake's.
         doubted: files that are there and are made again.
+        kept: cells that are to be there and need no training, as far as jobs are known.
     """
 
     layout: Layout
     workflow: Workflow
     doubted: frozenset[str]
+    kept: set[str] = field(default_factory=set)
     begun: bool = False
 
     @classmethod
@@ -74,8 +78,18 @@ class Run:
         settings = self.workflow.dag_settings
         return bool(settings.forcerun or settings.forceall)
 
-    def again(self, file: str) -> bool:
-        """Whether a file is to be made though it may be there."""
+    @property
+    def again(self) -> list[str]:
+        """The option of ``trainscape train`` for cells that are trained by force."""
+        return ["--again"] if self.forced else []
+
+    @cached_property
+    def bundle_command(self) -> str:
+        """The command that trains the fuse executor's list of cells."""
+        return command(self.layout, "train", *self.again, "--jobs")
+
+    def is_to_be_made(self, file: str) -> bool:
+        """Whether a file is missing or not what was made."""
         return file in self.doubted or not Path(file).exists()
 
     def nothing(self, _: object = None) -> list[str]:
@@ -96,7 +110,8 @@ class Run:
     def missed(self) -> list[str]:
         """The cells to be made though the training's stamp is there, which stands for them all."""
         settled = Path(self.layout.stamp("train")).exists()
-        return [file for file in self.layout.products("train") if settled and self.again(file)]
+        cells = self.layout.products("train") if settled else []
+        return [file for file in cells if self.is_to_be_made(file)]
 
     def all(self, _: object) -> list[str]:
         """All that a full run makes, but cells that a stamp stands for: ``--batch`` parts those."""
@@ -117,13 +132,11 @@ class Run:
 
         def files(_: object) -> Any:
             self.nothing()
-            if once is not None and not self.forced and not self.again(once):
+            if once is not None and not self.forced and not self.is_to_be_made(once):
                 return []
             cells = self.layout.products("train") if self.forced else self.missed
-            doubted = [file for file in cells if file in self.doubted]
-            sound = [file for file in cells if file not in self.doubted]
             stamp = self.layout.stamp("train")
-            return [*doubted, *ancient([*sound, stamp, *self.layout.targets(*stages)])]
+            return self._undated([*cells, stamp, *self.layout.targets(*stages)])
 
         return files
 
@@ -135,8 +148,19 @@ class Run:
         self.nothing()
         kind, workload, optimizer, cell = (wildcards[name] for name in CELL)
         file = str(self.layout.output / kind / workload / optimizer / f"{cell}.json")
-        train = self.forced or self.again(file)
-        return ancient(self.layout.dataset(workload)) if train else []
+        if not self.forced and not self.is_to_be_made(file):
+            return []
+        if not self.forced and self._attic.kept(Path(file), self.layout.trainable):
+            self.kept.add(file)
+        return self._undated(self.layout.dataset(workload))
+
+    def _undated(self, files: Iterable[str]) -> list[Any]:
+        """Files as inputs whose times say nothing; those that are made again are waited for."""
+        return [file if file in self.doubted else ancient(file) for file in files]
+
+    @cached_property
+    def _attic(self) -> Attic:
+        return Attic(self.layout.output, others(self.layout.output))
 
 
 def _refuse_options(workflow: Workflow) -> None:

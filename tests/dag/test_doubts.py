@@ -1,0 +1,188 @@
+"""What is there and is not what was made is made again; `trainscape verify` says the same."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from kit.project import Project
+
+SAID = "and is to be made again"
+# root without its rights over others' files: as any user, it cannot write to a protected file
+PLAIN = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+EVERY_TABLE = {"collect", "figures", "timings", "report"}
+
+
+def doubted(said: str) -> set[str]:
+    """The files that a run of Snakemake says are to be made again."""
+    lines = (line for line in said.splitlines() if line.endswith(SAID))
+    return {line.removeprefix("trainscape: ").split()[0] for line in lines}
+
+
+def complained(project: Project) -> set[str]:
+    """The files that `trainscape verify` complains of."""
+    said = project.call("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+    lines = (line for line in said.stderr.splitlines() if line.endswith("to make it again"))
+    found = {line.split(": ")[0] for line in lines}
+    assert bool(found) == bool(said.returncode)
+    return found
+
+
+@pytest.mark.parametrize("command", [("snakemake", "--cores", "1"), ("dvc", "repro")])
+def test_tables_of_another_study(project: Project, command: Sequence[str]) -> None:
+    """Committed tables over those of a smaller study are not taken for its own."""
+    project.change(lr=[0.1])
+    project.run(*command)
+    small = project.results()
+    project.git("checkout", "--quiet", "--", "results")
+    assert project.rows() == 4
+    project.work()
+    wrong = complained(project)
+    assert {"results/summary.csv", "results/metrics.json"} < wrong
+    assert doubted(project.snakemake("--dry-run")) == wrong
+    project.run(*command)
+    assert project.work() <= EVERY_TABLE
+    assert project.results() == small
+    assert complained(project) == set()
+    assert project.plan() == {}
+
+
+def test_an_edited_number(project: Project) -> None:
+    """No number that was edited in a table reaches the report, whoever asks for the page."""
+    made = project.results()
+    project.edit("results/summary.csv", "digits-mlp", "digits-MLP")
+    project.edit("results/report.html", "digits-mlp", "digits-MLP")
+    assert "results/summary.csv: was changed" in project.fail(
+        *("env", "PYTHONPATH=src", "python", "-m", "trainscape", "make", "report")
+    )
+    wrong = complained(project)
+    assert wrong == {"results/summary.csv", "results/report.html"}
+    assert doubted(project.snakemake("data/digits.npz")) == wrong
+    assert project.work() == set()  # what was not asked for waits
+    assert doubted(project.snakemake("results/report.html")) == wrong
+    assert project.work() == EVERY_TABLE
+    assert project.results() == made
+
+
+@pytest.mark.parametrize(
+    ("wanted", "again"),
+    [
+        ("results/figures/digits-mlp/curves/sgd.svg", {"figures", "report"}),
+        ("data/digits.npz", {"digits"}),
+    ],
+)
+def test_an_edited_figure_or_dataset(project: Project, wanted: str, again: set[str]) -> None:
+    """The stage whose product was edited runs again, with the stages that read it."""
+    made = (project / wanted).read_bytes()
+    (project / wanted).write_bytes(made[:-1000])
+    assert complained(project) == doubted(project.snakemake()) == {wanted}
+    assert project.work() == again
+    assert (project / wanted).read_bytes() == made
+    assert complained(project) == set()
+
+
+def test_a_damaged_cell(project: Project) -> None:
+    """It is trained again, to the same bytes, and the tables are made of it."""
+    cell, other = project.cells()[:2]
+    made = (project / cell).read_bytes()
+    project.edit(cell, '"seed":0', '"seed":5')
+    shutil.copy(project / other, (kept := project / other).with_suffix(".kept"))
+    (project / other).write_bytes(kept.read_bytes()[:-200])
+    assert complained(project) == doubted(project.snakemake("--dry-run")) == {cell, other}
+    assert doubted(project.snakemake()) == {cell, other}
+    assert project.work() - EVERY_TABLE == {"train adam lr0.01", "train adam lr0.1"}
+    assert (project / cell).read_bytes() == made
+    assert complained(project) == set()
+
+
+def test_inputs_dated_in_the_future(project: Project) -> None:
+    """An unpacked archive whose files are from the future loses no cell and fails no job."""
+    cell = project.cells()[0]
+    for path in [*(project / "data").rglob("*"), *(project / "results").rglob("*")]:
+        os.utime(path, (4e9, 4e9))
+    (project / cell).unlink()
+    (project / "results/report.html").unlink()
+    project.snakemake()
+    assert project.work() - EVERY_TABLE == {"train adam lr0.01", "settle"}
+    assert project.plan() == {}
+    assert max(path.stat().st_mtime for path in (project / "results").rglob("*.csv")) < 4e9
+
+
+def test_marks_of_a_killed_run(project: Project) -> None:
+    """A whole file is finished, though a killed Snakemake has left a mark that it is not."""
+    marks = project / ".snakemake/incomplete"
+    for file in [*project.cells(), "results/summary.csv", "results/report.html"]:
+        (marks / base64.b64encode(file.encode()).decode()).write_text("{}")
+    assert project.plan() == {}
+    project.snakemake()
+    assert project.work() == set()
+
+
+def test_options_that_would_mislead(project: Project) -> None:
+    """`--touch` has nothing to touch; a batch trains its part of the cells and no other."""
+    said = project.fail("snakemake", "--cores", "1", "--touch")
+    assert "trainscape: --touch: time stamps decide nothing here" in said
+    assert "Traceback" not in said and "Done in" not in said
+    said = project.fail("snakemake", "--cores", "1", "--batch", "all=1/4")
+    assert "'settle_cells=1/4' trains a part of them" in said
+    shutil.rmtree(project / "results")
+    project.work()
+    for part, stages in (("1/2", set()), ("2/2", {"settle", *EVERY_TABLE})):
+        project.snakemake("--batch", f"settle_cells={part}")
+        work = project.work()
+        assert len([job for job in work if job.startswith("train ")]) == 2
+        assert {job for job in work if not job.startswith("train ")} == stages
+
+
+def test_cells_of_another_study(project: Project) -> None:
+    """The same cell is not trained twice in a project; its other file stays where it is."""
+    cells = project.cells()
+    first = [(project / cell).read_bytes() for cell in cells]
+    said = project.snakemake("--config", "name=try", "output=results-try", "grid={lr: [0.1, 0.2]}")
+    assert "training 2 cells, bringing back 2 cells" in said
+    logs = sorted((project / "logs/try/train").rglob("*.log"))
+    assert sum("restored" in log.read_text(encoding="utf-8") for log in logs) == 2
+    for name in (cell for cell in cells if "lr0.1-" in cell):
+        copied = project / name.replace("results", "results-try")
+        assert copied.read_bytes() == (project / name).read_bytes()
+    assert [(project / cell).read_bytes() for cell in cells] == first
+    project.snakemake("--config", "name=try", "output=results-try", "--forcerun", "train")
+    assert not any("restored" in log.read_text(encoding="utf-8") for log in logs)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_links_to_dvcs_cache(project: Project, link: str) -> None:
+    """What DVC protects is replaced, never written through: the cache stays as it is."""
+    project.dvc("config", "cache.type", link)
+    project.dvc("config", "cache.shared", "group")
+    project.dvc("checkout", "--relink")
+    project.change(lr=[0.1, 0.2])
+    plain = PLAIN if os.geteuid() == 0 else ()
+    project.run(*plain, "snakemake", "--cores", "1")
+    project.run(*plain, "snakemake", "--cores", "1", "--forcerun", "collect", "train")
+    project.run(*plain, "dvc", "repro")
+    assert project.plan() == {}
+    assert complained(project) == set()
+    broken = [path for path in _cached(project / ".dvc/cache/files/md5") if not _whole(path)]
+    assert broken == []
+
+
+def _cached(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _whole(path: Path) -> bool:
+    """Whether an object of DVC's cache has the content that its name says."""
+    content = path.read_bytes()
+    name = f"{path.parent.name}{path.name}".removesuffix(".dir")
+    return hashlib.md5(content, usedforsecurity=False).hexdigest() == name
