@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainscape import study
+from trainscape.errors import UserError
 from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
@@ -99,3 +100,25 @@ def test_a_cell_of_no_study_is_refused(layout: Layout) -> None:
     """A path that the grid does not hold is named, before anything trains."""
     with pytest.raises(Exception, match=r"results/cells/a\.json: is no cell of study 'default'"):
         train.make(layout, ["results/cells/a.json"])
+
+
+def test_a_stage_is_not_made_for_another_study(layout: Layout) -> None:
+    """A process that reads a plugin or source edited during the run says so, and writes nothing."""
+    stamp = Path(layout.stamp("collect"))
+    before = stamp.stat().st_mtime_ns
+    with pytest.raises(UserError, match="has changed since the run began; run again"):
+        make(layout, "collect", awaited=str(stamp.with_name("0" * 12)))
+    assert stamp.stat().st_mtime_ns == before
+    make(layout, "collect", awaited=str(stamp))
+
+
+def test_a_stage_reads_nothing_that_was_changed(layout: Layout) -> None:
+    """By hand, too, no stage is made of a table that is missing, or not what was made."""
+    table = layout.output / "trials.csv"
+    table.write_text(table.read_text() + "\n")
+    for stage in ("figures", "timings", "report"):
+        with pytest.raises(UserError, match=r"results/trials\.csv: was changed after it was made"):
+            make(layout, stage)
+    Path(layout.stamp("collect")).unlink()
+    with pytest.raises(UserError, match=r"results/\.made/collect/\w{12}: no such file"):
+        make(layout, "report")

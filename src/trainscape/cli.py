@@ -97,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
     make.add_argument(
+        "--for", dest="awaited", metavar="FILE", help="the stamp or record that is waited for"
+    )
+    make.add_argument(
         "--benchmarks", type=Path, metavar="FILE", help="what the throughput's suite has measured"
     )
     return parser
@@ -183,4 +186,4 @@ def _propose(args: argparse.Namespace) -> None:
 def _make(args: argparse.Namespace) -> None:
     from trainscape.pipeline.make import make
 
-    make(_layout(args), args.stage, args.cores, args.benchmarks)
+    make(_layout(args), args.stage, args.cores, args.benchmarks, args.awaited)

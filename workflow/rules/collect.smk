@@ -11,4 +11,4 @@ rule collect:
         f"{LOGS}/collect.log",
     localrule: True
     shell:
-        shell_command(LAYOUT, "make", "collect") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "collect") + " --for {output.stamp} > {log} 2>&1"

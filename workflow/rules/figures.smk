@@ -11,7 +11,7 @@ rule draw_figures:
         f"{LOGS}/figures.log",
     localrule: True
     shell:
-        shell_command(LAYOUT, "make", "figures") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "figures") + " --for {output.stamp} > {log} 2>&1"
 
 
 rule draw_timings:
@@ -24,4 +24,4 @@ rule draw_timings:
         f"{LOGS}/timings.log",
     localrule: True
     shell:
-        shell_command(LAYOUT, "make", "timings") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "timings") + " --for {output.stamp} > {log} 2>&1"

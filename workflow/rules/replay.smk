@@ -13,4 +13,5 @@ if LAYOUT.study.replay.enabled:
         localrule: True
         threads: workflow.resource_settings.cores or 1  # unset by --unlock
         shell:
-            shell_command(LAYOUT, "make", "replay") + " --cores {threads} > {log} 2>&1"
+            shell_command(LAYOUT, "make", "replay")
+            + " --for {output.stamp} --cores {threads} > {log} 2>&1"

@@ -11,4 +11,4 @@ rule write_report:
         f"{LOGS}/report.log",
     localrule: True
     shell:
-        shell_command(LAYOUT, "make", "report") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "report") + " --for {output.stamp} > {log} 2>&1"

@@ -25,4 +25,4 @@ if LAYOUT.throughput:
             " --benchmark-storage=file://{params.logs:q}"
             " && "
             + shell_command(LAYOUT, "make", "throughput")
-            + " --benchmarks {params.logs:q}/throughput.json ) > {log} 2>&1"
+            + " --for {output} --benchmarks {params.logs:q}/throughput.json ) > {log} 2>&1"

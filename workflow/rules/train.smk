@@ -34,4 +34,4 @@ rule settle_cells:
         f"{LOGS}/settle.log",
     localrule: True
     shell:
-        shell_command(LAYOUT, "make", "settle") + " > {log} 2>&1"
+        shell_command(LAYOUT, "make", "settle") + " --for {output} > {log} 2>&1"

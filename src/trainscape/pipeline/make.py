@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.errors import unknown
+from trainscape.errors import UserError, unknown
 from trainscape.figures.names import TIMED
 from trainscape.files import remove_left_behind, sweep
 from trainscape.pipeline.stages import STAMPED, stamped
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 STAGES = ("settle", "throughput", "collect", "replay", "figures", "timings", "report")
 
 
-def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = None) -> None:
+def make(
+    layout: Layout,
+    stage: str,
+    cores: int = 1,
+    benchmarks: Path | None = None,
+    awaited: str | None = None,
+) -> None:
     """Make a stage's products from the files of the stages before it.
 
     Args:
@@ -28,12 +34,19 @@ def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = N
         stage: its name.
         cores: how many processes the replay may use.
         benchmarks: the step times that the throughput's record is made from.
+        awaited: the stamp or record that the caller waits for.
 
     Raises:
-        UserError: there is no such stage, or a file that it reads is missing or damaged.
+        UserError: there is no such stage, a file that it reads is missing or damaged, or what would
+            be made is not what the caller waits for.
     """
     if stage not in STAGES:
         raise unknown("stage", stage, STAGES)
+    ends = layout.throughput if stage == "throughput" else layout.stamp(_stamped_name(stage))
+    if awaited not in (None, ends):
+        raise UserError(
+            f"{awaited}: a plugin or the source has changed since the run began; run again"
+        )
     _check_what_is_read(layout, stage)
     module = import_module(f"trainscape.pipeline.{stage}")  # each loads the libraries that it needs
     if stage == "replay":
@@ -47,7 +60,12 @@ def make(layout: Layout, stage: str, cores: int = 1, benchmarks: Path | None = N
     if stage == "report":
         remove_left_behind(layout.output.glob(".*.tmp"))
     if stage != "throughput":  # whose file's name says all
-        _write_stamp(layout, "train" if stage == "settle" else stage)
+        _write_stamp(layout, _stamped_name(stage))
+
+
+def _stamped_name(stage: str) -> str:
+    """The stage whose stamp a stage writes."""
+    return "train" if stage == "settle" else stage
 
 
 def _check_what_is_read(layout: Layout, stage: str) -> None:

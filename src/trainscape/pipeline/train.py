@@ -55,7 +55,8 @@ def make(
     for path in paths:
         if path not in layout.trainable:
             raise UserError(
-                f"{path}: is no cell of study {layout.study.name!r}; 'trainscape cells' lists them"
+                f"{path}: is no cell of study {layout.study.name!r}: has a plugin or the source "
+                "changed since the run began? Run again ('trainscape cells --paths' lists them)"
             )
     failures = Failures()
     missing = list(paths) if again else _not_restored(layout, paths, tell)
