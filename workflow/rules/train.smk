@@ -26,8 +26,8 @@ rule train:
 
 rule settle_cells:
     input:
-        ancient(LAYOUT.products("train")),
-        lambda _: ancient(proposed(LAYOUT, checkpoints)),
+        lambda _: RUN.undated(LAYOUT.products("train")),
+        lambda _: RUN.undated(proposed(LAYOUT, checkpoints)),
     output:
         LAYOUT.stamp("train"),
     log:

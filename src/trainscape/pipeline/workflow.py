@@ -136,7 +136,7 @@ class Run:
                 return []
             cells = self.layout.products("train") if self.forced else self.missed
             stamp = self.layout.stamp("train")
-            return self._undated([*cells, stamp, *self.layout.targets(*stages)])
+            return self.undated([*cells, stamp, *self.layout.targets(*stages)])
 
         return files
 
@@ -152,9 +152,9 @@ class Run:
             return []
         if not self.forced and self._attic.kept(Path(file), self.layout.trainable):
             self.kept.add(file)
-        return self._undated(self.layout.dataset(workload))
+        return self.undated(self.layout.dataset(workload))
 
-    def _undated(self, files: Iterable[str]) -> list[Any]:
+    def undated(self, files: Iterable[str]) -> list[Any]:
         """Files as inputs whose times say nothing; those that are made again are waited for."""
         return [file if file in self.doubted else ancient(file) for file in files]
 
