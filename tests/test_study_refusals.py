@@ -147,6 +147,16 @@ REFUSED: list[tuple[str, str]] = [
     ("validation: true", f"validation: {TRUTH}"),
     ("validation: half", "validation: 'half' is no number"),
     ("validation: [0.2]", "validation: [0.2] is no number"),
+    (
+        "range_test: {low: 1, high: 1.0000000000001}",
+        "range_test: {'low': 1, 'high': 1.0000000000001} cannot rise from 1.0 to 1.0000000000001; "
+        "choose other ends",
+    ),
+    (
+        "range_test: {low: 1e-300, high: 1e+300}",
+        "range_test: {'low': '1e-300', 'high': '1e+300'} cannot rise from 1e-300 to 1e+300; "
+        "choose other ends",
+    ),
     ("evaluate_every: 0", f"evaluate_every: 0 {ABOVE}"),
     ("evaluate_every: .inf", "evaluate_every: inf is no finite number"),
     ("evaluate_every: false", "evaluate_every: False is true or false; give a number"),
@@ -345,7 +355,7 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
 
 # What the model refuses for reasons that a schema cannot say: names, order, roundings, files.
 BEYOND_A_SCHEMA = re.compile(
-    r"low < high|four digits|YAML|not parameters|is no text|names .* twice|more rounds"
+    r"low < high|four digits|YAML|not parameters|is no text|names .* twice|more rounds|cannot rise"
 )
 
 

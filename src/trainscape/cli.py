@@ -114,8 +114,8 @@ def _cells(args: argparse.Namespace) -> None:
     layout = _layout(args)
     for path, cell in layout.trained.items():
         print(path if args.paths else cell)
-    if layout.rounds:
-        print(layout.progress(), file=sys.stderr)
+    for line in [*([layout.progress()] if layout.rounds else []), *layout.notes]:
+        print(line, file=sys.stderr)
 
 
 def _estimate(args: argparse.Namespace) -> None:

@@ -116,7 +116,8 @@ def estimate(layout: Layout) -> str:
         + (f" and {_count(tests, 'range test')}" if tests else "")
         + f" × {_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
     )
-    found = [head, layout.progress(), *_aligned(table), _duration(layout, train, len(waiting))]
+    found = [head, layout.progress(), *layout.notes, *_aligned(table)]
+    found.append(_duration(layout, train, len(waiting)))
     return "\n".join(line for line in found if line)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
-from trainscape.cells import grid, identity, range_tests
+from trainscape.cells import alike, grid, identity, range_tests
 from trainscape.errors import unknown
 from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
 from trainscape.hashing import SHORT
@@ -168,6 +168,12 @@ class Layout:
             list(dict.fromkeys(cell.optimizer.label for cell in self.grid)),
             list(dict.fromkeys(cell.schedule.label for cell in self.grid)),
         )
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know of the grid before it trains: schedules that come to the same."""
+        found = alike.notes(self.grid).items()
+        return [f"{workload}: {note}" for workload, told in found for note in told]
 
     def _listed(self) -> list[Figure]:
         """Every figure of the study."""
