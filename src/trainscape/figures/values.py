@@ -112,6 +112,13 @@ def _test_metric(row: Row, metric: Metric) -> Shown:
     return Shown(mean, score(mean, metric), note)
 
 
+def _train_loss(row: Row, _: Metric) -> Shown:
+    mean, spread = row["train_loss_mean"], row["train_loss_std"]
+    if mean is None:
+        return Shown(None, "no value", state="none")
+    return Shown(mean, number(mean), "" if spread is None else f"±{number(spread, 2)}")
+
+
 def _steps_to_target(row: Row, _: Metric) -> Shown:
     count = row["steps_to_target"]
     if count is None:
@@ -135,6 +142,7 @@ def _time_to_target(row: Row, metric: Metric) -> Shown:
 
 KINDS: dict[str, Callable[[Row, Metric], Shown]] = {
     "test-metric": _test_metric,
+    "train-loss": _train_loss,
     "steps-to-target": _steps_to_target,
     "time-to-target": _time_to_target,
 }
