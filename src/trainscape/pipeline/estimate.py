@@ -19,6 +19,7 @@ from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
+from trainscape.numerals import number
 from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
 from trainscape.results.attic import Attic
 
@@ -176,7 +177,7 @@ def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], fl
     imports, measured = calibrate(layout, train)
     start = LAUNCH + imports
     told = ", ".join(
-        f"{name} {_digits(1e3 * seconds)} ms a step at batch {batch}"
+        f"{name} {number(1e3 * seconds, 2)} ms a step at batch {batch}"
         for name, (points, _) in measured.items()
         for batch, seconds in points.items()
     )
@@ -228,23 +229,16 @@ def _measuring(layout: Layout) -> float:
 def roughly(seconds: float) -> str:
     """A span of time as a guess is told: one unit, one or two digits.
 
-    >>> roughly(42), roughly(170), roughly(9000)
-    ('40 s', '3 min', '2.5 h')
+    >>> roughly(42), roughly(170), roughly(9000), roughly(1e7), roughly(1e30)
+    ('40 s', '3 min', '2.5 h', '116 days', '1.16e25 days')
     """
     if seconds < 90:
         return f"{max(round(seconds, -1 if seconds >= 15 else 0), 1):.0f} s"
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def _digits(number: float) -> str:
-    """Two digits, never as a power of ten.
-
-    >>> _digits(512.3), _digits(0.0421)
-    ('510', '0.042')
-    """
-    return f"{float(f'{number:.2g}'):g}"
+    if seconds < 72 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{number(seconds / 86400)} days"
 
 
 def _count(number: int, word: str) -> str:
