@@ -63,7 +63,8 @@ def test_any_duration_is_short(seconds: float, expected: str) -> None:
     ("value", "percent", "plain", "spread"),
     [
         (0.9766, "97.7%", "0.977", "0.98"), (0.0, "0.0%", "0", "0"),
-        (-1e30, "-1e32%", "-1e30", "-1e30"), (INF, "inf%", "inf", "inf"), (NAN, "nan%", "nan", "nan"), (774.4, "77.4k%", "774", "774"),
+        (-1e30, "-1e32%", "-1e30", "-1e30"), (INF, "inf%", "inf", "inf"),
+        (NAN, "nan%", "nan", "nan"), (774.4, "77.4k%", "774", "774"),
         (1e7, "1e9%", "10M", "10M"),
     ],
 )  # fmt: skip

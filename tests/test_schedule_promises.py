@@ -193,6 +193,8 @@ def test_a_duration_that_nothing_checked_is_refused_when_read() -> None:
         ("5 Steps", "is no duration; did you mean '5 steps'?"),
         ("30", "is no duration; write it as '30 epochs', '30 steps' or '30%'"),
         (30, "is no duration; write it as '30 epochs', '30 steps' or '30%'"),
+        (0.1, "is no duration; did you mean '10%'?"),
+        ("0.05", "is no duration; did you mean '5%'?"),
         ("2 hours", "is no duration; write it as '2 epochs', '2 steps' or '2%'"),
         ("-3 epochs", "is no duration; write it as '10 epochs', '10 steps' or '10%'"),
         ("nan steps", "is no duration; write it as '10 epochs', '10 steps' or '10%'"),

@@ -59,6 +59,7 @@ class Layout:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        hardware.asked_width()  # refused here, and not by every job
         self.output = check_output(study.output, DATA)
         self.grid = grid.cells(study)
         self._digests: dict[str, str] = {}

@@ -51,6 +51,8 @@ Duration = Annotated[str, check]  # the type of a schedule's field
 def _advice(text: str) -> str:
     match = re.match(rf"\s*({NUMBER})\s*(.*)", text)
     number, unit = match.groups() if match else ("10", "")
+    if match and not unit and 0 < Fraction(number) < 1:  # a share of the run, as others write it
+        return f"did you mean '{float(100 * Fraction(number)):g}%'?"
     units = {"epochs": f"'{number} epochs'", "steps": f"'{number} steps'", "%": f"'{number}%'"}
     near = get_close_matches(unit.strip(), units, n=1, cutoff=0.5)
     if near:

@@ -227,6 +227,8 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
         UserError: the file is missing, is not YAML, or is no valid study.
     """
     raw = read_yaml(path)
+    if raw is None and not overrides:
+        raise UserError(f"{path}: says nothing; write a key at least, such as name: default")
     if overrides and isinstance(raw, Mapping | None):
         raw = raw or {}
         raw = {**raw, **{key: _overridden(raw, key, value) for key, value in overrides.items()}}
