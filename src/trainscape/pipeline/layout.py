@@ -172,9 +172,12 @@ class Layout:
 
     @property
     def notes(self) -> list[str]:
-        """What to know of the grid before it trains: schedules that come to the same."""
+        """What to know before training: schedules that come to the same, a GPU that is missing."""
         found = alike.notes(self.grid).items()
-        return [f"{workload}: {note}" for workload, told in found for note in told]
+        lines = [f"{workload}: {note}" for workload, told in found for note in told]
+        if self.study.device == "cuda" and hardware.gpus() is None:
+            lines.append("device: 'cuda', but no GPU is seen here; without one choose 'auto'")
+        return lines
 
     def _listed(self) -> list[Figure]:
         """Every figure of the study."""
