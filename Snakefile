@@ -31,6 +31,10 @@ if not workflow.overwrite_configfiles:
     configfile: "params.yaml"
 
 
+if workflow.is_main_process:
+    for line in LAYOUT.notes:
+        print(line, file=sys.stderr)
+
 # what the logger shows: a run's last line says where the report is, and cells have names
 announce(LAYOUT.targets("report"), LAYOUT.trainable, RUN.kept)
 LOGS = f"logs/{LAYOUT.study.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -275,8 +276,33 @@ def test_curves_count_epochs_for_every_batch_size() -> None:
     entries = [one([0.5, 0.6, 0.7], [0.5], diverged_at=13)]
     table = analysis.curves(entries)
     seen = [10 * 64, 20 * 64, 1293 + 9 * 64, 10 * 64]  # 21 steps a pass, the last one smaller
-    assert table["epoch"].tolist() == [examples / 1293 for examples in seen]
-    assert table["val_metric"].tolist() == [0.5, 0.6, 0.7, 0.5]
+    validation = table[table["split"] == "validation"]
+    assert validation["epoch"].tolist() == [examples / 1293 for examples in seen]
+    assert validation["metric"].tolist() == [0.5, 0.6, 0.7, 0.5]
+
+
+def test_curves_have_a_row_for_each_split() -> None:
+    """Cell, seed, step, split, loss, metric: of training there is a loss, of the others both."""
+    trial = synthetic.trial(4, [0.5, 0.6])
+    entry = synthetic.entry(synthetic.cell(), [trial], (10, 20))
+    rows = analysis.records(analysis.curves([entry]))
+    assert [
+        (row["seed"], row["step"], row["split"], row["loss"], row["metric"]) for row in rows
+    ] == [
+        (4, step, split, losses[i], metrics[i])
+        for i, step in enumerate((10, 20))
+        for split, losses, metrics in (
+            ("train", trial.train_loss, (None, None)),
+            ("validation", trial.val_loss, trial.val_metric),
+            ("test", trial.test_loss, trial.test_metric),
+        )
+    ]
+    unsplit = synthetic.entry(
+        replace(synthetic.cell(), validation=0.0),
+        [replace(trial, val_loss=[], val_metric=[])],
+        (10, 20),
+    )
+    assert analysis.curves([unsplit])["split"].tolist() == ["train", "test"] * 2
 
 
 def test_tables_come_back_from_csv_as_they_were(tmp_path: Path) -> None:

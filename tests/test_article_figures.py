@@ -15,6 +15,7 @@ from trainscape.datasets import Raw, registry
 from trainscape.engine.landscape import heights
 from trainscape.errors import UserError
 from trainscape.figures.articles.descent import parameters, path
+from trainscape.figures.names import UNSELECTED
 from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
@@ -86,7 +87,8 @@ def test_figures_that_cannot_be_drawn_are_refused(changes: dict[str, Any], messa
 def test_a_study_that_asks_for_none_has_none() -> None:
     """The default study's products and stamps are as if article figures did not exist."""
     plain = layout(figures=[])
-    assert plain.products("figures") == []
+    kinds = {Path(file).parts[-2] for file in plain.products("figures")}
+    assert kinds == set(UNSELECTED)  # those of every study without a validation split
     assert plain.stamp("figures") != layout().stamp("figures")
     assert plain.stamp("collect") == layout().stamp("collect")
 
@@ -112,7 +114,7 @@ def test_exactly_the_listed_figures_are_drawn(here: Layout) -> None:
     """What the layout lists is there and nothing else; the check is content."""
     listed = {Path(path) for path in here.products("figures")}
     assert {path for path in Path("results/figures").rglob("*") if path.is_file()} == listed
-    assert len([path for path in listed if path.suffix == ".svg"]) == 2 + 2 + 2 + 4 + 1
+    assert len([path for path in listed if path.suffix == ".svg"]) == 2 + 2 + 2 + 4 + 1 + 4 * 4
     assert {path.name for path in listed if path.suffix == ".csv"} == {
         "decay.csv",
         "lr-scaling.csv",
@@ -162,7 +164,8 @@ def test_a_study_without_them_has_no_such_section(here: Layout) -> None:
         make(plain, stage)
     page = Path("results/report.html").read_text()
     assert 'id="article"' not in page
-    assert not list(Path("results/figures").rglob("*.*")), "what left the study is swept away"
+    left = {str(path) for path in Path("results/figures").rglob("*.*")}
+    assert left == set(plain.products("figures")), "what left the study is swept away"
     for stage in ("figures", "timings", "report"):
         make(here, stage)
 

@@ -186,7 +186,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"schedule": [{"name": "cosine", "warmup": "100%"}]},
         "grid.schedule: cosine.warmup: '100%' is 180 steps of a run of 180; "
-        "choose fewer than 180 steps (with batch_size 64 of 'digits-mlp')",
+        "choose fewer than 180 steps (with batch_size 64 of 'digits-mlp' and budget {epochs: 10})",
     ),
     (
         {"batch_size": [64, 1151]},
@@ -219,7 +219,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"schedule": [{"name": "wsd", "decay": "12 epochs"}]},
         "grid.schedule: wsd.decay: '12 epochs' is 216 steps of 180; choose at most 180 steps "
-        "(with batch_size 64 of 'digits-mlp')",
+        "(with batch_size 64 of 'digits-mlp' and budget {epochs: 10})",
     ),
     (
         {"workloads": ["quadratic"], "batch_size": [1]},
@@ -228,6 +228,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"workloads": ["quadratic"], "validation": 0},
         "grid.batch_size: 64 is more than 'quadratic' has training examples; choose at most 1",
+    ),
+    (
+        {"schedule": [{"name": "cosine", "warmup": "1%"}], "budget": {"steps": 50}},
+        "grid.schedule: cosine.warmup: '1%' is 0.5 steps of a run of 50, and needs 2 or more; "
+        "choose '2 steps', or '4%' or more (with batch_size 64 of 'digits-mlp' and budget "
+        "{steps: 50})",
+    ),
+    (
+        {"trace_every": 180},
+        "trace_every: 180 records no step but the first of a run of 180; choose fewer than 180 "
+        "steps, or 0 (with budget {epochs: 10})",
     ),
     # targets
     (

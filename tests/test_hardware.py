@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snakemake_executor_plugin_fuse import gpus
-from trainscape import hardware
+from trainscape import hardware, study
+from trainscape.errors import UserError
+from trainscape.pipeline.layout import Layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,3 +171,15 @@ def test_quick() -> None:
         hardware.fingerprint("auto")
         times.append(time.process_time() - start)
     assert min(times) < 0.02
+
+
+@pytest.mark.parametrize("width", ["foo", "0", "-1", "1.5"])
+def test_a_width_that_is_none_is_refused_before_any_job(
+    width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The study's files cannot be listed, and so no job starts that would fail by it."""
+    monkeypatch.setenv("TRAINSCAPE_WIDTH", width)
+    with pytest.raises(UserError) as refused:
+        Layout(study.parse({}, "study"))
+    said = f"TRAINSCAPE_WIDTH: {width!r} is no width; choose a whole number above 0"
+    assert str(refused.value) == said

@@ -80,12 +80,16 @@ def test_one_seed_is_said_to_be_one(tmp_path: Path) -> None:
     assert "±" not in said
 
 
-def test_without_validation_there_is_the_table_and_the_note(tmp_path: Path) -> None:
-    """Nothing is ranked, no figure is shown, and it says why."""
+def test_without_validation_all_is_shown_and_nothing_ranked(tmp_path: Path) -> None:
+    """Every cell is in figures and table, none is marked as best, and it says why."""
     html = build(small(validation=0.0), tmp_path, measured=None)
     (said,) = answer(html)
     assert "no validation split, so nothing is selected or ranked" in said
-    assert "<img" not in html
+    kinds = re.findall(r'<section id="\d+-([a-z-]+)"', html)
+    assert kinds == ["train-loss", "test-metric", "loss-curves", "diverged-share"]
+    assert html.count("<img") == 4 * 4  # two optimizers, two schedules
+    for word in ("★", "Best by", "best by", "the best cell"):
+        assert word not in html
     assert len(re.findall(r"<tr><td", html)) == 24
     assert "steps to target" not in html.lower()
 

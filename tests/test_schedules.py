@@ -62,7 +62,7 @@ def test_factors_are_as_worked_by_hand(
 
 def test_stairs_fall_on_their_step_exactly() -> None:
     """A drop every 1.1 steps falls at step 66 for the sixtieth time; in floats it would be late."""
-    schedule = make("step", every="1.1 steps", gamma=0.99)
+    schedule = make("step", every="1.1%", gamma=0.99)
     assert schedule.factor(66, Clock(epoch=10, total=100)) == 0.99**60
     assert 66 / 1.1 < 60
 
@@ -70,9 +70,9 @@ def test_stairs_fall_on_their_step_exactly() -> None:
 def test_restarts_and_peaks_fall_on_their_step_exactly() -> None:
     """Cycles of 1.1 steps start again at step 66, where floats would have the end of one."""
     clock = Clock(epoch=10, total=100)
-    assert make("warm_restarts", first="1.1 steps").factor(66, clock) == 1
-    assert make("cyclical", rise="0.1 steps", fall="1 step").factor(66, clock) == 0.25
-    uneven = make("cyclical", rise="1.2 steps", fall="0.6 steps")
+    assert make("warm_restarts", first="1.1%").factor(66, clock) == 1
+    assert make("cyclical", rise="0.1%", fall="1 step").factor(66, clock) == 0.25
+    uneven = make("cyclical", rise="1.2%", fall="0.6%")
     assert [uneven.factor(step, clock) for step in range(3, 100, 9)] == [1] * 11
     assert 66 / 1.1 < 60
 

@@ -27,11 +27,21 @@ ROOT = Path(__file__).resolve().parents[1]
 PARAMS = ROOT / "params.yaml"
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "{}", "null"])
-def test_an_empty_file_is_all_defaults(tmp_path: Path, text: str) -> None:
-    """A study that says nothing is the schema's default, whatever params.yaml says."""
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "null"])
+def test_an_empty_file_is_refused(tmp_path: Path, text: str) -> None:
+    """A file that was cut off, or never written, is no wish for the defaults."""
     path = tmp_path / "study.yaml"
     path.write_text(text)
+    with pytest.raises(
+        UserError, match=r"study\.yaml: says nothing; write a key at least, such as"
+    ):
+        read(path)
+
+
+def test_a_study_without_keys_is_all_defaults(tmp_path: Path) -> None:
+    """Braces say that nothing is meant to be said: all is as the schema has it."""
+    path = tmp_path / "study.yaml"
+    path.write_text("{}")
     assert read(path) == Study()
 
 

@@ -49,7 +49,21 @@ REFUSED: list[tuple[str, str]] = [
     ),
     # names
     ("grid: {batch_size: [ful]}", "grid.batch_size[0]: unknown 'ful'; did you mean 'full'?"),
-    ("device: gpu", "device: unknown 'gpu'; did you mean 'cpu'?"),
+    ("device: gpu", "device: unknown 'gpu'; did you mean 'cuda'?"),
+    ("device: GPU", "device: unknown 'GPU'; did you mean 'cuda'?"),
+    ("device: cuda:0", "device: unknown 'cuda:0'; did you mean 'cuda'?"),
+    ("device: mps", "device: unknown 'mps'; choose from: auto, cpu, cuda"),
+    ("precision: fp16", "precision: unknown 'fp16'; did you mean 'bf16'?"),
+    ("precision: float32", "precision: unknown 'float32'; did you mean 'fp32'?"),
+    ("precision: 16", "precision: unknown 16; did you mean 'bf16'?"),
+    ("learning_rate: [0.1]", "unknown 'learning_rate'; did you mean grid.lr?"),
+    ("batch: [16]", "unknown 'batch'; did you mean grid.batch_size?"),
+    ("scheduler: [cosine]", "unknown 'scheduler'; did you mean grid.schedule?"),
+    ("epochs: 5", "unknown 'epochs'; did you mean budget.epochs?"),
+    ("dataset: digits", "unknown 'dataset'; did you mean 'workloads'?"),
+    ("val_split: 0.1", "unknown 'val_split'; did you mean 'validation'?"),
+    ("grid: {learning_rate: [0.1]}", "grid: unknown 'learning_rate'; did you mean 'lr'?"),
+    ("grid: {bs: [16]}", "grid: unknown 'bs'; did you mean 'batch_size'?"),
     ("device: 3", "device: unknown 3; choose from: auto, cpu, cuda"),
     ("device: null", "device: unknown None; choose from: auto, cpu, cuda"),
     ("name: a b", f"name: 'a b' {FILE_NAME}"),
@@ -98,9 +112,9 @@ REFUSED: list[tuple[str, str]] = [
     ("throughput:", f"throughput: {NOTHING}"),
     ("seeds:", f"seeds: {NOTHING}"),
     ("name:", f"name: {NOTHING}"),
-    ("grid: {lr:}", f"grid.lr: {NOTHING}"),
-    ("grid: {lr: {sgd:}}", f"grid.lr.sgd: {NOTHING}"),
-    ("grid: {lr: {log:}}", f"grid.lr.log: {NOTHING}"),
+    ("grid: {lr: }", f"grid.lr: {NOTHING}"),
+    ("grid: {lr: {sgd: }}", f"grid.lr.sgd: {NOTHING}"),
+    ("grid: {lr: {log: }}", f"grid.lr.log: {NOTHING}"),
     ("grid: {batch_size: [16, null]}", f"grid.batch_size[1]: {NOTHING}"),
     # the same twice
     ("workloads: [a, a]", "workloads: ['a', 'a'] names 'a' twice; remove one"),
@@ -125,13 +139,17 @@ REFUSED: list[tuple[str, str]] = [
     ("grid: {lr: [nan]}", "grid.lr[0]: 'nan' is no finite number"),
     ("grid: {lr: [-.inf]}", "grid.lr[0]: -inf is no finite number"),
     ("grid: {lr: [1e400]}", "grid.lr[0]: '1e400' is no finite number"),
-    ("grid: {lr: [yes]}", f"grid.lr[0]: {TRUTH}"),
+    ("grid: {lr: [true]}", f"grid.lr[0]: {TRUTH}"),
     ("grid: {lr: [small]}", "grid.lr[0]: 'small' is no number"),
     ("grid: {lr: [2024-01-01]}", "grid.lr[0]: 2024-01-01 is no number"),
     ("grid: {lr: [[0.1]]}", "grid.lr[0]: [0.1] is no number"),
     ("grid: {lr: {adam: [0]}}", f"grid.lr.adam[0]: 0 {ABOVE}"),
     ("budget: {epochs: 0}", f"budget.epochs: 0 {ABOVE}"),
-    ("budget: {epochs: 1.5}", "budget.epochs: 1.5 is no whole number"),
+    (
+        "budget: {epochs: 0.01}",
+        "budget.epochs: 0.01 is no whole number; to train a part of one, write {steps: n}",
+    ),
+    ("budget: {steps: 1.5}", "budget.steps: 1.5 is no whole number"),
     ("budget: {steps: true}", f"budget.steps: {TRUTH}"),
     ("seeds: 0", f"seeds: 0 {ABOVE}"),
     ("seeds: 20000", "seeds: 20000 is out of range; choose 10000 or less"),
@@ -147,6 +165,16 @@ REFUSED: list[tuple[str, str]] = [
     ("validation: true", f"validation: {TRUTH}"),
     ("validation: half", "validation: 'half' is no number"),
     ("validation: [0.2]", "validation: [0.2] is no number"),
+    (
+        "range_test: {low: 1, high: 1.0000000000001}",
+        "range_test: {'low': 1, 'high': 1.0000000000001} cannot rise from 1.0 to 1.0000000000001; "
+        "choose other ends",
+    ),
+    (
+        "range_test: {low: 1e-300, high: 1e+300}",
+        "range_test: {'low': '1e-300', 'high': '1e+300'} cannot rise from 1e-300 to 1e+300; "
+        "choose other ends",
+    ),
     ("evaluate_every: 0", f"evaluate_every: 0 {ABOVE}"),
     ("evaluate_every: .inf", "evaluate_every: inf is no finite number"),
     ("evaluate_every: false", "evaluate_every: False is true or false; give a number"),
@@ -181,7 +209,11 @@ REFUSED: list[tuple[str, str]] = [
     ("workloads: [3]", "workloads[0]: 3 is no text; put it in quotes"),
     ("workloads: [[digits-mlp]]", "workloads[0]: ['digits-mlp'] is no text"),
     ("plugins: my.py", "plugins: 'my.py' is no list; write ['my.py']"),
-    ("budget: 3", "budget: 3 is no mapping; write {key: value}"),
+    ("budget: 3", "budget: 3 is no mapping; write {epochs: 3}"),
+    ("budget: '5'", "budget: '5' is no mapping; write {epochs: 5}"),
+    ("budget: 200 steps", "budget: '200 steps' is no mapping; write {steps: 200}"),
+    ("budget: long", "budget: 'long' is no mapping; write {epochs: 10}"),
+    ("validation: 20%", "validation: '20%' is no number; did you mean 0.2?"),
     ("target: 0.9", "target: 0.9 is no mapping; write {key: value}"),
     ("target: [0.9]", "target: [0.9] is no mapping; write {key: value}"),
     ("throughput: true", "throughput: True is no mapping; write {enabled: true}"),
@@ -345,7 +377,7 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
 
 # What the model refuses for reasons that a schema cannot say: names, order, roundings, files.
 BEYOND_A_SCHEMA = re.compile(
-    r"low < high|four digits|YAML|not parameters|is no text|names .* twice|more rounds"
+    r"low < high|four digits|YAML|not parameters|is no text|names .* twice|more rounds|cannot rise"
 )
 
 

@@ -20,6 +20,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_trainscape import announced, words
 from snakemake_logger_plugin_trainscape.failure import failure
+from snakemake_logger_plugin_trainscape.faults import in_a_line
 from snakemake_logger_plugin_trainscape.run import Run
 from snakemake_logger_plugin_trainscape.screen import Hidden, screen
 
@@ -127,6 +128,12 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
+        verbose = self.common_settings.verbose or self.common_settings.debug_dag
+        if event == LogEvent.ERROR and not (self._stopped or verbose):
+            fault = in_a_line(record.getMessage())
+            if fault is not None:
+                self._write(fault)
+                return
         if self._verbatim:
             self._show_as_snakemake_does(record)
         elif self._stopped:

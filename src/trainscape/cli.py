@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import __version__
-from trainscape.errors import UserError, counted
+from trainscape.errors import UserError
+from trainscape.numerals import counted
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -118,8 +119,8 @@ def _cells(args: argparse.Namespace) -> None:
     layout = _layout(args)
     for path, cell in layout.trained.items():
         print(path if args.paths else cell)
-    if layout.rounds:
-        print(layout.progress(), file=sys.stderr)
+    for line in [*([layout.progress()] if layout.rounds else []), *layout.notes]:
+        print(line, file=sys.stderr)
 
 
 def _estimate(args: argparse.Namespace) -> None:

@@ -10,6 +10,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# What other libraries call the same, in lower case, where the spelling is too far off to be near.
+ALIASES = {
+    **dict.fromkeys(("gpu", "cuda:0", "nvidia"), "cuda"),
+    **dict.fromkeys(("fp16", "float16", "half", "bfloat16", "mixed", "amp", "16"), "bf16"),
+    **dict.fromkeys(("float", "float32", "single", "full", "32"), "fp32"),
+    **dict.fromkeys(("learning_rate", "learning_rates", "rate", "rates", "lrs"), "lr"),
+    **dict.fromkeys(("batch", "batches", "bs", "batchsize"), "batch_size"),
+    **dict.fromkeys(("scheduler", "schedulers", "lr_scheduler", "lr_schedule"), "schedule"),
+    **dict.fromkeys(("opt", "opts", "optim"), "optimizer"),
+    **dict.fromkeys(("model", "models", "dataset", "datasets", "tasks"), "workloads"),
+    **dict.fromkeys(("repeats", "n_seeds", "random_state"), "seeds"),
+    **dict.fromkeys(("val", "val_split", "validation_split", "holdout"), "validation"),
+    **dict.fromkeys(("wd", "l2"), "weight_decay"),
+    **dict.fromkeys(("warmup_steps", "warm_up"), "warmup"),
+    "steplr": "step",
+    "exponentiallr": "exponential",
+    "linearlr": "linear",
+    "polynomiallr": "polynomial",
+    "cosineannealinglr": "cosine",
+    "cosineannealingwarmrestarts": "warm_restarts",
+    "cycliclr": "cyclical",
+    "onecyclelr": "one_cycle",
+    "reducelronplateau": "plateau",
+}
 LISTED = 25  # choices that a message lists
 SHOWN = 80  # characters of a value that a message repeats
 
@@ -72,8 +96,11 @@ def unknown(key: str, value: object, choices: Iterable[str]) -> UserError:
 
 
 def near(value: object, choices: Iterable[str]) -> str | None:
-    """The choice whose spelling is nearest to ``value``, if one is near."""
+    """The choice that ``value`` is another name for, or is spelt nearly as."""
     spelt = {choice.casefold(): choice for choice in choices}
+    alias = ALIASES.get(str(value).casefold(), "")
+    if alias in spelt:
+        return spelt[alias]
     found = get_close_matches(str(value).casefold(), spelt, n=1, cutoff=0.62)
     return spelt[found[0]] if found else None
 
@@ -82,12 +109,3 @@ def shown(value: object) -> str:
     """A value as a message repeats it: on one line, and cut where it is long."""
     text = str(value) if isinstance(value, datetime.date) else repr(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-def counted(number: int, word: str) -> str:
-    """A number of things in words.
-
-    >>> counted(1, "cell"), counted(1200, "cell")
-    ('1 cell', '1,200 cells')
-    """
-    return f"{number:,} {word}" + "s" * (number != 1)

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from snakemake_executor_plugin_fuse.gpus import visible
+from trainscape.errors import UserError
 from trainscape.hashing import SHORT, sha256
+
+WIDTH = "TRAINSCAPE_WIDTH"
 
 CPUINFO = Path("/proc/cpuinfo")
 TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -117,6 +120,18 @@ def gpus() -> str | None:
     """The models of the GPUs that this process may use: ``2 × NVIDIA H200``; None without any."""
     counted = sorted(Counter(visible(os.environ).values()).items())
     return ", ".join(f"{n} × {name}" if n > 1 else name for name, n in counted) or None
+
+
+def asked_width() -> int | None:
+    """How many trials a pack shall hold, by ``TRAINSCAPE_WIDTH``; None where it is not set.
+
+    Raises:
+        UserError: the variable is no whole number above 0.
+    """
+    asked = os.environ.get(WIDTH, "")
+    if asked and (not asked.isdecimal() or not int(asked)):
+        raise UserError(f"{WIDTH}: {asked!r} is no width; choose a whole number above 0")
+    return int(asked) if asked else None
 
 
 def _read(file: Path) -> str | None:

@@ -42,7 +42,9 @@ def number(value: object) -> int | float:
         raise ValueError("is true or false; give a number")
     found = parsed(value)
     if found is None:
-        raise ValueError("is no number")
+        percent = parsed(value[:-1]) if isinstance(value, str) and value.endswith("%") else None
+        advice = "" if percent is None else f"; did you mean {percent / 100:g}?"
+        raise ValueError(f"is no number{advice}")
     if not finite(found):
         raise ValueError("is no finite number")
     return found

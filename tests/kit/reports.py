@@ -52,7 +52,9 @@ class MadeUp:
         self.cells = rows if measured is None else analysis.timed(self.summary, self.timings)
         self.tests = analysis.records(analysis.range_tests(tests, self.summary))
         self.test_curves = analysis.read_curves(analysis.range_curves(tests))
-        self.curves = analysis.records(analysis.curves(entries))
+        split = "validation" if analysis.validated(self.trials) else "train"
+        curves = analysis.curves(entries)
+        self.curves = analysis.records(curves[curves["split"] == split])
         self.replayed, self.searched = replayed, searched
         whole = analysis.whole(rows, searched)
         self.labels = Labels(*(list(dict.fromkeys(row[a] for row in whole)) for a in AXES))

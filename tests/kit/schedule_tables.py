@@ -169,7 +169,7 @@ WRITTEN_OUT: list[tuple[str, dict[str, Any], dict[int, float]]] = [
     ("constant", {}, {0: 1, 39: 1}),
     ("step", {"every": "1 epoch", "gamma": 0.5}, {0: 1, 9: 1, 10: 0.5, 19: 0.5, 39: 0.125}),
     ("step", {"every": "50%", "gamma": 0.1}, {19: 1, 20: 0.1, 39: 0.1}),
-    ("step", {"every": "2.5 steps", "gamma": 0.5}, {2: 1, 3: 0.5, 4: 0.5, 5: 0.25, 8: 0.125}),
+    ("step", {"every": "0.25 epochs", "gamma": 0.5}, {2: 1, 3: 0.5, 4: 0.5, 5: 0.25, 8: 0.125}),
     ("exponential", {"rate": 0.25, "every": "1 epoch"}, {0: 1, 5: 0.5, 10: 0.25, 30: 1 / 64}),
     (
         "exponential",
@@ -213,12 +213,16 @@ WRITTEN_OUT: list[tuple[str, dict[str, Any], dict[int, float]]] = [
         {"rise": "25%", "initial": 0.1, "final": 0, "anneal": "linear", "three_phase": True},
         {0: 0.1, 3: 0.4, 9: 1, 12: 0.7, 18: 0.1, 25: 1 / 15, 39: 0},
     ),
-    # the peak at the run's last step, and at its first: torch divides by zero
+    # the peak at the run's last step, where torch divides by zero, and as early as it can be
     ("one_cycle", {"rise": "100%", "initial": 0, "anneal": "linear"}, {0: 0, 13: 1 / 3, 39: 1}),
-    ("one_cycle", {"rise": "1 step", "final": 0, "anneal": "linear"}, {0: 1, 13: 2 / 3, 39: 0}),
+    (
+        "one_cycle",
+        {"rise": "2 steps", "final": 0, "anneal": "linear"},
+        {1: 1, 20: 0.5, 39: 0},
+    ),
     ("plateau", {}, {0: 1, 39: 1}),
     # 4 steps up, then the line over the other 36
     ("linear", {"warmup": "10%"}, {0: 0.25, 1: 0.5, 3: 1, 4: 1, 22: 0.5}),
     ("linear", {"warmup": "2 epochs"}, {0: 0.05, 19: 1, 20: 1, 30: 0.5}),
-    ("constant", {"warmup": "1 step"}, {0: 1, 1: 1}),
+    ("constant", {"warmup": "2 steps"}, {0: 0.5, 1: 1, 2: 1}),
 ]

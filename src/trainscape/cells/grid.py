@@ -6,7 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, schedules, workloads
-from trainscape.cells import plugins, tryout
+from trainscape.cells import alike, plugins, tryout
 from trainscape.cells.budget import Plan, validation_size
 from trainscape.cells.cell import Cell
 from trainscape.cells.parts import optimizer_parts, schedule_parts
@@ -15,7 +15,7 @@ from trainscape.schedules import Clock
 from trainscape.study.axes import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from trainscape.cells.cell import Part
     from trainscape.study import Study
@@ -51,6 +51,8 @@ def cells(study: Study) -> list[Cell]:
         for lr, schedule in product(rates[optimizer.label], shapes)
     ]
     _check_plans(grid)
+    _check_trace(grid)
+    alike.refuse_twins(grid)
     tryout.step(study, opts)
     _check_searches(study, len(grid) // len(study.workloads))
     return grid
@@ -169,11 +171,33 @@ def _check_plans(grid: list[Cell]) -> None:
                 f"validation: {cell.validation:g} leaves schedule {cell.schedule.label!r} no loss "
                 "to follow; choose a share such as 0.2, or remove it from grid.schedule"
             )
+        at = f"batch_size {cell.batch_size} of {cell.workload!r} and budget {_told(cell.budget)}"
         try:
             schedule.check(Clock(steps.epoch, steps.total))
         except UserError as error:
-            at = f"batch_size {cell.batch_size} of {cell.workload!r}"
             raise UserError(f"grid.schedule: {error} (with {at})") from None
+        if schedule.reacts and schedule.reacts_after >= len(steps.evaluations):
+            raise UserError(
+                f"evaluate_every: {cell.evaluate_every:g} evaluates {len(steps.evaluations)} "
+                f"times, and schedule {cell.schedule.label!r} changes no rate before evaluation "
+                f"{schedule.reacts_after}; evaluate more often, or choose a longer budget "
+                f"(with {at})"
+            )
+
+
+def _check_trace(grid: list[Cell]) -> None:
+    """Refuse an interval between recorded losses that no run is long enough for."""
+    every, longest = grid[0].trace_every, max(plan(cell).total for cell in _distinct_runs(grid))
+    if every >= longest and every > 1:
+        raise UserError(
+            f"trace_every: {every} records no step but the first of a run of {longest}; choose "
+            f"fewer than {longest} steps, or 0 (with budget {_told(grid[0].budget)})"
+        )
+
+
+def _told(budget: Mapping[str, int]) -> str:
+    """A budget as a study states it."""
+    return "{" + ", ".join(f"{unit}: {number}" for unit, number in budget.items()) + "}"
 
 
 def _distinct_runs(grid: list[Cell]) -> Iterator[Cell]:

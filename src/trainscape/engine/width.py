@@ -8,7 +8,6 @@ backend names.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,12 @@ from torch import Tensor, nn
 
 from trainscape.engine.blame import out_of_memory
 from trainscape.engine.model import build
-from trainscape.errors import UserError
+from trainscape.hardware import asked_width
 
 if TYPE_CHECKING:
     from trainscape.engine.task import Task
     from trainscape.workloads import Workload
 
-VARIABLE = "TRAINSCAPE_WIDTH"
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CACHE = 16 << 20  # bytes a core is taken to have where the system does not say
 # Trials: of fewer the interpreter takes longer than the arithmetic, more gain nothing (measured).
@@ -41,11 +39,9 @@ def suitable(task: Task) -> int:
     Raises:
         UserError: the variable is no whole number above 0.
     """
-    asked = os.environ.get(VARIABLE, "")
-    if asked:
-        if not asked.isdecimal() or not int(asked):
-            raise UserError(f"{VARIABLE}: {asked!r} is no width; choose a whole number above 0")
-        return int(asked)
+    asked = asked_width()
+    if asked is not None:
+        return asked
     x = task.splits.train.x
     try:
         with out_of_memory():

@@ -13,7 +13,7 @@ from trainscape.analysis import RangeCurve, Row, best, grouped, key, metric, tra
 from trainscape.figures.articles.descent import decay, path
 from trainscape.figures.articles.losses import loss_by_batch, trace
 from trainscape.figures.articles.scaling import lr_scaling
-from trainscape.figures.curves import curves_figure
+from trainscape.figures.curves import curves_figure, loss_curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.ranges import ranges_figure
 from trainscape.figures.replay import replay_figure
@@ -42,7 +42,8 @@ class Content:
 
     Args:
         cells: a row per cell of the grid, with its times where the study has any.
-        curves: the rows of each cell's learning curves, by :func:`trainscape.analysis.key`.
+        curves: the rows of each cell's learning curves, of the split that is drawn, by
+            :func:`trainscape.analysis.key`.
         tests: a row per learning-rate range test.
         test_curves: the curves of the range tests, by digest.
         replayed: the simulated searches.
@@ -105,6 +106,10 @@ def _shown(figure: Figure, rows: Sequence[Row]) -> list[Row]:
 
 def _curves(figure: Figure, content: Content) -> Picture:
     return curves_figure(figure.optimizer, _shown(figure, content.cells), content.curves)
+
+
+def _loss_curves(figure: Figure, content: Content) -> Picture:
+    return loss_curves_figure(_title(figure), _shown(figure, content.cells), content.curves)
 
 
 def _heatmap(figure: Figure, content: Content) -> Picture:
@@ -180,6 +185,8 @@ def shared_scale(kind: str, cells: Sequence[Shown], judged: Metric) -> Scale:
         fraction = judged.unit == "fraction"
         said = lambda value: score(value, judged, unit=True)
         return scale(values(cells), judged.direction, judged.name, said, fraction=fraction)
+    if kind == "train-loss":
+        return scale(values(cells), "min", "train loss", number)
     whole = lambda value: number(round(value))
     tick: Callable[[float], str] = whole if kind == "steps-to-target" else duration
     label = "steps" if kind == "steps-to-target" else "time"
@@ -210,11 +217,13 @@ Drawer = Callable[["Figure", Content], "Picture"]
 
 PICTURES: dict[str, Drawer] = {
     "test-metric": _heatmap,
+    "train-loss": _heatmap,
     "steps-to-target": _heatmap,
     "diverged-share": _heatmap,
     "time-to-target": _heatmap,
     "throughput": _throughput,
     "curves": _curves,
+    "loss-curves": _loss_curves,
     "replay": _replay,
     "search": _search,
     "range": _ranges,

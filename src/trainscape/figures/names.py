@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 RESULT_HEATMAPS = ("test-metric", "steps-to-target", "diverged-share")
+# without a validation split nothing is selected: every cell is shown, by its training loss first
+UNSELECTED = ("train-loss", "test-metric", "diverged-share", "loss-curves")
 TIME_HEATMAP = "time-to-target"
 TIMED = (TIME_HEATMAP, "throughput", "batch-table")  # kinds of figures and tables with seconds
 TABLES = ("lr-scaling", "decay", "batch-table")  # article kinds with a CSV, beside a picture or not
@@ -54,8 +56,8 @@ class Figure:
 
     Args:
         workload: the workload's name.
-        kind: a heatmap's metric, ``curves``, ``throughput``, ``replay``, ``search``, ``range`` or a
-            kind of article figure.
+        kind: a heatmap's metric, ``curves``, ``loss-curves``, ``throughput``, ``replay``,
+            ``search``, ``range`` or a kind of article figure.
         optimizer: the optimizer's label; empty where one figure shows all.
         schedule: the schedule's label; empty where one figure shows all.
     """
@@ -109,6 +111,9 @@ def _of_workload(workload: str, labels: Labels, wanted: Wanted) -> Iterable[Figu
         yield from (Figure(workload, "curves", optimizer) for optimizer in optimizers)
         yield from [Figure(workload, "replay")] if wanted.replay else []
         yield from [Figure(workload, "search")] if wanted.search else []
+    else:
+        for kind in UNSELECTED:
+            yield from _facets(kind, workload, labels)
     if wanted.range_tests:
         yield from (Figure(workload, "range", optimizer) for optimizer in optimizers)
     for kind in wanted.articles:

@@ -1,4 +1,4 @@
-"""Values in words: numbers, metrics, durations, and what a heatmap's cell shows."""
+"""Values in words: metrics, and what a heatmap's cell shows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from trainscape.analysis import UNTRAINED
+from trainscape.numerals import duration as duration
+from trainscape.numerals import number as number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from trainscape.analysis import Row
     from trainscape.workloads import Metric
 
+LARGE = 1e4  # percent: one's own metric may be a fraction by name alone
 State = Literal["value", "diverged", "oom", "none", "untrained"]
 
 
@@ -33,18 +36,6 @@ class Shown:
     state: State = "value"
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number in as few characters as possible: 0.00316, 1e-4, 12.5k, 3.1M."""
-    size = abs(value)
-    for limit, sign in ((1e6, "M"), (1e4, "k")):
-        if size >= limit:
-            return f"{value / (1e6 if sign == 'M' else 1e3):.{digits}g}{sign}"
-    if 0 < size < 1e-3:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.{digits}g}" if size < 1000 else f"{value:.0f}"
-
-
 def ticks(values: Sequence[float]) -> list[str]:
     """Short labels for the values of an axis, with enough digits to tell them apart."""
     for digits in range(3, 17):
@@ -57,26 +48,15 @@ def ticks(values: Sequence[float]) -> list[str]:
 def score(value: float, metric: Metric, *, unit: bool = False) -> str:
     """A metric's value: a fraction in percent with one decimal, else three digits."""
     if metric.unit == "fraction":
-        return f"{100 * value:.1f}" + ("%" if unit else "")
+        percent = 100 * value
+        text = f"{percent:.1f}" if abs(percent) < LARGE else number(percent)
+        return text + ("%" if unit else "")
     return number(value) + (f" {metric.unit}" if unit and metric.unit else "")
 
 
 def deviation(value: float, metric: Metric) -> str:
     """A metric's standard deviation; of a loss two digits, since it is itself uncertain."""
     return score(value, metric) if metric.unit == "fraction" else number(value, 2)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in a fitting unit: 310 µs, 840 ms, 3.2 min, 1.5 h."""
-    for limit, size, unit in (
-        (1e-3, 1e-6, "µs"),
-        (1, 1e-3, "ms"),
-        (100, 1, "s"),
-        (6000, 60, "min"),
-    ):
-        if seconds < limit:
-            return f"{number(seconds / size)} {unit}"
-    return f"{number(seconds / 3600)} h"
 
 
 def shown(kind: str, row: Row, metric: Metric) -> Shown:
@@ -112,6 +92,13 @@ def _test_metric(row: Row, metric: Metric) -> Shown:
     return Shown(mean, score(mean, metric), note)
 
 
+def _train_loss(row: Row, _: Metric) -> Shown:
+    mean, spread = row["train_loss_mean"], row["train_loss_std"]
+    if mean is None:
+        return Shown(None, "no value", state="none")
+    return Shown(mean, number(mean), "" if spread is None else f"±{number(spread, 2)}")
+
+
 def _steps_to_target(row: Row, _: Metric) -> Shown:
     count = row["steps_to_target"]
     if count is None:
@@ -135,6 +122,7 @@ def _time_to_target(row: Row, metric: Metric) -> Shown:
 
 KINDS: dict[str, Callable[[Row, Metric], Shown]] = {
     "test-metric": _test_metric,
+    "train-loss": _train_loss,
     "steps-to-target": _steps_to_target,
     "time-to-target": _time_to_target,
 }

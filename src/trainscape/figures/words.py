@@ -17,6 +17,7 @@ QUANTITIES = {
     "steps-to-target": "steps to the target",
     "time-to-target": "time to the target",
     "diverged-share": "share of diverged seeds",
+    "train-loss": "training loss",
 }
 
 
@@ -34,6 +35,11 @@ def caption(figure: Figure, cells: Sequence[Row]) -> str:
         return (
             f"{figure.optimizer}: validation {metric(figure.workload).name} against epochs, each "
             "schedule at its best learning rate for the batch size; the band spans the seeds."
+        )
+    if figure.kind == "loss-curves":
+        return (
+            f"{figure.optimizer}, {figure.schedule}: training loss against epochs, a line for each "
+            f"learning rate; the band spans the seeds.{_failures(rows)}"
         )
     if figure.kind == "throughput":
         return f"{figure.workload}: {_value_range(figure, rows)}; below, the time of one step."
@@ -56,6 +62,12 @@ def alt(figure: Figure, cells: Sequence[Row]) -> str:
         return (
             f"Learning curves of {figure.optimizer} on {figure.workload}: validation "
             f"{metric(figure.workload).name} against epochs for {sizes}.{_best(figure, rows)}"
+        )
+    if figure.kind == "loss-curves":
+        rates = _axis("learning rate", sorted({row["lr"] for row in rows}), number)
+        return (
+            f"Learning curves of {figure.optimizer} with the schedule {figure.schedule} on "
+            f"{figure.workload}: training loss against epochs for {sizes} and {rates}."
         )
     if figure.kind == "throughput":
         optimizers = ", ".join(dict.fromkeys(row["optimizer"] for row in rows))

@@ -19,7 +19,7 @@ from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
-from trainscape.errors import counted
+from trainscape.numerals import counted, number
 from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
@@ -118,7 +118,8 @@ def estimate(layout: Layout) -> str:
         + (f" and {counted(tests, 'range test')}" if tests else "")
         + f" × {counted(seeds, 'seed')} = {counted(len(cells) * seeds, 'trial')}"
     )
-    found = [head, layout.progress(), *_aligned(table), _duration(layout, train, len(waiting))]
+    found = [head, layout.progress(), *layout.notes, *_aligned(table)]
+    found.append(_duration(layout, train, len(waiting)))
     return "\n".join(line for line in found if line)
 
 
@@ -177,7 +178,7 @@ def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], fl
     imports, measured = calibrate(layout, train)
     start = LAUNCH + imports
     told = ", ".join(
-        f"{name} {_digits(1e3 * seconds)} ms a step at batch {batch}"
+        f"{name} {number(1e3 * seconds, 2)} ms a step at batch {batch}"
         for name, (points, _) in measured.items()
         for batch, seconds in points.items()
     )
@@ -229,23 +230,16 @@ def _measuring(layout: Layout) -> float:
 def roughly(seconds: float) -> str:
     """A span of time as a guess is told: one unit, one or two digits.
 
-    >>> roughly(42), roughly(170), roughly(9000)
-    ('40 s', '3 min', '2.5 h')
+    >>> roughly(42), roughly(170), roughly(9000), roughly(1e7), roughly(1e30)
+    ('40 s', '3 min', '2.5 h', '116 days', '1.16e25 days')
     """
     if seconds < 90:
         return f"{max(round(seconds, -1 if seconds >= 15 else 0), 1):.0f} s"
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def _digits(number: float) -> str:
-    """Two digits, never as a power of ten.
-
-    >>> _digits(512.3), _digits(0.0421)
-    ('510', '0.042')
-    """
-    return f"{float(f'{number:.2g}'):g}"
+    if seconds < 72 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{number(seconds / 86400)} days"
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 def make(layout: Layout) -> None:
     """Draw all figures that show no seconds."""
     search, folder = searched(layout), layout.output / "figures"
-    curves = analysis.records(table(layout, "curves"))
+    curves = table(layout, "curves")
+    split = "validation" if layout.study.validation else "train"
+    drawn = analysis.records(curves[curves["split"] == split])
     articles = _article_tables(layout)
     content = Content(
         cells=analysis.whole(analysis.records(table(layout, "summary")), search),
-        curves={analysis.key(rows[0]): rows for rows in analysis.grouped(curves, analysis.AXES)},
+        curves={analysis.key(rows[0]): rows for rows in analysis.grouped(drawn, analysis.AXES)},
         tests=analysis.records(table(layout, "range")),
         test_curves=analysis.read_curves(table(layout, "range-curves")),
         replayed=replayed(layout),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
-from trainscape.cells import grid, identity, range_tests
+from trainscape.cells import alike, grid, identity, range_tests
 from trainscape.errors import unknown
 from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
 from trainscape.hashing import SHORT
@@ -59,6 +59,7 @@ class Layout:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        hardware.asked_width()  # refused here, and not by every job
         self.output = check_output(study.output, DATA)
         self.grid = grid.cells(study)
         self._digests: dict[str, str] = {}
@@ -168,6 +169,15 @@ class Layout:
             list(dict.fromkeys(cell.optimizer.label for cell in self.grid)),
             list(dict.fromkeys(cell.schedule.label for cell in self.grid)),
         )
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know before training: schedules that come to the same, a GPU that is missing."""
+        found = alike.notes(self.grid).items()
+        lines = [f"{workload}: {note}" for workload, told in found for note in told]
+        if self.study.device == "cuda" and hardware.gpus() is None:
+            lines.append("device: 'cuda', but no GPU is seen here; without one choose 'auto'")
+        return lines
 
     def _listed(self) -> list[Figure]:
         """Every figure of the study."""

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from trainscape import __version__, analysis, datasets, workloads
+from trainscape.cells import alike
 from trainscape.hashing import SHORT, sha256
 from trainscape.pipeline.tables import replayed, searched, table
 from trainscape.report import Page, write
@@ -34,6 +35,7 @@ def make(layout: Layout) -> None:
         tests=analysis.records(table(layout, "range")),
         replayed=replayed(layout),
         searched=searched(layout),
+        notes=alike.notes(layout.grid),
         provenance=_provenance(layout, trials),
     )
     write(page, layout.output / "report.html")

@@ -38,6 +38,7 @@ def answers(
     cells: Sequence[Row],
     trials: pd.DataFrame,
     searched: Searched | None = None,
+    notes: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Answer]:
     """One answer per workload, in the study's order.
 
@@ -46,6 +47,7 @@ def answers(
         cells: summary rows.
         trials: the study's trials.
         searched: what was trained of the grid, if not all.
+        notes: by workload, what to know of its grid.
     """
     found = []
     for workload in dict.fromkeys(row["workload"] for row in cells):
@@ -56,6 +58,7 @@ def answers(
             _search(workload, rows, searched),
             _failures(rows),
             _budget(study, records(runs)),
+            *(notes or {}).get(workload, []),
             _backends(runs),
         ]
         sentences = [*([] if chosen is None else _certainty(chosen, rows, runs)), *common]

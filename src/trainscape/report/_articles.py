@@ -97,7 +97,7 @@ def _columns(kind: str, rows: Sequence[Row]) -> list[Column]:
 
 def _digits(name: str) -> Column:
     """A number to the six digits that the article prints."""
-    return Column(name, name, "after the step", lambda row, _: f"{row[name]:.6g}")
+    return Column(name, name, "after the step", lambda row, _: number(row[name], 6))
 
 
 def _exponent(row: Row, _: Metric) -> str:

@@ -32,6 +32,7 @@ class Page:
         tests: a row per learning-rate range test.
         replayed: the simulated searches, if the study has any.
         searched: what was trained of the grid, if not all.
+        notes: by workload, what to know of its grid before its numbers are read.
         provenance: what the results were made from and with: a value, or a mapping of values under
             a heading. ``hardware`` and ``load`` are those of ``timings.json``.
     """
@@ -45,6 +46,7 @@ class Page:
     tests: Sequence[Row] = ()
     replayed: Replayed | None = None
     searched: Searched | None = None
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -27,18 +27,22 @@ if TYPE_CHECKING:
 
 SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
 TITLES = {
+    "train-loss": "Training loss",
     "test-metric": "Test {metric}",
     "steps-to-target": "Steps to the target",
     "time-to-target": "Time to the target",
     "curves": "Learning curves",
+    "loss-curves": "Learning curves",
     "throughput": "Throughput",
     "diverged-share": "Diverged seeds",
 }
 LEADS = {
+    "train-loss": "Mean over the seeds of the last running mean, below it the standard deviation.",
     "test-metric": "Mean over the seeds, below it the standard deviation.",
     "steps-to-target": "Median over the seeds of the first evaluation that reached the target.",
     "time-to-target": "Steps to the target × the time of one step, measured alone.",
     "curves": "Each schedule at its best learning rate by validation.",
+    "loss-curves": "Every learning rate, since nothing is selected without a validation split.",
     "throughput": "Samples a second of training steps alone, without data loading.",
     "diverged-share": "How many of a cell's seeds ended in NaN or infinity.",
 }

@@ -91,7 +91,7 @@ def _status(row: Row, _: Metric) -> str:
 def _steps(row: Row, _: Metric) -> str:
     if row["steps_to_target"] is None:
         return "not reached" + (f" ({row['reached']}/{row['seeds']})" if row["reached"] else "")
-    return f"{row['steps_to_target']:g} ({row['reached']}/{row['seeds']})"
+    return f"{row['steps_to_target']:.16g} ({row['reached']}/{row['seeds']})"
 
 
 def _duration(key: str) -> Words:

@@ -41,7 +41,7 @@ def write(page: Page, path: Path) -> None:
             name=page.study["name"],
             validated=page.validated,
             workloads=page.labels.workloads,
-            answers=answers(page.study, page.cells, page.trials, page.searched),
+            answers=answers(page.study, page.cells, page.trials, page.searched, page.notes),
             leaders=leaders(page.cells) if page.validated else [],
             articles=articles(page),
             sections=sections(page),

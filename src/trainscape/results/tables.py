@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
-TEXT = {"workload", "optimizer", "schedule", "status", "backend", "digest", "method"}
+TEXT = {"workload", "optimizer", "schedule", "split", "status", "backend", "digest", "method"}
 WHOLE = {
     "batch_size",
     "cells",

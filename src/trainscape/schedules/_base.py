@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from trainscape.checks import hold, refusal
+from trainscape.checks import declared, hold, refusal
 from trainscape.errors import UserError
-from trainscape.schedules._duration import Duration, parse
+from trainscape.schedules._duration import Duration, parse, steps
 from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
@@ -90,6 +90,18 @@ class Schedule:
         """Whether the rate follows the validation loss, not the step alone."""
         return type(self).feedback is not Schedule.feedback
 
+    @property
+    def reacts_after(self) -> int:
+        """The fewest evaluations after which :meth:`feedback` may be another than 1."""
+        return 1
+
+    def least(self, key: str) -> int:
+        """The fewest steps for the duration ``key``; one that is shorter leaves no trace.
+
+        A warm-up of one step would run that step at the peak, as without any.
+        """
+        return 2 if key == "warmup" else 1
+
     def factor(self, step: int, clock: Clock) -> float:
         """The factor on the peak rate at ``step`` (counted from 0), warm-up included.
 
@@ -111,18 +123,20 @@ class Schedule:
         return factor
 
     def check(self, clock: Clock) -> None:
-        """Refuse a schedule that does not fit the run, from its first and last step.
+        """Refuse a schedule that does not fit the run, from its durations, first and last step.
 
         Raises:
-            UserError: as :meth:`factor`.
+            UserError: a duration is shorter than :meth:`least`, or as :meth:`factor`.
         """
         with telling(f"schedule {self.name!r}"):
+            self._check_durations(clock)
             for step in (0, clock.total - 1):
                 self.factor(step, clock)
 
     def table(self, clock: Clock) -> list[float]:
-        """The factor of every step of the run."""
+        """The factor of every step of the run; raises as :meth:`check`."""
         with telling(f"schedule {self.name!r}"):
+            self._check_durations(clock)
             return [self.factor(step, clock) for step in range(clock.total)]
 
     def _rise(self, clock: Clock) -> int:
@@ -134,3 +148,27 @@ class Schedule:
             )
             raise refusal(self, "warmup", why)
         return rise
+
+    def _check_durations(self, clock: Clock) -> None:
+        """Refuse durations that would round to nothing."""
+        self._check_least("warmup", clock)
+        after = replace(clock, total=clock.total - self._rise(clock))
+        kind: Any = type(self)
+        for key, hint in declared(kind).items():
+            if hint in (Duration, Duration | None) and key != "warmup":
+                self._check_least(key, after)
+
+    def _check_least(self, key: str, clock: Clock) -> None:
+        """Refuse a duration with too few steps; those of a warm-up are whole."""
+        duration, least, total = getattr(self, key), self.least(key), clock.total
+        if duration is None:
+            return
+        exact = clock.steps(duration)
+        if (round(exact) if key == "warmup" else exact) >= least:
+            return
+        if least > total:
+            advice = "choose a longer run"
+        else:
+            advice = f"choose {steps(least)!r}, or '{-(-100 * least // total)}%' or more"
+        why = f"is {steps(float(exact))} of a run of {total}, and needs {least} or more; {advice}"
+        raise refusal(self, key, why)

@@ -17,7 +17,8 @@ def parse(duration: str) -> tuple[Fraction, str]:
     """A duration's number, exact, and the first letter of its unit: ``s``, ``e`` or ``%``.
 
     Raises:
-        ValueError: the text is no duration, or zero; the message says what to write.
+        ValueError: the text is no duration, zero, or a part of a step; the message says what to
+            write.
     """
     match = DURATION.fullmatch(duration.strip())
     if not match:
@@ -25,6 +26,8 @@ def parse(duration: str) -> tuple[Fraction, str]:
     number = Fraction(match[1])
     if not number:
         raise ValueError("is no time at all; choose a duration above zero")
+    if match[2][0] == "s" and number.denominator > 1:
+        raise ValueError(f"is no whole number of steps; choose {steps(max(round(number), 1))!r}")
     return number, match[2][0]
 
 
@@ -33,12 +36,23 @@ def check(value: object) -> None:
     parse(str(value))
 
 
+def steps(number: float) -> str:
+    """So many steps, as a duration is written.
+
+    >>> steps(1), steps(0.5)
+    ('1 step', '0.5 steps')
+    """
+    return f"{number:.3g} step" + "s" * (number != 1)
+
+
 Duration = Annotated[str, check]  # the type of a schedule's field
 
 
 def _advice(text: str) -> str:
     match = re.match(rf"\s*({NUMBER})\s*(.*)", text)
     number, unit = match.groups() if match else ("10", "")
+    if match and not unit and 0 < Fraction(number) < 1:  # a share of the run, as others write it
+        return f"did you mean '{float(100 * Fraction(number)):g}%'?"
     units = {"epochs": f"'{number} epochs'", "steps": f"'{number} steps'", "%": f"'{number}%'"}
     near = get_close_matches(unit.strip(), units, n=1, cutoff=0.5)
     if near:

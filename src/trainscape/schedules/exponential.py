@@ -33,5 +33,9 @@ class Exponential(Schedule):
     every: Duration = "10%"
     staircase: bool = False
 
+    def least(self, key: str) -> int:
+        smooth = key == "every" and not self.staircase  # then no step has to meet an interval's end
+        return 0 if smooth else super().least(key)
+
     def shape(self, step: int, clock: Clock) -> float:
         return math.pow(self.rate, clock.elapsed(step, self.every, whole=self.staircase))

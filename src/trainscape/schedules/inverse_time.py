@@ -31,5 +31,9 @@ class InverseTime(Schedule):
     every: Duration = "10%"
     staircase: bool = False
 
+    def least(self, key: str) -> int:
+        smooth = key == "every" and not self.staircase  # then no step has to meet an interval's end
+        return 0 if smooth else super().least(key)
+
     def shape(self, step: int, clock: Clock) -> float:
         return 1 / (1 + self.rate * clock.elapsed(step, self.every, whole=self.staircase))

@@ -43,6 +43,9 @@ class OneCycle(Schedule):
     anneal: Literal["cosine", "linear"] = "cosine"
     three_phase: bool = False
 
+    def least(self, key: str) -> int:
+        return 2  # the last step of the rise is at the peak
+
     def shape(self, step: int, clock: Clock) -> float:
         start, low = Fraction(0), self.initial
         for end, high in self._legs(clock):

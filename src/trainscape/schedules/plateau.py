@@ -52,6 +52,10 @@ class Plateau(Schedule):
         if self.threshold_mode == "rel" and self.threshold >= 1:
             raise refusal(self, "threshold", "is out of range; choose a number in [0, 1)")
 
+    @property
+    def reacts_after(self) -> int:
+        return self.patience + 2  # the first loss is the best so far
+
     def shape(self, step: int, clock: Clock) -> float:
         return 1.0
 

@@ -36,6 +36,10 @@ class WarmRestarts(Schedule):
     growth: Annotated[int, "[1, inf)"] = 1
     final: Annotated[float, "[0, 1]"] = 0.0
 
+    def least(self, key: str) -> int:
+        # the first step after a restart is at the peak: with restarts at every step all would be
+        return 2 if self.growth == 1 else super().least(key)
+
     def shape(self, step: int, clock: Clock) -> float:
         done = float(self._done(step / clock.steps(self.first)))
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * done)) / 2

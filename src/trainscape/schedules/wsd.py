@@ -49,6 +49,9 @@ class WarmupStableDecay(Schedule):
     form: Form = "1-sqrt"
     final: Annotated[float, "[0, 1]"] = 0.0
 
+    def least(self, key: str) -> int:
+        return 2  # the first step of the fall is still at the peak
+
     def shape(self, step: int, clock: Clock) -> float:
         length = clock.steps(self.decay)
         if length > clock.total:

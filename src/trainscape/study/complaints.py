@@ -78,10 +78,18 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
         return unknown(_place(where, location), value, choices)
     if kind == "missing":
         location.pop()
+    units = [unit for unit in ("epochs", "steps") if unit in _fields(model, location)]
+    if kind == "model_type" and value is not None and len(units) == 2:  # a budget without its unit
+        given = re.match(r"(\d+) ?(step)?", str(value))
+        amount, unit = given.groups() if given else (10, None)
+        said = f"{shown(value)} is no mapping; write {{{'steps' if unit else 'epochs'}: {amount}}}"
+        return UserError(f"{_place(where, location)}: {said}")
     if isinstance(value, bool) and "enabled" in _fields(model, location):
         said = f"{value} is no mapping; write {{enabled: {str(value).lower()}}}"
         return UserError(f"{_place(where, location)}: {said}")
-    return UserError(f"{_place(where, location)}: {_complaint(error)}")
+    part = kind == "int_from_float" and location == ["budget", "epochs"]
+    advice = "; to train a part of one, write {steps: n}" if part else ""
+    return UserError(f"{_place(where, location)}: {_complaint(error)}{advice}")
 
 
 def _misspelt_key(error: ValidationError) -> ErrorDetails | None:

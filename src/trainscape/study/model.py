@@ -6,6 +6,7 @@ registries and the grid is made in :mod:`trainscape.cells.grid`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 ArticleFigure = Literal["loss-by-batch", "lr-scaling", "trace", "path", "decay", "batch-table"]
 SECTIONS = ("grid", "range_test", "replay", "throughput")  # whose keys --config replaces singly
+LEAST_RISE = 1.001  # from the lowest rate to the highest: less is lost in the rounding of a step
 FEWEST = 30  # steps of a range test: fewer make no curve
 
 
@@ -94,6 +96,8 @@ class RangeTest(Strict):
     def _rises(self) -> RangeTest:
         if self.low >= self.high:
             raise ValueError(f"needs low < high, and {self.low!r} is not below {self.high!r}")
+        if not LEAST_RISE <= self.high / self.low < math.inf:
+            raise ValueError(f"cannot rise from {self.low!r} to {self.high!r}; choose other ends")
         return self
 
 
@@ -223,6 +227,8 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
         UserError: the file is missing, is not YAML, or is no valid study.
     """
     raw = read_yaml(path)
+    if raw is None and not overrides:
+        raise UserError(f"{path}: says nothing; write a key at least, such as name: default")
     if overrides and isinstance(raw, Mapping | None):
         raw = raw or {}
         raw = {**raw, **{key: _overridden(raw, key, value) for key, value in overrides.items()}}

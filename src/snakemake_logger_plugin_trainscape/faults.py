@@ -1,0 +1,77 @@
+"""Errors of Snakemake itself that a user can mend, in one line in place of a traceback.
+
+Snakemake reads its ``--configfile`` and makes its cache before it reads the Snakefile, so that
+nothing but a logger is there to say what is wrong.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import yaml
+
+CONFIG = ("snakemake/common/configfile.py", "WorkflowError:\nConfig file ")
+CACHE = "snakemake/sourcecache.py"
+HOW = re.compile(r"^\w*Error: (?:\[Errno \d+\] )?(.+)$", re.MULTILINE)
+FRAME = re.compile(r'^  File ".+", line \d+, in .+\n?', re.MULTILINE)
+PLAIN = "WorkflowError:\n"  # how an error begins that is meant for the user
+
+
+def in_a_line(text: str) -> str | None:
+    """What is wrong and how to mend it; None for an error that Snakemake words best.
+
+    Args:
+        text: Snakemake's message, which may be a traceback.
+    """
+    if any(sign in text for sign in CONFIG):
+        return next(filter(None, map(config_fault, _config_files())), None)
+    if CACHE in text and (found := HOW.findall(text)):
+        return (
+            f"Snakemake cannot make its cache ({found[-1]}); set XDG_CACHE_HOME to a folder that "
+            "can be written to"
+        )
+    if text.startswith(PLAIN):
+        return FRAME.sub("", text.removeprefix(PLAIN)).strip()
+    return None
+
+
+def config_fault(path: Path) -> str | None:
+    """Why Snakemake cannot read a file given by ``--configfile``, in a line; None if it can."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except FileNotFoundError:
+        return f"{path}: no such parameter file"
+    except IsADirectoryError:
+        return f"{path}: is a folder; give a parameter file"
+    except UnicodeDecodeError:
+        return f"{path}: is not UTF-8 text; save it as UTF-8"
+    except OSError as error:
+        return f"{path}: cannot be read: {error.strerror}"
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        if text.splitlines()[line : line + 1] and "\t" in text.splitlines()[line]:
+            return f"{path}: broken YAML in line {line + 1}: a tab; indent by spaces"
+        return f"{path}: broken YAML in line {line + 1}: {error.problem}"
+    except (yaml.YAMLError, ValueError) as error:
+        return f"{path}: broken YAML: {' '.join(str(error).split())}"
+    if not isinstance(content, dict):
+        said = "says nothing" if content is None else "holds no keys"
+        return f"{path}: {said}; write key: value"
+    return None
+
+
+def _config_files() -> list[Path]:
+    """The files that this command was given, by its arguments or its profile."""
+    from snakemake.cli import parse_args  # late: that module itself loads logger plugins
+
+    try:
+        with redirect_stderr(io.StringIO()):  # it names the profile, a second time
+            _, args = parse_args(sys.argv[1:])
+    except (Exception, SystemExit):
+        return []
+    return [Path(file) for file in args.configfile or ()]

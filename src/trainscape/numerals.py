@@ -1,0 +1,66 @@
+"""Numbers for people: the one place where a number becomes text that is read, not computed with.
+
+:mod:`trainscape.numeric` is the other way round.
+"""
+
+from __future__ import annotations
+
+import math
+
+SUFFIXES = ((1e6, "M"), (1e3, "k"))
+SCIENTIFIC = 1e-3, 1e9  # below the one and from the other on, powers of ten are shorter
+EXACT = 1e4  # below it a whole part is written out
+UNITS = ((1e-3, 1e-6, "µs"), (1, 1e-3, "ms"), (100, 1, "s"), (6000, 60, "min"))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number in as few characters as possible, whatever its size.
+
+    Args:
+        value: any float, also one that is not finite.
+        digits: that are shown at least where the number has them; a whole part below 10,000 is
+            always written out.
+
+    >>> [number(x) for x in (0.00316, 1e-4, 1250, 12_500, 3.1e6, 1e30, -999.9, float("inf"))]
+    ['0.00316', '1e-4', '1250', '12.5k', '3.1M', '1e30', '-1000', 'inf']
+    """
+    if not math.isfinite(value):
+        return str(value)
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    rounded = float(f"{mantissa}e{exponent}")
+    low, high = SCIENTIFIC
+    if not rounded:
+        return "0"
+    if not low <= abs(rounded) < high:
+        return f"{_short(mantissa)}e{int(exponent)}"
+    if abs(rounded) < EXACT:
+        whole = abs(rounded) >= 1000 or digits <= int(exponent)
+        return f"{value:.0f}" if whole else _short(f"{rounded:.{digits - 1 - int(exponent)}f}")
+    size, suffix = next(pair for pair in SUFFIXES if abs(rounded) >= pair[0])
+    return _short(f"{rounded / size:.{digits}f}") + suffix
+
+
+def duration(seconds: float) -> str:
+    """Seconds in a fitting unit.
+
+    >>> [duration(x) for x in (310e-6, 0.84, 192, 7200, 1e30)]
+    ['310 µs', '840 ms', '3.2 min', '2 h', '2.78e26 h']
+    """
+    for limit, size, unit in UNITS:
+        if abs(seconds) < limit:
+            return f"{number(seconds / size)} {unit}"
+    return f"{number(seconds / 3600)} h"
+
+
+def _short(text: str) -> str:
+    """Decimals without the zeros at their end."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "cell"), counted(1200, "cell")
+    ('1 cell', '1,200 cells')
+    """
+    return f"{number:,} {word}" + "s" * (number != 1)
