@@ -66,6 +66,8 @@ def test_a_cell_states_every_value() -> None:
         "validation": 0.0,
         "evaluate_every": 2.0,
         "precision": "fp32",
+        "last_batch": "keep",
+        "order": "shuffle",
     }
     assert cell.optimizer.label == "m"
 

@@ -46,6 +46,8 @@ def cells(study: Study) -> list[Cell]:
             evaluate_every=study.evaluate_every,
             precision=study.precision,
             trace_every=study.trace_every,
+            last_batch=study.last_batch,
+            order=study.order,
         )
         for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
         for lr, schedule in product(rates[optimizer.label], shapes)

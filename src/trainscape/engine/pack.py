@@ -86,9 +86,8 @@ class Pack:
             )
             for layer in self.stack.dropouts
         }
-        self.order = torch.zeros(
-            len(self.seeds), self.plan.examples, dtype=torch.int64, device=self.device
-        )
+        size = len(self.splits.train.y)
+        self.order = torch.zeros(len(self.seeds), size, dtype=torch.int64, device=self.device)
         self.lrs = self.lr.new_zeros(self.plan.epoch, len(trials))  # of the epoch's steps
         self.captured: dict[object, Captured] = {}
         self.loss_sum.zero_()
@@ -198,8 +197,7 @@ class Pack:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
         self._keep_traces()
         self.epoch = steps = range(epoch * self.plan.epoch, (epoch + 1) * self.plan.epoch)
-        orders = [streams.permutation(self.plan.examples, s, "order", epoch) for s in self.seeds]
-        self.order.copy_(torch.stack(orders))
+        self.order.copy_(torch.stack([self.task.order(seed, epoch) for seed in self.seeds]))
         self.first.fill_(steps.start)
         self.at.zero_()
         self._set_rates()

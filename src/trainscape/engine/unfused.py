@@ -188,8 +188,7 @@ class Single:
         """The examples of a step; the dropouts get their masks for it."""
         epoch, i = divmod(k, self.plan.epoch)
         if i == 0:
-            order = streams.permutation(self.plan.examples, self.trial.seed, "order", epoch)
-            self.order = order.to(self.device)
+            self.order = self.task.order(self.trial.seed, epoch).to(self.device)
         rows = self.order[i * self.plan.batch_size :][: self.plan.batch_size]
         step = torch.tensor([k], device=self.device)
         masks = dropout_masks(self.dropouts, self.keys, step, len(rows), self.params[0].dtype)

@@ -68,10 +68,16 @@ class Loop:
         train: the training split on the CPU, inputs scaled.
         device: where to train.
         batches: how many distinct batches stay in memory, for the mode ``step``.
+        shuffle: whether each epoch draws an order anew, for the mode ``loader``.
     """
 
     def __init__(
-        self, wanted: Measurement, train: Split, device: torch.device, batches: int = BATCHES
+        self,
+        wanted: Measurement,
+        train: Split,
+        device: torch.device,
+        batches: int = BATCHES,
+        shuffle: bool = True,
     ) -> None:
         workload = workloads.registry.get(wanted.workload)
         torch.manual_seed(0)
@@ -82,7 +88,7 @@ class Loop:
         self.by_closure = needs_closure(self.optimizer)
         switch(self.optimizer, training=True)
         self.batches = (
-            _loaded(train, wanted.batch_size, device)
+            _loaded(train, wanted.batch_size, device, shuffle)
             if wanted.mode == "loader"
             else _in_memory(train, wanted.batch_size, device, batches)
         )
@@ -133,12 +139,12 @@ def _in_memory(train: Split, size: int, device: torch.device, count: int) -> Ite
     )
 
 
-def _loaded(train: Split, size: int, device: torch.device) -> Iterator[Batch]:
-    """Shuffled batches, collated example by example in this process, epoch after epoch."""
+def _loaded(train: Split, size: int, device: torch.device, shuffle: bool) -> Iterator[Batch]:
+    """Whole batches, collated example by example in this process, epoch after epoch."""
     pinned = device.type == "cuda"
     # A smaller last batch would count as a step of the full size.
     loader = DataLoader(
-        TensorDataset(train.x, train.y), size, shuffle=True, drop_last=True, pin_memory=pinned
+        TensorDataset(train.x, train.y), size, shuffle=shuffle, drop_last=True, pin_memory=pinned
     )
     while True:
         for x, y in loader:
