@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader, TensorDataset
 
 from kit import examples
@@ -54,8 +55,18 @@ LR = {  # others: 0.002
 EMBEDDED = ("digits", "point", "regression")  # they need no download; their models are small
 
 
-def plain(one: Trial, of: Task, *, drop_last: bool = False) -> dict[str, list[float]]:
-    """Train one model on its own, by the optimizer's oracle; its history as in a record."""
+def plain(
+    one: Trial, of: Task, *, drop_last: bool = False, norms: list[float] | None = None
+) -> dict[str, list[float]]:
+    """Train one model on its own, by the optimizer's oracle; its history as in a record.
+
+    Args:
+        one: the trial.
+        of: what it trains on.
+        drop_last: whether an epoch has full batches alone.
+        norms: takes the norm of every step's gradient, where these are clipped.
+    """
+    norms = [] if norms is None else norms
     model = build(of.workload.build, one.seed)
     optimizer = oracle(one.optimizer, list(model.parameters()), one.lr)
     factors = one.schedule.table(Clock(of.plan.epoch, of.plan.total))
@@ -70,6 +81,8 @@ def plain(one: Trial, of: Task, *, drop_last: bool = False) -> dict[str, list[fl
         loss.backward()  # type: ignore[no-untyped-call]
         for mask in masks:
             mask.remove()
+        if (longest := one.optimizer.clip_norm) is not None:
+            norms += [clip_grad_norm_(model.parameters(), longest).item()]
         optimizer.step()
         losses.append(loss.item())
         if k + 1 in of.plan.evaluations:

@@ -10,6 +10,7 @@ from trainscape.cells import plugins, tryout
 from trainscape.cells.budget import Plan, validation_size
 from trainscape.cells.cell import Cell
 from trainscape.cells.parts import optimizer_parts, schedule_parts
+from trainscape.cells.rules import try_rules
 from trainscape.errors import UserError, unknown
 from trainscape.schedules import Clock
 from trainscape.study.axes import Log
@@ -53,6 +54,7 @@ def cells(study: Study) -> list[Cell]:
         for lr, schedule in product(rates[optimizer.label], shapes)
     ]
     _check_plans(grid)
+    try_rules(opts)
     tryout.step(study, opts)
     _check_searches(study, len(grid) // len(study.workloads))
     return grid

@@ -24,7 +24,7 @@ from trainscape.cells.cell import TrialRecord
 from trainscape.engine import streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.graph import Captured
-from trainscape.engine.group import Group
+from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
 from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
@@ -79,6 +79,7 @@ class Pack:
         with blaming(self.task):
             self.stack.load([t.seed for t in trials])
         self.groups = self._groups()
+        self.clips = any(trial.optimizer.clip_norm is not None for trial in trials)
         self.rates = Rates(trials, self.plan)
         self.keys = {
             layer: torch.tensor(
@@ -135,8 +136,9 @@ class Pack:
         """A step, on the device alone: nothing here depends on the step but through tensors."""
         losses, *grads = batches.next()
         torch.index_select(self.lrs, 0, self.at, out=self.lr.view(1, -1))
+        norms = norms_of(grads) if self.clips else None
         for group in self.groups:
-            group.update(grads, self.lr, self.at)
+            group.update(grads, self.lr, self.at, norms)
         if self.task.trace:
             self.losses_of.index_copy_(0, self.at, losses[None])
         self.loss_sum.add_(losses)

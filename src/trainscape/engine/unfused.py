@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
@@ -139,6 +140,8 @@ class Single:
             with torch.enable_grad(), blaming(self.task):
                 loss = self._loss(x, y, checked=k == 0)
                 loss.backward()  # type: ignore[no-untyped-call]
+            if self.trial.optimizer.clip_norm is not None:
+                clip_grad_norm_(self.params, self.trial.optimizer.clip_norm)
             losses.append(loss.detach())
             return loss
 
