@@ -28,7 +28,7 @@ from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
 from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
-from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
+from trainscape.engine.trial import METRICS, averages, outputs, scored, traced, whole
 from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
@@ -184,11 +184,18 @@ class Pack:
 
     @torch.no_grad()
     def values(self, x: Tensor, y: Tensor) -> list[Tensor]:
-        """The loss and metric (T,) of examples (B, …), the same for every trial."""
+        """What examples (B, …), the same for every trial, come to.
+
+        Their losses and metrics (T,); or, where these are of a whole split, the outputs (T, B, …).
+        """
         # expanded, never shared: one product over all trials would round by the pack's width
         width = self.stack.width
-        xs, ys = x.expand(width, *x.shape), y.expand(width, *y.shape)
-        output = self._outputs(xs, {}, training=False)
+        output = self._outputs(x.expand(width, *x.shape), {}, training=False)
+        return self._judged(output, y) if self.workload.in_parts else [output]
+
+    def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
+        """The losses and metrics (T,) of outputs (T, B, …)."""
+        ys = y.expand(self.stack.width, *y.shape)
         return [vmap(of)(output, ys) for of in (self.workload.loss, self.workload.metric.compute)]
 
     def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
@@ -248,14 +255,13 @@ class Pack:
 
     @torch.no_grad()
     def _scores(self, splits: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
-        """Each split's mean loss and metric (T,) float64, and which trials are finite in all."""
+        """Each split's loss and metric (T,) float64, and which trials are finite in all."""
         found: dict[str, Tensor] = {}
         replaced = [pair for group in self.groups for pair in group.swap()]
         for name in splits:
             split: Split = getattr(self.splits, name)
             if len(split.y):
-                zero = torch.zeros_like(self.loss_sum)
-                found[f"{name}_loss"], found[f"{name}_metric"] = averages(split, self._chunk, zero)
+                found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
         for param, weights in replaced:
             param.copy_(weights)
         numbers = (*(block.isfinite().all(1) for block in self.stack.blocks), *found.values())
@@ -263,8 +269,16 @@ class Pack:
             [n if n.dtype == torch.bool else n.isfinite() for n in numbers]
         ).all(0)
 
+    def _score(self, split: Split) -> Sequence[Tensor]:
+        """The loss and metric (T,) float64 of a split."""
+        if self.workload.in_parts:
+            return averages(split, self._chunk, torch.zeros_like(self.loss_sum))
+        output = whole(split, lambda x, y: self._chunk(x, y)[0], axis=1)
+        with blaming(self.task):
+            return [value.double() for value in self._judged(output, split.y)]
+
     def _chunk(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
-        """The losses and metrics (T,) of at most CHUNK examples."""
+        """The :meth:`values` of at most CHUNK examples."""
         if len(y) not in self.chunks:
             self.chunks[len(y)] = Chunk(self, x, y)
         return self.chunks[len(y)].values(x, y)
@@ -340,7 +354,7 @@ class Chunk:
             self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
 
     def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
-        """The losses and metrics (T,) of these examples."""
+        """What these examples come to, until the next call."""
         self.x.copy_(x)
         self.y.copy_(y)
         return self.work()

@@ -21,13 +21,22 @@ from trainscape.engine import backend, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.model import build, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
-from trainscape.engine.trial import METRICS, averages, outputs, progress_of_part, scored, traced
+from trainscape.engine.trial import (
+    METRICS,
+    averages,
+    outputs,
+    progress_of_part,
+    scored,
+    traced,
+    whole,
+)
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from trainscape.engine.data import Split
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
 
@@ -172,8 +181,7 @@ class Single:
         for name in scored(step, self.plan):
             split = getattr(self.splits, name)
             if len(split.y):
-                means = averages(split, self._values, torch.zeros_like(self.loss_sum))
-                entry[f"{name}_loss"], entry[f"{name}_metric"] = means
+                entry[f"{name}_loss"], entry[f"{name}_metric"] = self._score(split)
         if not all(bool(n.isfinite().all()) for n in (*self.params, *entry.values())):
             self.diverged_at = step
             return
@@ -207,11 +215,18 @@ class Single:
             raise RuntimeError("random operation")  # as vmap says of it in a pack
         return loss
 
-    def _values(self, x: Tensor, y: Tensor) -> list[Tensor]:
-        """The loss and metric of at most CHUNK examples."""
+    def _score(self, split: Split) -> Sequence[Tensor]:
+        """The loss and metric of a split, float64."""
         with blaming(self.task):
-            output = self._outputs(x)
-            return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
+            if self.workload.in_parts:
+                zero = torch.zeros_like(self.loss_sum)
+                return averages(split, lambda x, y: self._judged(self._outputs(x), y), zero)
+            output = whole(split, lambda x, _: self._outputs(x), axis=0)
+            return [value.double() for value in self._judged(output, split.y)]
+
+    def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
+        """The loss and metric of outputs."""
+        return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
 
     def _outputs(self, x: Tensor) -> Tensor:
         return outputs(partial(self.model, x), self.task.precision, self.device)
