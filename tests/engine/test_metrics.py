@@ -19,6 +19,7 @@ from trainscape import workloads
 from trainscape.datasets import Arrays
 from trainscape.engine import trial as scoring
 from trainscape.engine.unfused import Single
+from trainscape.engine.width import suitable
 from trainscape.workloads import Metric, Workload, example_mean
 
 if TYPE_CHECKING:
@@ -187,6 +188,24 @@ def test_a_metric_of_a_whole_split_is_the_same_in_every_pack(name: str) -> None:
     together = trained(trials, of)
     for part in parts():
         assert trained(trials[part], of) == together[part]
+
+
+def test_a_metric_that_no_pack_could_run_works_trial_by_trial() -> None:
+    """scikit-learn's own function, which returns a plain number."""
+    of = judged("F1")
+    theirs = replace(of.workload.metric, compute=lambda o, y: f1_score(y, o.squeeze(-1) > 0))
+    one = trial("sgd", 0.1)
+    record = Single(replace(of, workload=replace(of.workload, metric=theirs)), one).train(print)
+    assert record.test_metric == pytest.approx(Single(of, one).train(print).test_metric)
+
+
+def test_outputs_that_are_held_count_as_memory() -> None:
+    """A pack of a workload with large outputs is narrower where a whole split's are held."""
+    wide = replace(judged("F1").workload, build=lambda: nn.Linear(4, 20_000))
+    parts = example_mean(lambda output, _: output.mean())
+    of = task(wide, rare(regression=False), 50, validation=1 / 3)
+    marked = replace(wide, loss=parts, metric=replace(wide.metric, compute=parts))
+    assert suitable(of) < suitable(replace(of, workload=marked))
 
 
 def test_only_means_over_examples_are_scored_in_parts() -> None:

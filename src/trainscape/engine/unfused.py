@@ -222,7 +222,8 @@ class Single:
                 zero = torch.zeros_like(self.loss_sum)
                 return averages(split, lambda x, y: self._judged(self._outputs(x), y), zero)
             output = whole(split, lambda x, _: self._outputs(x), axis=0)
-            return [value.double() for value in self._judged(output, split.y)]
+            # a function that no pack could run, such as scikit-learn's, may return a plain number
+            return [torch.as_tensor(value).double() for value in self._judged(output, split.y)]
 
     def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
         """The loss and metric of outputs."""
