@@ -139,3 +139,17 @@ def test_a_cells_plan_takes_the_validation_split_out(
     plan = Plan.of(spec, examples)
     assert plan.examples + validation_size(examples, share) == examples
     assert plan == Plan(plan.examples, batch_size, {"epochs": 2}, 0.5)
+
+
+@given(st.integers(1, 500), st.integers(1, 500))
+def test_an_epoch_that_drops_its_last_batch_has_full_ones_alone(
+    examples: int, batch_size: int
+) -> None:
+    """⌊N/B⌋ steps, each of B examples; evaluations fall on the ends of epochs as ever."""
+    batch_size = min(batch_size, examples)
+    spec = {"batch_size": batch_size, "budget": {"epochs": 3}, "validation": 0}
+    plan = Plan.of({**spec, "evaluate_every": 1.0, "last_batch": "drop"}, examples)
+    steps = examples // batch_size
+    assert (plan.epoch, plan.total) == (steps, 3 * steps)
+    assert [plan.seen(k) for k in range(steps + 1)] == [k * batch_size for k in range(steps + 1)]
+    assert plan.evaluations == [steps, 2 * steps, 3 * steps]

@@ -25,10 +25,11 @@ CELL = Cell(
     evaluate_every=1.0,
     precision="fp32",
 )
-GOLDEN = "fe6d186195a5e848ecd35b01975364e7b2ef4a80c70495d8c1eb2a4c141ad431"
+GOLDEN = "56fc61fafbaaff2830d30c1a4988a7cecd3cfacb3e1db02fa511ed62e27ae574"
 SPEC = (
-    '{"batch_size":64,"budget":{"epochs":15},"evaluate_every":1.0,"lr":0.01,'
-    '"optimizer":{"momentum":0.9,"name":"momentum","weight_decay":0.0},"precision":"fp32",'
+    '{"batch_size":64,"budget":{"epochs":15},"evaluate_every":1.0,"last_batch":"keep","lr":0.01,'
+    '"optimizer":{"momentum":0.9,"name":"momentum","weight_decay":0.0},"order":"shuffle",'
+    '"precision":"fp32",'
     '"schedule":{"final":0.0,"name":"cosine","warmup":null},"seeds":[0,1,2],'
     '"validation":0.2,"workload":"digits-mlp"}'
 )
@@ -75,6 +76,8 @@ def test_the_digest_is_pinned() -> None:
         replace(CELL, validation=0.0),
         replace(CELL, evaluate_every=0.5),
         replace(CELL, trace_every=30),
+        replace(CELL, last_batch="drop"),
+        replace(CELL, order="fixed"),
     ],
 )
 def test_every_value_counts(other: Cell) -> None:

@@ -57,6 +57,7 @@ def test_a_cell_states_every_value() -> None:
             "momentum": 0.9,
             "dampening": 0.0,
             "weight_decay": 0.0,
+            "clip_norm": None,
         },
         "batch_size": 64,
         "lr": 0.1,
@@ -66,6 +67,8 @@ def test_a_cell_states_every_value() -> None:
         "validation": 0.0,
         "evaluate_every": 2.0,
         "precision": "fp32",
+        "last_batch": "keep",
+        "order": "shuffle",
     }
     assert cell.optimizer.label == "m"
 
@@ -77,6 +80,22 @@ def test_the_same_number_is_the_same_cell(value: object) -> None:
     (cell,) = cells({"evaluate_every": value}, optimizer=optimizer, lr=[value])
     (same,) = cells({}, optimizer=[{"name": "sgd", "weight_decay": 1.0}], lr=[1.0])
     assert cell.digest({}) == same.digest({})
+
+
+@pytest.mark.parametrize("of", [{"name": "adam"}, {"torch": "torch.optim.SGD"}])
+def test_gradients_may_be_clipped_with_any_optimizer(of: dict[str, str]) -> None:
+    """The norm is a hyperparameter of every optimizer, and stands in the cell."""
+    bare, one, two = (
+        cell.optimizer
+        for cell in cells(optimizer=[of, *({**of, "clip_norm": n, "label": n} for n in "12")])
+    )
+    assert [part.params["clip_norm"] for part in (bare, one, two)] == [None, 1.0, 2.0]
+    assert bare.spec() != one.spec() != two.spec()
+    with pytest.raises(UserError) as refused:
+        cells(optimizer=[{**of, "clip_norm": 0}])
+    assert str(refused.value).endswith(
+        "grid.optimizer[0].clip_norm: 0 is out of range; choose a number above 0"
+    )
 
 
 def test_rates_may_differ_by_optimizer() -> None:
@@ -135,7 +154,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"optimizer": [{"name": "sgd", "nesterov": True}]},
-        "grid.optimizer[0] (sgd): unknown 'nesterov'; choose from: label, weight_decay",
+        "grid.optimizer[0] (sgd): unknown 'nesterov'; choose from: clip_norm, label, weight_decay",
     ),
     (
         {"optimizer": [{"name": "sgd", "weight_decay": "much"}]},

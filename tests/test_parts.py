@@ -16,7 +16,10 @@ from trainscape.study import parse
 if TYPE_CHECKING:
     from trainscape.cells.cell import Part
 
-SGD = "dampening, differentiable, foreach, fused, label, maximize, momentum, nesterov, weight_decay"
+SGD = (
+    "clip_norm, dampening, differentiable, foreach, fused, label, maximize, momentum, nesterov, "
+    "weight_decay"
+)
 ADAM = "torch.optim.Adam"
 
 
@@ -29,7 +32,12 @@ def parts(*entries: Any) -> list[Part]:
 def test_an_import_path_is_a_part() -> None:
     """It states the path and what is given, and is called after its class."""
     [part] = parts({"torch": "torch.optim.NAdam", "momentum_decay": "1e-2"})
-    assert part.spec() == {"name": "torch", "torch": "torch.optim.NAdam", "momentum_decay": 0.01}
+    assert part.spec() == {
+        "name": "torch",
+        "torch": "torch.optim.NAdam",
+        "clip_norm": None,
+        "momentum_decay": 0.01,
+    }
     assert part.label == "nadam"
     [named] = parts({"torch": "torch.optim.NAdam", "label": "mine"})
     assert named.label == "mine"
@@ -46,7 +54,7 @@ def test_an_import_path_is_a_part() -> None:
 def test_one_number_is_one_cell(given: dict[str, Any], stated: dict[str, Any]) -> None:
     """However numbers are spelled, the part states them in the type of the default."""
     [part] = parts({"torch": ADAM, **given})
-    found = {key: value for key, value in part.params.items() if key != "torch"}
+    found = {key: part.params[key] for key in part.params if key not in ("torch", "clip_norm")}
     assert repr(found) == repr(stated)
 
 

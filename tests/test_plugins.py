@@ -51,7 +51,12 @@ def test_a_plugin_adds_a_part(folder: Path) -> None:
         "grid": {"optimizer": [{"name": "mine", "speed": "2e-1", "steps": "1e1"}], "lr": [0.1]},
     }
     first = grid.cells(parse(raw, "params.yaml"))[0]
-    assert first.optimizer.spec() == {"name": "mine", "speed": 0.2, "steps": 10}
+    assert first.optimizer.spec() == {
+        "name": "mine",
+        "clip_norm": None,
+        "speed": 0.2,
+        "steps": 10,
+    }
     assert optimizers.registry.source("mine") == (folder / "mine.py").resolve()
 
 
@@ -103,6 +108,19 @@ def test_a_hyperparameter_without_a_default_is_asked_for(folder: Path) -> None:
     with pytest.raises(UserError) as error:
         grid.cells(parse(raw, "params.yaml"))
     assert str(error.value) == "grid.optimizer[0]: {} needs the key 'speed'"
+
+
+def test_a_field_that_every_optimizer_has_is_refused(folder: Path) -> None:
+    """A rule's own clip_norm would clip what the engine has clipped."""
+    text = RULE.format(name="mine").replace("speed: float = 1.0", "clip_norm: float = 1.0")
+    (folder / "mine.py").write_text(text)
+    raw = {"plugins": ["mine.py"], "grid": {"optimizer": ["mine"], "lr": [0.1]}}
+    with pytest.raises(UserError) as error:
+        grid.cells(parse(raw, "params.yaml"))
+    assert str(error.value) == (
+        "grid.optimizer[0]: 'mine' has a field 'clip_norm', which is every optimizer's: "
+        "the engine clips; rename it, or remove it"
+    )
 
 
 def test_a_part_that_is_no_dataclass_is_refused(folder: Path) -> None:

@@ -61,9 +61,10 @@ def test_every_loss_is_traced_and_only_the_end_is_evaluated(batch_size: int | st
 
 
 def test_what_the_study_trains_with_holds_for_its_range_tests() -> None:
-    """Seeds, validation split and precision are the study's."""
-    for cell in made(validation=0.3, precision="bf16"):
+    """Seeds, validation split, precision and what an epoch is are the study's."""
+    for cell in made(validation=0.3, precision="bf16", last_batch="drop", order="fixed"):
         assert (cell.seeds, cell.validation, cell.precision) == ((3, 5), 0.3, "bf16")
+        assert (cell.last_batch, cell.order) == ("drop", "fixed")
 
 
 @pytest.fixture

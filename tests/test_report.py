@@ -60,6 +60,16 @@ def test_the_answer_comes_first_with_its_uncertainty(html: str) -> None:
         assert words in said
 
 
+def test_an_epoch_that_is_not_every_example_shuffled_is_stated(html: str, tmp_path: Path) -> None:
+    """The page says it beside the budget, and names both settings among the study's."""
+    said = "An epoch leaves out the examples that fill no whole batch. Every epoch takes the"
+    study = {**STUDY, "last_batch": "drop", "order": "fixed"}
+    page = build(small(), tmp_path, study=study)
+    assert said in answer(page)[0]
+    assert "<dt>last_batch</dt><dd>drop</dd>" in page
+    assert "An epoch leaves out" not in html
+
+
 def test_a_mix_of_backends_is_stated(tmp_path: Path) -> None:
     """Two kinds of arithmetic in one study: the page says which and how many."""
     mixed = [*small(optimizers=("sgd",)), *small(optimizers=("adam",), backend="cuda-sm90")]

@@ -122,13 +122,18 @@ def test_our_rule_as_optimizer(name: str) -> None:
 
 
 def test_loader_batches() -> None:
-    """A loader gives full batches, no example twice an epoch, and another order in the next."""
+    """A loader gives full batches, no example twice an epoch, and another order in the next.
+
+    Where a study's order is fixed it is the split's own in each.
+    """
     train = Split(torch.arange(25.0)[:, None], torch.arange(25))
-    batches = [y.tolist() for _, y in islice(steps._loaded(train, 10, CPU), 6)]
+    batches = [y.tolist() for _, y in islice(steps._loaded(train, 10, CPU, True), 6)]
     assert [len(batch) for batch in batches] == [10] * 6
     epochs = [batches[i] + batches[i + 1] for i in (0, 2, 4)]
     assert all(len(set(epoch)) == 20 for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
+    fixed = [y.tolist() for _, y in islice(steps._loaded(train, 10, CPU, False), 4)]
+    assert fixed == [[*range(10)], [*range(10, 20)]] * 2
 
 
 def test_batches_in_memory() -> None:

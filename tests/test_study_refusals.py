@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = (
-    "budget, design, device, evaluate_every, figures, grid, name, output, plugins, precision, "
-    "range_test, replay, seeds, target, throughput, trace_every, validation, workloads"
+    "budget, design, device, evaluate_every, figures, grid, last_batch, name, order, output, "
+    "plugins, precision, range_test, replay, seeds, target, throughput, trace_every, validation, "
+    "workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"
@@ -64,6 +65,8 @@ REFUSED: list[tuple[str, str]] = [
     ("val_split: 0.1", "unknown 'val_split'; did you mean 'validation'?"),
     ("grid: {learning_rate: [0.1]}", "grid: unknown 'learning_rate'; did you mean 'lr'?"),
     ("grid: {bs: [16]}", "grid: unknown 'bs'; did you mean 'batch_size'?"),
+    ("last_batch: droop", "last_batch: unknown 'droop'; did you mean 'drop'?"),
+    ("order: random", "order: unknown 'random'; choose from: fixed, shuffle"),
     ("device: 3", "device: unknown 3; choose from: auto, cpu, cuda"),
     ("device: null", "device: unknown None; choose from: auto, cpu, cuda"),
     ("name: a b", f"name: 'a b' {FILE_NAME}"),

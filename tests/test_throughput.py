@@ -70,6 +70,7 @@ def test_digest_stays(changes: dict[str, Any]) -> None:
         {"optimizer": ["sgd", {"name": "adam", "label": "Adam"}]},
         {"workloads": ["digits-cnn"]},
         {"device": "auto"},
+        {"order": "fixed"},
         {"throughput": {"rounds": 3, "block": 0.001}},
         {"throughput": {"rounds": 2, "block": 0.002}},
     ],

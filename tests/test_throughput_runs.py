@@ -295,7 +295,7 @@ import torch
 import trainscape.throughput.suite.test_step_times as real
 from trainscape.throughput.suite.test_step_times import test_step_time
 
-def loop(*_):
+def loop(*_, **__):
     raise torch.OutOfMemoryError
 
 real.Loop = loop

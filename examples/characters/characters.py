@@ -3,7 +3,7 @@
 import numpy as np
 
 from trainscape.datasets import Arrays, url_dataset
-from trainscape.workloads import Metric, workload
+from trainscape.workloads import Metric, example_mean, workload
 
 TRAIN, TEST, LENGTH = 8000, 1000, 32  # windows, and characters in each
 
@@ -23,6 +23,7 @@ def read(path):
     return Arrays(x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:])
 
 
+@example_mean  # so that evaluations need not hold the logits of a whole split
 def nats(output, target):
     """The mean cross-entropy of logits (B, L, V) and the characters that follow (B, L)."""
     from torch.nn import functional

@@ -116,9 +116,9 @@ def test_averaged_weights_are_scored_and_the_others_trained() -> None:
     assert a.test_loss[-1] == b.test_loss[-1]
     seen = Single(often, named(spec, 0.5))
     seen.train(lambda _: None)
-    scored = seen._values(often.splits.test.x, often.splits.test.y)[0].item()
+    scored = seen._score(often.splits.test)[0].item()
     seen._mode(training=False)
-    assert seen._values(often.splits.test.x, often.splits.test.y)[0].item() != scored
+    assert seen._score(often.splits.test)[0].item() != scored
 
 
 def test_the_rate_is_the_peak_times_the_schedules_factor() -> None:

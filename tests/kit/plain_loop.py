@@ -7,11 +7,14 @@ train for each workload; :func:`made`, a whole dataset; :func:`in_double`, a tas
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.data import DataLoader, TensorDataset
 
 from kit import examples
 from kit.examples import task
@@ -25,6 +28,8 @@ from trainscape.engine.model import MaskedDropout, build
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor, nn
     from torch.utils.hooks import RemovableHandle
 
@@ -50,15 +55,24 @@ LR = {  # others: 0.002
 EMBEDDED = ("digits", "point", "regression")  # they need no download; their models are small
 
 
-def plain(one: Trial, of: Task) -> dict[str, list[float]]:
-    """Train one model on its own, by the optimizer's oracle; its history as in a record."""
+def plain(
+    one: Trial, of: Task, *, drop_last: bool = False, norms: list[float] | None = None
+) -> dict[str, list[float]]:
+    """Train one model on its own, by the optimizer's oracle; its history as in a record.
+
+    Args:
+        one: the trial.
+        of: what it trains on.
+        drop_last: whether an epoch has full batches alone.
+        norms: takes the norm of every step's gradient, where these are clipped.
+    """
+    norms = [] if norms is None else norms
     model = build(of.workload.build, one.seed)
     optimizer = oracle(one.optimizer, list(model.parameters()), one.lr)
     factors = one.schedule.table(Clock(of.plan.epoch, of.plan.total))
     history: dict[str, list[float]] = {name: [] for name in ("train_loss", *METRICS)}
     losses: list[float] = []
-    for k in range(of.plan.total):
-        x, y = batch(of, one.seed, k)
+    for k, (x, y) in zip(range(of.plan.total), batches(of, one.seed, drop_last), strict=False):
         masks = give_masks(model, one.seed, k, len(y))
         for group in optimizer.param_groups:
             group["lr"] = one.lr * factors[k]
@@ -67,6 +81,8 @@ def plain(one: Trial, of: Task) -> dict[str, list[float]]:
         loss.backward()  # type: ignore[no-untyped-call]
         for mask in masks:
             mask.remove()
+        if (longest := one.optimizer.clip_norm) is not None:
+            norms += [clip_grad_norm_(model.parameters(), longest).item()]
         optimizer.step()
         losses.append(loss.item())
         if k + 1 in of.plan.evaluations:
@@ -82,12 +98,17 @@ def plain(one: Trial, of: Task) -> dict[str, list[float]]:
     return history
 
 
-def batch(of: Task, seed: int, k: int) -> tuple[Tensor, Tensor]:
-    """The examples of step ``k``: the epoch's own order, cut into batches, the last one shorter."""
-    epoch, i = divmod(k, of.plan.epoch)
-    order = streams.permutation(len(of.splits.train.y), seed, "order", epoch)
-    rows = order[i * of.plan.batch_size :][: of.plan.batch_size]
-    return of.splits.train.x[rows], of.splits.train.y[rows]
+def batches(of: Task, seed: int, drop_last: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """The examples of every step: an order for each epoch, cut into batches by torch."""
+    train = of.splits.train
+    for epoch in count():
+        order = streams.permutation(len(train.y), seed, "order", epoch).tolist()
+        yield from DataLoader(
+            TensorDataset(train.x, train.y),
+            of.plan.batch_size,
+            **({"shuffle": False} if of.fixed else {"sampler": order}),
+            drop_last=drop_last,
+        )
 
 
 def give_masks(model: nn.Module, seed: int, k: int, examples: int) -> list[RemovableHandle]:

@@ -31,7 +31,7 @@ def batches(of: Task, seed: int, steps: int) -> list[tuple[Tensor, Tensor]]:
     found = []
     for k in range(steps):
         epoch, i = divmod(k, of.plan.epoch)
-        order = streams.permutation(of.plan.examples, seed, "order", epoch)
+        order = streams.permutation(len(of.splits.train.y), seed, "order", epoch)
         rows = order[i * of.plan.batch_size :][: of.plan.batch_size]
         found.append((of.splits.train.x[rows], of.splits.train.y[rows]))
     return found

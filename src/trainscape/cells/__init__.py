@@ -13,5 +13,6 @@ __all__ = [
     "parts",  # optimizers and schedules as a study names them
     "plugins",  # a user's own files
     "range_tests",  # learning-rate range tests as cells
+    "rules",  # plugins' update rules, tried beforehand
     "tryout",  # imported optimizers, tried beforehand
 ]

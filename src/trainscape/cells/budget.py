@@ -20,10 +20,11 @@ class Plan:
     """The steps of one trial.
 
     Args:
-        examples: size of the training split, after validation is taken out.
-        batch_size: examples a step; the last batch of an epoch may be smaller and is kept.
+        examples: how many an epoch trains on: the training split after validation is taken out, or
+            as many of it as fill whole batches where the last one is dropped.
+        batch_size: examples a step; the last batch of an epoch may be smaller.
         budget: ``{"epochs": n}`` or ``{"steps": n}``.
-        evaluate_every: passes over the training split between evaluations.
+        evaluate_every: epochs' examples between evaluations.
     """
 
     examples: int
@@ -40,11 +41,13 @@ class Plan:
             examples: size of the dataset's training split, before validation is taken out.
         """
         trained = examples - validation_size(examples, spec["validation"])
+        if spec.get("last_batch") == "drop":
+            trained -= trained % spec["batch_size"]
         return cls(trained, spec["batch_size"], spec["budget"], spec["evaluate_every"])
 
     @property
     def epoch(self) -> int:
-        """Steps in one pass over the training split."""
+        """Steps in an epoch."""
         return -(-self.examples // self.batch_size)
 
     @property

@@ -58,6 +58,8 @@ class Cell:
         evaluate_every: training examples between evaluations, in passes over the training split.
         precision: of the arithmetic: ``fp32``, ``tf32`` or ``bf16``.
         trace_every: steps between recorded training losses, 0 for none.
+        last_batch: of an epoch, where it is not full: ``keep`` or ``drop``.
+        order: of the examples in an epoch: ``shuffle``, or ``fixed`` as the dataset holds them.
     """
 
     workload: str
@@ -71,6 +73,8 @@ class Cell:
     evaluate_every: float
     precision: str
     trace_every: int = 0
+    last_batch: str = "keep"
+    order: str = "shuffle"
 
     def spec(self) -> dict[str, Any]:
         """The cell as plain data: what its file states and its digest covers."""
@@ -85,6 +89,8 @@ class Cell:
             "validation": self.validation,
             "evaluate_every": self.evaluate_every,
             "precision": self.precision,
+            "last_batch": self.last_batch,
+            "order": self.order,
             **({"trace_every": self.trace_every} if self.trace_every else {}),
         }
 

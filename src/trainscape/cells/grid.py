@@ -10,6 +10,7 @@ from trainscape.cells import alike, plugins, tryout
 from trainscape.cells.budget import Plan, validation_size
 from trainscape.cells.cell import Cell
 from trainscape.cells.parts import optimizer_parts, schedule_parts
+from trainscape.cells.rules import try_rules
 from trainscape.errors import UserError, unknown
 from trainscape.schedules import Clock
 from trainscape.study.axes import Log
@@ -46,6 +47,8 @@ def cells(study: Study) -> list[Cell]:
             evaluate_every=study.evaluate_every,
             precision=study.precision,
             trace_every=study.trace_every,
+            last_batch=study.last_batch,
+            order=study.order,
         )
         for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
         for lr, schedule in product(rates[optimizer.label], shapes)
@@ -53,6 +56,7 @@ def cells(study: Study) -> list[Cell]:
     _check_plans(grid)
     _check_trace(grid)
     alike.refuse_twins(grid)
+    try_rules(opts)
     tryout.step(study, opts)
     _check_searches(study, len(grid) // len(study.workloads))
     return grid

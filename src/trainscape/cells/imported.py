@@ -39,10 +39,11 @@ class Imported(Optimizer):
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Imported:
         """The optimizer that a part's spec states."""
-        path = spec["torch"]
-        given = {key: value for key, value in spec.items() if key not in ("name", "torch")}
+        path, ours = spec["torch"], ("name", "torch", "clip_norm")
+        given = {key: value for key, value in spec.items() if key not in ours}
         # lists as tuples, which is what optimizers take for βs and the like
-        return cls(path, {key: plain(f"{path}.{key}", value) for key, value in given.items()})
+        made = {key: plain(f"{path}.{key}", value) for key, value in given.items()}
+        return cls(path, made, clip_norm=spec.get("clip_norm"))
 
     def __post_init__(self) -> None:
         """Nothing is checked here: the class says itself what it takes."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trainscape.study.axes import Entry, OptimizerEntry
 
 T = TypeVar("T")
+CLIP_NORM = optimizers.Optimizer.__dataclass_fields__["clip_norm"]
 
 
 def optimizer_parts(study: Study) -> list[Part]:
@@ -81,7 +82,12 @@ def _registered_part(
     if not (isinstance(kind, type) and is_dataclass(kind)):
         raise UserError(f"{key}: {name!r} is no dataclass; add @dataclass(frozen=True) to it")
     known = {f.name for f in fields(kind) if f.init}
-    given = {} if isinstance(entry, str) else entry.model_extra or {}
+    if "clip_norm" in known and kind.__dataclass_fields__["clip_norm"] is not CLIP_NORM:
+        raise UserError(
+            f"{key}: {name!r} has a field 'clip_norm', which is every optimizer's: "
+            "the engine clips; rename it, or remove it"
+        )
+    given = _given(entry)
     for field in given:
         if field not in known:
             raise unknown(f"{key} ({name})", field, known | {"label"})
@@ -90,6 +96,14 @@ def _registered_part(
     return Part(
         name, {f.name: getattr(made, f.name) for f in fields(kind) if f.init}, label or name
     )
+
+
+def _given(entry: str | Entry | OptimizerEntry) -> dict[str, Any]:
+    """The hyperparameters that an entry gives."""
+    if isinstance(entry, str):
+        return {}
+    clip_norm = getattr(entry, "clip_norm", None)
+    return {**(entry.model_extra or {}), **({"clip_norm": clip_norm} if clip_norm else {})}
 
 
 def _imported_part(key: str, path: str, entry: OptimizerEntry) -> Part:
@@ -104,13 +118,13 @@ def _imported_part(key: str, path: str, entry: OptimizerEntry) -> Part:
         if field == "lr":
             raise UserError(f"{key}.lr: is an axis of the grid; give the rates under grid.lr")
         if field not in known:
-            raise unknown(f"{key} ({name})", field, {*known, "label"} - {"lr"})
+            raise unknown(f"{key} ({name})", field, {*known, "clip_norm", "label"} - {"lr"})
         given[field] = undeclared(f"{key}.{field}", value, known[field])
     label = entry.label or name.lower()
     if not WORD.fullmatch(label):
         raise UserError(f"{key}: {label!r} is no file name; give it a 'label'")
     tryout.construct(key, Imported(path, given))
-    return Part(TORCH, {"torch": path, **given}, label)
+    return Part(TORCH, {"torch": path, "clip_norm": entry.clip_norm, **given}, label)
 
 
 def _made(key: str, spec: Mapping[str, Any], registry: Registry[type[T]]) -> T:

@@ -83,9 +83,10 @@ def _model_error(task: Task, error: Exception) -> UserError:
     if "more than 1 value per channel" in str(error):  # BatchNorm's words
         if plan.examples == 1:
             return UserError(f"{where}BatchNorm cannot train on data of one example")
+        drop = ", or last_batch: drop" if plan.batch_size > 1 else ""
         return UserError(
             f"{where}BatchNorm cannot train on a batch of one example, which {plan.examples} "
-            f"examples leave; choose batch_size {_nearest(plan)}"
+            f"examples leave; choose batch_size {_nearest(plan)}{drop}"
         )
     if "random operation" in str(error):  # vmap's words
         return UserError(

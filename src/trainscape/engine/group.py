@@ -49,14 +49,26 @@ class Group:
             rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
         self.table = torch.tensor(rows, dtype=self.row.dtype, device=self.row.device)
 
-    def update(self, grads: Sequence[Tensor], lr: Tensor, at: Tensor) -> None:
-        """One step, the ``at``-th (int64 (1,)) of the table; ``lr`` (T, 1), ``grads`` (T, …)."""
+    def update(
+        self, grads: Sequence[Tensor], lr: Tensor, at: Tensor, norms: Tensor | None = None
+    ) -> None:
+        """One step.
+
+        Args:
+            grads: of the whole pack's blocks, (T, …); they may be overwritten.
+            lr: (T, 1).
+            at: which step of the table it is, int64 (1,).
+            norms: of each trial's whole gradient, (T, 1), where the rule has it clipped.
+        """
         if self.names:
             torch.index_select(self.table, 0, at, out=self.row)
         rates = lr[self.part]
+        rows = self._rows(grads)
+        if norms is not None and self.optimizer.clip_norm is not None:
+            clip(rows, norms[self.part], self.optimizer.clip_norm)
         changed = False
         try:
-            for param, grad, state in zip(self.params, self._rows(grads), self.states, strict=True):
+            for param, grad, state in zip(self.params, rows, self.states, strict=True):
                 before = param._version  # counts changes in place
                 rate = rates.view(-1, *[1] * (param.dim() - 1))
                 self.optimizer.update(param, grad, state, rate, self.now)
@@ -82,3 +94,32 @@ class Group:
         except Exception as error:
             raise rule_error(self.optimizer, error) from error
         return replaced
+
+
+def norms_of(grads: Sequence[Tensor]) -> Tensor:
+    """The norm of each trial's whole gradient, (T, 1).
+
+    Each trial is a row of its own, reduced along the row: its norm has the same bits at any width
+    (measured for rows of 1 to 50,890 numbers and 1 to 40 trials).
+
+    Args:
+        grads: by block, (T, …).
+    """
+    rows = [grad.reshape(len(grad), -1).contiguous() for grad in grads]
+    parts = [torch.linalg.vector_norm(row, dim=1).to(rows[0].dtype) for row in rows]
+    whole = torch.stack(parts, 1)
+    found: Tensor = torch.linalg.vector_norm(whole, dim=1, keepdim=True)
+    return found
+
+
+def clip(grads: Sequence[Tensor], norms: Tensor, longest: float) -> None:
+    """Scale the gradients of trials in place, as ``torch.nn.utils.clip_grad_norm_`` does of one.
+
+    Args:
+        grads: (T, …), any number.
+        norms: of each trial's whole gradient, (T, 1).
+        longest: the norm that longer ones are scaled to.
+    """
+    scale = (longest / (norms + 1e-6)).clamp_(max=1.0)
+    for grad in grads:
+        grad.mul_(scale.view(-1, *[1] * (grad.dim() - 1)))

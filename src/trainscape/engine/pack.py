@@ -24,11 +24,11 @@ from trainscape.cells.cell import TrialRecord
 from trainscape.engine import streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.graph import Captured
-from trainscape.engine.group import Group
+from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
 from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
-from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
+from trainscape.engine.trial import METRICS, averages, outputs, scored, traced, whole
 from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Pack:
         with blaming(self.task):
             self.stack.load([t.seed for t in trials])
         self.groups = self._groups()
+        self.clips = any(trial.optimizer.clip_norm is not None for trial in trials)
         self.rates = Rates(trials, self.plan)
         self.keys = {
             layer: torch.tensor(
@@ -86,9 +87,8 @@ class Pack:
             )
             for layer in self.stack.dropouts
         }
-        self.order = torch.zeros(
-            len(self.seeds), self.plan.examples, dtype=torch.int64, device=self.device
-        )
+        size = len(self.splits.train.y)
+        self.order = torch.zeros(len(self.seeds), size, dtype=torch.int64, device=self.device)
         self.lrs = self.lr.new_zeros(self.plan.epoch, len(trials))  # of the epoch's steps
         self.captured: dict[object, Captured] = {}
         self.loss_sum.zero_()
@@ -136,8 +136,9 @@ class Pack:
         """A step, on the device alone: nothing here depends on the step but through tensors."""
         losses, *grads = batches.next()
         torch.index_select(self.lrs, 0, self.at, out=self.lr.view(1, -1))
+        norms = norms_of(grads) if self.clips else None
         for group in self.groups:
-            group.update(grads, self.lr, self.at)
+            group.update(grads, self.lr, self.at, norms)
         if self.task.trace:
             self.losses_of.index_copy_(0, self.at, losses[None])
         self.loss_sum.add_(losses)
@@ -183,11 +184,18 @@ class Pack:
 
     @torch.no_grad()
     def values(self, x: Tensor, y: Tensor) -> list[Tensor]:
-        """The loss and metric (T,) of examples (B, …), the same for every trial."""
+        """What examples (B, …), the same for every trial, come to.
+
+        Their losses and metrics (T,); or, where these are of a whole split, the outputs (T, B, …).
+        """
         # expanded, never shared: one product over all trials would round by the pack's width
         width = self.stack.width
-        xs, ys = x.expand(width, *x.shape), y.expand(width, *y.shape)
-        output = self._outputs(xs, {}, training=False)
+        output = self._outputs(x.expand(width, *x.shape), {}, training=False)
+        return self._judged(output, y) if self.workload.in_parts else [output]
+
+    def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
+        """The losses and metrics (T,) of outputs (T, B, …)."""
+        ys = y.expand(self.stack.width, *y.shape)
         return [vmap(of)(output, ys) for of in (self.workload.loss, self.workload.metric.compute)]
 
     def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
@@ -198,8 +206,7 @@ class Pack:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
         self._keep_traces()
         self.epoch = steps = range(epoch * self.plan.epoch, (epoch + 1) * self.plan.epoch)
-        orders = [streams.permutation(self.plan.examples, s, "order", epoch) for s in self.seeds]
-        self.order.copy_(torch.stack(orders))
+        self.order.copy_(torch.stack([self.task.order(seed, epoch) for seed in self.seeds]))
         self.first.fill_(steps.start)
         self.at.zero_()
         self._set_rates()
@@ -248,14 +255,13 @@ class Pack:
 
     @torch.no_grad()
     def _scores(self, splits: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
-        """Each split's mean loss and metric (T,) float64, and which trials are finite in all."""
+        """Each split's loss and metric (T,) float64, and which trials are finite in all."""
         found: dict[str, Tensor] = {}
         replaced = [pair for group in self.groups for pair in group.swap()]
         for name in splits:
             split: Split = getattr(self.splits, name)
             if len(split.y):
-                zero = torch.zeros_like(self.loss_sum)
-                found[f"{name}_loss"], found[f"{name}_metric"] = averages(split, self._chunk, zero)
+                found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
         for param, weights in replaced:
             param.copy_(weights)
         numbers = (*(block.isfinite().all(1) for block in self.stack.blocks), *found.values())
@@ -263,8 +269,16 @@ class Pack:
             [n if n.dtype == torch.bool else n.isfinite() for n in numbers]
         ).all(0)
 
+    def _score(self, split: Split) -> Sequence[Tensor]:
+        """The loss and metric (T,) float64 of a split."""
+        if self.workload.in_parts:
+            return averages(split, self._chunk, torch.zeros_like(self.loss_sum))
+        output = whole(split, lambda x, y: self._chunk(x, y)[0], axis=1)
+        with blaming(self.task):
+            return [value.double() for value in self._judged(output, split.y)]
+
     def _chunk(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
-        """The losses and metrics (T,) of at most CHUNK examples."""
+        """The :meth:`values` of at most CHUNK examples."""
         if len(y) not in self.chunks:
             self.chunks[len(y)] = Chunk(self, x, y)
         return self.chunks[len(y)].values(x, y)
@@ -340,7 +354,7 @@ class Chunk:
             self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
 
     def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
-        """The losses and metrics (T,) of these examples."""
+        """What these examples come to, until the next call."""
         self.x.copy_(x)
         self.y.copy_(y)
         return self.work()

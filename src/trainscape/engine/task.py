@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
 from trainscape import schedules, workloads
 from trainscape.cells.budget import Plan
+from trainscape.engine import streams
 from trainscape.engine.data import prepare
 from trainscape.engine.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import torch
 
     from trainscape.datasets import Arrays
     from trainscape.engine.data import Splits
@@ -31,6 +33,7 @@ class Task:
         plan: steps and evaluations.
         precision: of the arithmetic.
         trace: steps between recorded training losses, 0 for none.
+        fixed: whether every epoch takes the examples as the dataset holds them.
     """
 
     workload: Workload
@@ -38,6 +41,7 @@ class Task:
     plan: Plan
     precision: str = "fp32"
     trace: int = 0
+    fixed: bool = False
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], arrays: Arrays, on: torch.device) -> Task:
@@ -45,7 +49,15 @@ class Task:
         workload = workloads.registry.get(spec["workload"])
         splits = prepare(arrays, workload, spec["validation"], on)
         plan = Plan.of(spec, len(arrays.y_train))
-        return cls(workload, splits, plan, spec["precision"], spec.get("trace_every", 0))
+        trace, fixed = spec.get("trace_every", 0), spec.get("order") == "fixed"
+        return cls(workload, splits, plan, spec["precision"], trace, fixed)
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """The rows of the training split as an epoch meets them, int64 (N,), on the CPU."""
+        size = len(self.splits.train.y)
+        if self.fixed:
+            return torch.arange(size)
+        return streams.permutation(size, seed, "order", epoch)
 
 
 def trials(spec: Mapping[str, Any], optimizer: Optimizer) -> list[Trial]:

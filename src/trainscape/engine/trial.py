@@ -84,6 +84,18 @@ def averages(
     return loss / len(split.y), metric / len(split.y)
 
 
+def whole(split: Split, values: Callable[[Tensor, Tensor], Tensor], axis: int) -> Tensor:
+    """The outputs for a whole split, made by chunks.
+
+    Args:
+        split: at least one example.
+        values: the outputs for the examples that it is given, which the next call may overwrite.
+        axis: of the outputs, along which they are joined.
+    """
+    chunks = zip(torch.split(split.x, CHUNK), torch.split(split.y, CHUNK), strict=True)
+    return torch.cat([values(x, y).clone() for x, y in chunks], axis)
+
+
 def outputs(forward: Callable[[], Tensor], precision: str, device: torch.device) -> Tensor:
     """What ``forward`` gives, its products in bfloat16 where the precision is ``bf16``."""
     if precision != "bf16":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
@@ -20,13 +21,22 @@ from trainscape.engine import backend, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.model import build, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
-from trainscape.engine.trial import METRICS, averages, outputs, progress_of_part, scored, traced
+from trainscape.engine.trial import (
+    METRICS,
+    averages,
+    outputs,
+    progress_of_part,
+    scored,
+    traced,
+    whole,
+)
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from trainscape.engine.data import Split
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
 
@@ -139,6 +149,8 @@ class Single:
             with torch.enable_grad(), blaming(self.task):
                 loss = self._loss(x, y, checked=k == 0)
                 loss.backward()  # type: ignore[no-untyped-call]
+            if self.trial.optimizer.clip_norm is not None:
+                clip_grad_norm_(self.params, self.trial.optimizer.clip_norm)
             losses.append(loss.detach())
             return loss
 
@@ -169,8 +181,7 @@ class Single:
         for name in scored(step, self.plan):
             split = getattr(self.splits, name)
             if len(split.y):
-                means = averages(split, self._values, torch.zeros_like(self.loss_sum))
-                entry[f"{name}_loss"], entry[f"{name}_metric"] = means
+                entry[f"{name}_loss"], entry[f"{name}_metric"] = self._score(split)
         if not all(bool(n.isfinite().all()) for n in (*self.params, *entry.values())):
             self.diverged_at = step
             return
@@ -188,8 +199,7 @@ class Single:
         """The examples of a step; the dropouts get their masks for it."""
         epoch, i = divmod(k, self.plan.epoch)
         if i == 0:
-            order = streams.permutation(self.plan.examples, self.trial.seed, "order", epoch)
-            self.order = order.to(self.device)
+            self.order = self.task.order(self.trial.seed, epoch).to(self.device)
         rows = self.order[i * self.plan.batch_size :][: self.plan.batch_size]
         step = torch.tensor([k], device=self.device)
         masks = dropout_masks(self.dropouts, self.keys, step, len(rows), self.params[0].dtype)
@@ -205,11 +215,19 @@ class Single:
             raise RuntimeError("random operation")  # as vmap says of it in a pack
         return loss
 
-    def _values(self, x: Tensor, y: Tensor) -> list[Tensor]:
-        """The loss and metric of at most CHUNK examples."""
+    def _score(self, split: Split) -> Sequence[Tensor]:
+        """The loss and metric of a split, float64."""
         with blaming(self.task):
-            output = self._outputs(x)
-            return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
+            if self.workload.in_parts:
+                zero = torch.zeros_like(self.loss_sum)
+                return averages(split, lambda x, y: self._judged(self._outputs(x), y), zero)
+            output = whole(split, lambda x, _: self._outputs(x), axis=0)
+            # a function that no pack could run, such as scikit-learn's, may return a plain number
+            return [torch.as_tensor(value).double() for value in self._judged(output, split.y)]
+
+    def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
+        """The loss and metric of outputs."""
+        return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
 
     def _outputs(self, x: Tensor) -> Tensor:
         return outputs(partial(self.model, x), self.task.precision, self.device)

@@ -45,25 +45,28 @@ def suitable(task: Task) -> int:
     x = task.splits.train.x
     try:
         with out_of_memory():
-            each = _bytes(task.workload, x[:2], task.plan.batch_size)
+            each, output = _bytes(task.workload, x[:2], task.plan.batch_size)
     except torch.OutOfMemoryError:
         return 1  # of a model that memory does not hold on two examples
+    splits = (task.splits.val, task.splits.test, task.splits.fit)
+    held = 0 if task.workload.in_parts else output * max(len(split.y) for split in splits)
+    whole = each + held
     if x.device.type != "cuda":
         low, high = CPU
         width = min(max(_cache() // each, low), high)
-        return min(width, max(CPU_MEMORY // each, 2))
+        return min(width, max(CPU_MEMORY // whole, 2))
     low, high = CUDA
     width = high
-    while width > low and width * each > MEMORY:
+    while width > low and width * whole > MEMORY:
         width //= 2
     free, _ = torch.cuda.mem_get_info(x.device)
-    while width > 1 and width * each > free // 2:
+    while width > 1 and width * whole > free // 2:
         width //= 2
     return width
 
 
-def _bytes(workload: Workload, example: Tensor, batch_size: int) -> int:
-    """About the bytes that a trial's step touches."""
+def _bytes(workload: Workload, example: Tensor, batch_size: int) -> tuple[int, int]:
+    """About the bytes that a trial's step touches, and an example's output where it is held."""
     model = build(workload.build, 0)
     outputs: list[int] = []
 
@@ -75,10 +78,12 @@ def _bytes(workload: Workload, example: Tensor, batch_size: int) -> int:
         if not list(module.children()):
             module.register_forward_hook(count)
     with torch.no_grad():
-        model.eval()(example.cpu())
+        made = model.eval()(example.cpu())
     weights = sum(p.numel() for p in model.parameters())
     inputs = example[0].numel()
-    return 4 * (COPIES * weights + KEPT * batch_size * (inputs + sum(outputs)))
+    step = COPIES * weights + KEPT * batch_size * (inputs + sum(outputs))
+    held = made.numel() // len(example) if isinstance(made, Tensor) else 0
+    return 4 * step, 4 * KEPT * held
 
 
 def _cache() -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from trainscape.checks import hold
 
@@ -36,6 +36,11 @@ class Optimizer:
     depend on T: it reduces over the axes after the first only (:mod:`._norms`), and multiplies
     matrices in batches of two at least.
 
+    Args:
+        clip_norm: the longest gradient, over all parameters of a model together, that a rule is
+            given: the engine scales a longer one to it, as ``torch.nn.utils.clip_grad_norm_`` does;
+            None for whatever comes.
+
     Attributes:
         elementwise: whether the rule is the same for any shape; then it is called with many
             parameters side by side.
@@ -43,6 +48,8 @@ class Optimizer:
 
     name: ClassVar[str]
     elementwise: ClassVar[bool] = True
+
+    clip_norm: Annotated[float, "(0, inf)"] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse hyperparameters that are not what their fields declare."""

@@ -43,7 +43,7 @@ def answers(
     """One answer per workload, in the study's order.
 
     Args:
-        study: the study as plain data; its ``budget`` is read.
+        study: the study as plain data; its ``budget``, ``last_batch`` and ``order`` are read.
         cells: summary rows.
         trials: the study's trials.
         searched: what was trained of the grid, if not all.
@@ -57,7 +57,7 @@ def answers(
         common = [
             _search(workload, rows, searched),
             _failures(rows),
-            _budget(study, records(runs)),
+            _budget(study, records(runs)) + _epochs(study),
             *(notes or {}).get(workload, []),
             _backends(runs),
         ]
@@ -177,6 +177,14 @@ def _budget(study: Mapping[str, Any], trials: Sequence[Row]) -> str:
     return (
         f"{given}; equal epochs mean fewer updates at larger batches: {sizes[small]} at batch "
         f"size {small}, {sizes[large]} at {large}."
+    )
+
+
+def _epochs(study: Mapping[str, Any]) -> str:
+    """What an epoch is, where it is not every example in an order drawn anew."""
+    dropped, fixed = study.get("last_batch") == "drop", study.get("order") == "fixed"
+    return (" An epoch leaves out the examples that fill no whole batch." if dropped else "") + (
+        " Every epoch takes the examples in the dataset's order." if fixed else ""
     )
 
 

@@ -22,8 +22,8 @@ class Page:
     """All that the report says and shows.
 
     Args:
-        study: the study as plain data; ``name``, ``budget`` and ``figures`` are read, the rest is
-            shown.
+        study: the study as plain data; ``name``, ``figures``, ``budget``, ``last_batch`` and
+            ``order`` are read, all of it is shown.
         labels: the study's workloads, optimizers and schedules.
         figures: every figure of the study.
         folder: where they are, and the tables beside them.

@@ -52,6 +52,11 @@ class OptimizerEntry(BaseModel):
         description="what figures, tables and paths call it; default: its name, or the class's in "
         "lower case",
     )
+    clip_norm: Positive | None = Field(
+        default=None,
+        description="longest gradient of all parameters together: a longer one is scaled to it, as "
+        "by torch's clip_grad_norm_; default: none is",
+    )
 
     @model_validator(mode="after")
     def _name_or_torch(self) -> OptimizerEntry:

@@ -145,6 +145,16 @@ class Study(Strict):
     trace_every: Annotated[int, Field(ge=0), Number] = Field(
         default=0, description="steps between recorded training losses, from the first; 0 for none"
     )
+    last_batch: Literal["keep", "drop"] = Field(
+        default="keep",
+        description="the last batch of an epoch where it is not full: keep trains on it, drop "
+        "leaves its examples out of that epoch",
+    )
+    order: Literal["shuffle", "fixed"] = Field(
+        default="shuffle",
+        description="of the training examples: shuffle draws one for every seed and epoch, fixed "
+        "always takes that of the dataset",
+    )
     target: dict[str, Real] = Field(
         default={},
         description="validation metric to reach, by workload; else the workload's own",

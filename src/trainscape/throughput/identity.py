@@ -84,6 +84,7 @@ def digest(study: Study, cells: Iterable[Cell]) -> str:
             "measurements": sorted((asdict(one) for one in measurements), key=sha256),
             "data": {name: datasets.registry.get(name).sha256 for name in sets},
             "device": study.device,
+            "order": study.order,
             "settings": study.throughput.model_dump(exclude={"enabled"}),
             "torch": hardware.torch_version(),
             "packages": {path: implementation(path) for path in paths},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from trainscape.registry import Registry
 
@@ -14,7 +14,20 @@ if TYPE_CHECKING:  # torch is imported where a model is built: listing a grid do
 
     Loss = Callable[[Tensor, Tensor], Tensor]
 
+Of = TypeVar("Of")
 
+
+def example_mean(of: Of) -> Of:
+    """Mark a loss or metric as a mean over examples, so that a split may be scored in parts.
+
+    Any other is called with the outputs of a whole split at once: F1, AUC, R² or a weighted mean of
+    parts do not make up that of the whole.
+    """
+    of.example_mean = True  # type: ignore[attr-defined]
+    return of
+
+
+@example_mean
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     """The mean cross-entropy of logits (B, classes) against labels (B,)."""
     from torch.nn import functional
@@ -22,6 +35,7 @@ def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     return functional.cross_entropy(output, target)
 
 
+@example_mean
 def accuracy(output: Tensor, target: Tensor) -> Tensor:
     """The share of logits (B, classes) whose largest entry is at the label (B,)."""
     return (output.argmax(-1) == target).double().mean()
@@ -35,7 +49,8 @@ class Metric:
         name: the word for it in tables and axes.
         direction: whether more or less is better.
         unit: ``fraction`` (0 to 1, shown in percent) or the unit of the value.
-        compute: the mean over a batch, from outputs and targets.
+        compute: its value, from the outputs and targets of a whole split, or of any number of
+            examples where it is marked as an :func:`example_mean`.
     """
 
     name: str
@@ -63,7 +78,8 @@ class Workload:
         target: the validation metric to reach, from which steps_to_target is counted.
         mean: subtracted from inputs after bytes are scaled to [0, 1].
         std: what inputs are divided by then.
-        loss: the mean loss of a batch, from outputs and targets.
+        loss: the mean loss of a batch, from outputs and targets; a split is scored by it as by the
+            metric.
         metric: what the workload is judged by.
         path: whether every evaluation records the model's parameters: for models of a few.
     """
@@ -77,6 +93,11 @@ class Workload:
     loss: Loss = cross_entropy
     metric: Metric = ACCURACY
     path: bool = False
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether loss and metric of a split are the means of those of its parts."""
+        return all(hasattr(of, "example_mean") for of in (self.loss, self.metric.compute))
 
 
 registry: Registry[Workload] = Registry("workload", "trainscape.workloads", separator="-")

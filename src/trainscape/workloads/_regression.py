@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.workloads._base import Metric
+from trainscape.workloads._base import Metric, example_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+@example_mean
 def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
     """The mean over all elements of (output − target)².
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.workloads import Metric, workload
+from trainscape.workloads import Metric, example_mean, workload
 from trainscape.workloads._point import point
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+@example_mean
 def height(w: Tensor, _: Tensor) -> Tensor:
     """The value of f at the outputs w (B, 1), the mean over equal examples."""
     return (w + 1).square().sum(-1).mean()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.workloads import Metric, workload
+from trainscape.workloads import Metric, example_mean, workload
 from trainscape.workloads._point import point
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KAPPA = 20.0  # the condition number: the valley is √κ = 4.5 times longer than wide
 
 
+@example_mean
 def height(w: Tensor, _: Tensor) -> Tensor:
     """The value of f at the outputs (x, y) (B, 2), the mean over equal examples."""
     return (w[:, 0].square() + KAPPA * w[:, 1].square()).mean() / 2

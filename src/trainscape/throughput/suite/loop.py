@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader, TensorDataset
 
 from trainscape import optimizers, workloads
@@ -18,7 +19,7 @@ from trainscape.cells.cell import import_path
 from trainscape.cells.imported import Imported, needs_closure, switch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from trainscape.engine.data import Split
     from trainscape.throughput.identity import Measurement
@@ -68,21 +69,28 @@ class Loop:
         train: the training split on the CPU, inputs scaled.
         device: where to train.
         batches: how many distinct batches stay in memory, for the mode ``step``.
+        shuffle: whether each epoch draws an order anew, for the mode ``loader``.
     """
 
     def __init__(
-        self, wanted: Measurement, train: Split, device: torch.device, batches: int = BATCHES
+        self,
+        wanted: Measurement,
+        train: Split,
+        device: torch.device,
+        batches: int = BATCHES,
+        shuffle: bool = True,
     ) -> None:
         workload = workloads.registry.get(wanted.workload)
         torch.manual_seed(0)
         self.device = device
         self.model = workload.build().to(device).train()
         self.loss = workload.loss
-        self.optimizer = _optimizer(wanted, self.model.parameters())
+        self.params, self.clip_norm = list(self.model.parameters()), wanted.spec.get("clip_norm")
+        self.optimizer = _optimizer(wanted, self.params)
         self.by_closure = needs_closure(self.optimizer)
         switch(self.optimizer, training=True)
         self.batches = (
-            _loaded(train, wanted.batch_size, device)
+            _loaded(train, wanted.batch_size, device, shuffle)
             if wanted.mode == "loader"
             else _in_memory(train, wanted.batch_size, device, batches)
         )
@@ -103,6 +111,8 @@ class Loop:
         self.optimizer.zero_grad()
         loss = self.loss(self.model(x), y)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.clip_norm is not None:
+            clip_grad_norm_(self.params, self.clip_norm)
         return loss
 
 
@@ -113,14 +123,13 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _optimizer(wanted: Measurement, params: Iterable[Tensor]) -> torch.optim.Optimizer:
+def _optimizer(wanted: Measurement, params: Sequence[Tensor]) -> torch.optim.Optimizer:
     hyperparameters = {name: value for name, value in wanted.spec.items() if name != "name"}
     rule: optimizers.Optimizer = (
         Imported.of(wanted.spec)
         if import_path(wanted.spec)
         else optimizers.registry.get(wanted.spec["name"])(**hyperparameters)
     )
-    params = list(params)
     return rule.reference(params, LR) or Ours(params, rule, LR)
 
 
@@ -133,12 +142,12 @@ def _in_memory(train: Split, size: int, device: torch.device, count: int) -> Ite
     )
 
 
-def _loaded(train: Split, size: int, device: torch.device) -> Iterator[Batch]:
-    """Shuffled batches, collated example by example in this process, epoch after epoch."""
+def _loaded(train: Split, size: int, device: torch.device, shuffle: bool) -> Iterator[Batch]:
+    """Whole batches, collated example by example in this process, epoch after epoch."""
     pinned = device.type == "cuda"
     # A smaller last batch would count as a step of the full size.
     loader = DataLoader(
-        TensorDataset(train.x, train.y), size, shuffle=True, drop_last=True, pin_memory=pinned
+        TensorDataset(train.x, train.y), size, shuffle=shuffle, drop_last=True, pin_memory=pinned
     )
     while True:
         for x, y in loader:

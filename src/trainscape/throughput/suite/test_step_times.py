@@ -37,7 +37,7 @@ def test_step_time(
     """A training step takes a finite time and some memory."""
     device, train = device_of(study.device), _training_split(wanted.workload)
     try:
-        loop = Loop(wanted, train, device)
+        loop = Loop(wanted, train, device, shuffle=study.order == "shuffle")
         loop.run(WARM_UP)
         steps = _steps_lasting(loop, study.throughput.block)
         benchmark.extra_info["steps"] = steps
