@@ -68,8 +68,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
         name = value if kind == "invalid_key" else location[-1]
         known = _fields(model, section)
         inner = {f"{key}.{n}": n for key in known if not section for n in _fields(model, [key])}
-        meant = None if near(name, known) else near(name, inner.values())
-        if meant:
+        meant = near(name, [*inner.values(), *known])
+        if meant and meant not in known:
             key = next(key for key, n in inner.items() if n == meant)
             return UserError(f"{where}: unknown {name!r}; did you mean {key}?")
         return unknown(_place(where, section), name, known)
