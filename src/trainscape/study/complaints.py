@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel
 
-from trainscape.errors import UserError, near, shown, unknown
+from trainscape.errors import ALIASES, UserError, near, shown, unknown
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -68,7 +68,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
         name = value if kind == "invalid_key" else location[-1]
         known = _fields(model, section)
         inner = {f"{key}.{n}": n for key in known if not section for n in _fields(model, [key])}
-        meant = near(name, [*inner.values(), *known])
+        alias = str(name).casefold() in ALIASES  # says more than the likeness of a word
+        meant = None if near(name, known) and not alias else near(name, [*known, *inner.values()])
         if meant and meant not in known:
             key = next(key for key, n in inner.items() if n == meant)
             return UserError(f"{where}: unknown {name!r}; did you mean {key}?")
