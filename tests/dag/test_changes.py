@@ -61,7 +61,7 @@ def test_values_that_come_and_go(project: Project, by: str) -> None:
     assert differing == {f"results/{name}" for name in tables}
     assert project.rows("range.csv") == 2
     assert "Learning-rate range test" in tested["results/report.html"].decode()
-    assert project.trainscape("verify") == ["6 cells, 1 datasets: 0 complaints"]
+    assert project.trainscape("verify") == ["6 cells, 1 dataset: 0 complaints"]
 
     project.change(lr=[0.01, 0.1, 0.2], range_test={"enabled": False})
     assert _work(project, by) == {"restore sgd lr0.2", "restore adam lr0.2"} | AGGREGATES

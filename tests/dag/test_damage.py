@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 TEMPLATE = "{% broken"
 
 
+TRAINSCAPE = ("env", "PYTHONPATH=src", "python", "-m", "trainscape")
+
+
 def test_edited_accuracy(project: Project) -> None:
-    """`collect` and `trainscape verify` refuse an edited cell by its file name."""
+    """No table is made of an edited cell, by hand either; the cell is named."""
     path = project.cells()[0]
     _embellish(project / path)
     before = project.results()
     shutil.rmtree(project / "results/.made/collect")
-    project.fail("snakemake", "--cores", "all")
-    said = (project / "logs/tiny/collect.log").read_text(encoding="utf-8")
+    said = project.fail(*TRAINSCAPE, "make", "collect")
     assert path in said and "edited" in said and "Traceback" not in said
-    assert path in project.fail("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+    assert path in project.fail(*TRAINSCAPE, "verify")
     assert project.results() == before  # what was there is there still
     assert "collect" not in project.stamps()  # and is not taken for fresh
 
@@ -61,10 +63,10 @@ def test_failing_report(project: Project) -> None:
 
 
 def test_failing_tables(project: Project) -> None:
-    """A cell that is damaged on the way leaves the last tables, figures and report as they are."""
+    """Tables that cannot be made leave the last tables, figures and report as they are."""
     project.change(lr=[0.01])
-    lost = next(path for path in project.cells() if "/sgd/bs256-lr0.01-" in path)
-    (project / lost).write_text("{", encoding="utf-8")
+    read = "    cells = read_entries"
+    project.edit("src/trainscape/pipeline/collect.py", read, f"    raise SystemExit(1)\n{read}")
     before = _products(project)
     project.fail("snakemake", "--cores", "all")
     assert _products(project) == before
@@ -77,18 +79,19 @@ def _products(project: Project) -> dict[str, bytes]:
 
 
 def test_damaged_data(project: Project) -> None:
-    """No cell trains on a damaged dataset; the message says how to replace it, and that does."""
+    """No cell trains on a damaged dataset; a message says how to replace it, and a run does."""
     file = project / "data/digits.npz"
     whole = file.read_bytes()
     _alter(file)
     cell = project.cells()[0]
     (project / cell).unlink()
-    said = project.fail("snakemake", "--cores", "all", cell)
+    said = project.fail(*TRAINSCAPE, "train", cell)
     assert "data/digits.npz" in said and "trainscape data digits" in said
     assert not (project / cell).exists()
-    assert project.fail("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
-    project.trainscape("data", "digits")
+    assert project.fail(*TRAINSCAPE, "verify")
+    project.snakemake(cell)  # makes the data again, then trains
     assert file.read_bytes() == whole
+    assert (project / cell).exists()
 
 
 def _alter(file: Path) -> None:
