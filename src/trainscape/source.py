@@ -34,6 +34,7 @@ EXCLUDED = {
     "trainscape.registry": "looks names up",
     "trainscape.hardware": "says what the machine is, on which no product depends",
     "trainscape.cells": "lists modules",
+    "trainscape.cells.labels": "refuses labels",
     "trainscape.cells.locate": "finds an optimizer by the path that stands in the digest itself",
     "trainscape.cells.plugins": "imports files, which are hashed themselves",
     "trainscape.source": "hashes source: what it says stands in the digest itself",
@@ -50,6 +51,7 @@ EXCLUDED = {
     "trainscape.engine.device": "chooses where to run",
     "trainscape.engine.run": "hands every cell to the engine of its kind",
     "trainscape.engine.graph": "launches again what a GPU ran, kernel by kernel",
+    "trainscape.engine.outputs": "looks at a model's outputs to refuse labels",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them

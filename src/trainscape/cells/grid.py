@@ -6,7 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, schedules, workloads
-from trainscape.cells import plugins, tryout
+from trainscape.cells import labels, plugins, tryout
 from trainscape.cells.budget import Plan, validation_size
 from trainscape.cells.cell import Cell
 from trainscape.cells.parts import optimizer_parts, schedule_parts
@@ -33,6 +33,7 @@ def cells(study: Study) -> list[Cell]:
     shapes = schedule_parts(study)
     rates = _rates_by_label(study, opts)
     _check_targets(study)
+    _check_labels(study)
     grid = [
         Cell(
             workload=workload,
@@ -139,6 +140,14 @@ def _check_targets(study: Study) -> None:
             f"target: {study.target} needs a validation split; "
             "set validation above 0 or remove target"
         )
+
+
+def _check_labels(study: Study) -> None:
+    """Refuse labels of data that is at hand; of all others when the data is made."""
+    for name in study.workloads:
+        workload = workloads.registry.get(name)
+        dataset = datasets.registry.get(workload.dataset)
+        labels.check(workload, dataset, dataset.values)
 
 
 def _check_searches(study: Study, cells: int) -> None:

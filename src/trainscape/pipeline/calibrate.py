@@ -13,6 +13,7 @@ from trainscape import datasets, workloads
 from trainscape.cells.cell import import_path
 from trainscape.errors import UserError
 from trainscape.pipeline.layout import DATA, Layout
+from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,11 +150,12 @@ def _part(arrays: Arrays, cell: Cell) -> Arrays:
 
 
 def _arrays(workload: str) -> Arrays | None:
-    """The workload's data, or None where it would have to be downloaded."""
+    """The workload's data, or None where it would have to be downloaded or cannot be made."""
     entry = datasets.registry.get(workloads.registry.get(workload).dataset)
     try:
         if (DATA / f"{entry.name}.npz").exists():
             return datasets.load(entry, DATA)
-        return entry.make(datasets.Raw(DATA / "raw", mirror="(none)"))
+        with telling(entry.name):  # a user's function may raise anything
+            return entry.make(datasets.Raw(DATA / "raw", mirror="(none)"))
     except UserError:
         return None

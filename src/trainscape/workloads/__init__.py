@@ -1,6 +1,22 @@
 """Workloads, one file each: dataset + model + loss + metric + target."""
 
-from trainscape.workloads._base import Metric, Workload, registry, workload
+from trainscape.workloads._base import (
+    ACCURACY,
+    Metric,
+    Workload,
+    cross_entropy,
+    registry,
+    workload,
+)
 from trainscape.workloads._regression import MSE, mean_squared_error
 
-__all__ = ["MSE", "Metric", "Workload", "mean_squared_error", "registry", "workload"]
+__all__ = [
+    "ACCURACY",
+    "MSE",
+    "Metric",
+    "Workload",
+    "cross_entropy",
+    "mean_squared_error",
+    "registry",
+    "workload",
+]

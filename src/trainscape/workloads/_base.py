@@ -78,6 +78,11 @@ class Workload:
     metric: Metric = ACCURACY
     path: bool = False
 
+    @property
+    def classifies(self) -> bool:
+        """Whether targets are labels of classes: the loss or the metric is the standard one."""
+        return self.loss is cross_entropy or self.metric is ACCURACY
+
 
 registry: Registry[Workload] = Registry("workload", "trainscape.workloads", separator="-")
 
