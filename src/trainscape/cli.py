@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         "--from", dest="source", type=Path, metavar="DIR", help="take raw files from DIR"
     )
     data.add_argument("--mirror", metavar="URL", help="download raw files from URL")
+    data.add_argument(
+        "--hash",
+        nargs=2,
+        metavar=("PLUGIN", "NAME"),
+        help="print the content hash of a plugin's dataset, for its sha256=",
+    )
     targets = add("targets", _targets, "print the files of stages, for Snakemake to make")
     targets.add_argument(
         "stages",
@@ -151,6 +157,9 @@ def _which(args: argparse.Namespace) -> None:
 def _data(args: argparse.Namespace) -> None:
     from trainscape.pipeline import data
 
+    if args.hash:
+        print(data.content_hash(*args.hash))
+        return
     data.make(_layout(args), args.names, args.source, args.mirror)
 
 

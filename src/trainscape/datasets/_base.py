@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from trainscape.errors import UserError
 from trainscape.registry import Registry
+from trainscape.user_lines import telling
 
 if TYPE_CHECKING:  # numpy is imported where arrays are touched: listing a grid does not need it
     from collections.abc import Callable, Mapping
@@ -77,6 +78,15 @@ class Dataset:
     pinned: bool = True
     origin: str = ""
     values: Mapping[str, Values] = field(default_factory=dict)
+
+    def made(self, raw: Raw) -> Arrays:
+        """The arrays, made anew; what a user's function raises is told with its line.
+
+        Raises:
+            UserError: they cannot be made, or are unfit to be trained on.
+        """
+        with telling(f"dataset {self.name!r}"):
+            return self.make(raw)
 
     def refusal(self, reason: str) -> UserError:
         """The error for content that is unfit: it names the dataset and what to mend."""

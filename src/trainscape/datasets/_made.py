@@ -10,8 +10,7 @@ from trainscape.datasets._base import Arrays, Dataset, Raw, derived, registry
 from trainscape.datasets._fit import NAMES, fitted
 from trainscape.datasets._store import digest
 from trainscape.datasets._values import Values, values_of
-from trainscape.errors import UserError, shown
-from trainscape.hashing import is_sha256
+from trainscape.errors import UserError
 from trainscape.user_lines import short
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ def dataset(
         y: what both splits' targets hold.
 
     Raises:
-        UserError: the hash is none or stands alone, the function takes more, or what it makes
-            cannot be trained on.
+        UserError: the hash stands without sizes, the function takes more, or what it makes cannot
+            be trained on.
     """
 
     def decorate(make: Make) -> Make:
@@ -63,7 +62,6 @@ def dataset(
             return fitted(call(raw), refuse)
 
         if sha256 or made_from is not None:
-            _check_pin(name, plugin, sha256, made_from)
             if train is None or test is None:
                 raise refuse("a pinned dataset states its sizes; add train=… and test=…")
             identity = sha256 if made_from is None else derived(made_from)
@@ -91,15 +89,6 @@ def _caller(make: Make, refuse: Callable[[str], UserError]) -> Callable[[Raw], A
             continue
         return lambda raw: make(*[raw][:count])
     raise refuse(f"takes {signature}; let it take nothing, or one trainscape.datasets.Raw")
-
-
-def _check_pin(name: str, plugin: str, sha256: str, made_from: Mapping[str, object] | None) -> None:
-    """Refuse what is no hash, such as the first letters of one."""
-    if made_from is None and not is_sha256(sha256):
-        raise UserError(
-            f"dataset {name!r}: sha256 {shown(sha256)} is none; give the 64 hex digits that "
-            f"`trainscape data --hash {short(plugin)} {name}` prints, or leave it out"
-        )
 
 
 def _the_same(

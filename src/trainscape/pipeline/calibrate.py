@@ -13,7 +13,6 @@ from trainscape import datasets, workloads
 from trainscape.cells.cell import import_path
 from trainscape.errors import UserError
 from trainscape.pipeline.layout import DATA, Layout
-from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,7 +154,6 @@ def _arrays(workload: str) -> Arrays | None:
     try:
         if (DATA / f"{entry.name}.npz").exists():
             return datasets.load(entry, DATA)
-        with telling(entry.name):  # a user's function may raise anything
-            return entry.make(datasets.Raw(DATA / "raw", mirror="(none)"))
+        return entry.made(datasets.Raw(DATA / "raw", mirror="(none)"))
     except UserError:
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
-from trainscape.cells import labels
+from trainscape.cells import labels, plugins
 from trainscape.errors import LISTED
 from trainscape.files import remove_left_behind, sweep, write_text
 from trainscape.hashing import SHORT
@@ -45,6 +46,26 @@ def make(
         stamp = data_stamp(name)
         sweep(stamp.parent, f"{name}-{SHORT * '?'}", keep=[stamp])
         write_text(stamp, "")
+
+
+def content_hash(plugin: str, name: str) -> str:
+    """The hash of what a plugin's function makes, whole, to be pinned as its ``sha256``.
+
+    What the plugin prints goes to stderr, so that the hash stands alone.
+
+    Args:
+        plugin: the file.
+        name: its dataset.
+
+    Raises:
+        UserError: it cannot be loaded, has no such dataset, or one that is known otherwise.
+    """
+    with redirect_stdout(sys.stderr):
+        plugins.load([plugin])
+        entry = datasets.registry.get(name, "--hash")
+        if not entry.pinned:
+            raise entry.refusal("is known by what it is made from; a file's hash is `sha256sum`'s")
+        return datasets.digest(entry.made(datasets.Raw(DATA / "raw")))
 
 
 def _check_labels(layout: Layout, dataset: str) -> None:
