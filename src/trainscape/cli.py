@@ -14,6 +14,7 @@ from trainscape.errors import UserError
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
+    from trainscape.study import Study
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -75,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("PLUGIN", "NAME"),
         help="print the content hash of a plugin's dataset, for its sha256=",
     )
+    data.add_argument(
+        "--list",
+        action="store_true",
+        help="list all datasets, the plugins' too: sizes, what they hold, what models get",
+    )
     targets = add("targets", _targets, "print the files of stages, for Snakemake to make")
     targets.add_argument(
         "stages",
@@ -107,13 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _layout(args: argparse.Namespace) -> Layout:
+def _study(args: argparse.Namespace) -> Study:
     from trainscape import study
-    from trainscape.pipeline.layout import Layout
 
     if args.study.startswith("{"):
-        return Layout(study.parse(json.loads(args.study), "study"))
-    return Layout(study.read(Path(args.study)))
+        return study.parse(json.loads(args.study), "study")
+    return study.read(Path(args.study))
+
+
+def _layout(args: argparse.Namespace) -> Layout:
+    from trainscape.pipeline.layout import Layout
+
+    return Layout(_study(args))
 
 
 def _cells(args: argparse.Namespace) -> None:
@@ -159,8 +170,12 @@ def _data(args: argparse.Namespace) -> None:
 
     if args.hash:
         print(data.content_hash(*args.hash))
-        return
-    data.make(_layout(args), args.names, args.source, args.mirror)
+    elif args.list:
+        from trainscape.pipeline.data_list import listed
+
+        print(listed(_study(args).plugins))
+    else:
+        data.make(_layout(args), args.names, args.source, args.mirror)
 
 
 def _targets(args: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from trainscape.datasets._made import dataset
 from trainscape.datasets._npz import npz_dataset
 from trainscape.datasets._store import digest, load, prepare
 from trainscape.datasets._url import url_dataset
-from trainscape.datasets._values import Values
+from trainscape.datasets._values import Values, joined, span, values_of
 
 __all__ = [
     "Arrays",
@@ -14,9 +14,12 @@ __all__ = [
     "Values",
     "dataset",
     "digest",
+    "joined",
     "load",
     "npz_dataset",
     "prepare",
     "registry",
+    "span",
     "url_dataset",
+    "values_of",
 ]
