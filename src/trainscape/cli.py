@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -179,7 +180,11 @@ def _data(args: argparse.Namespace) -> None:
 
 
 def _targets(args: argparse.Namespace) -> None:
+    from trainscape.pipeline import dvc_cache
+
     layout = _layout(args)
+    if line := dvc_cache.warning(Path.cwd(), os.environ):
+        print(f"trainscape: {line}", file=sys.stderr)
     for file in layout.targets(*args.stages):
         print(file)
 

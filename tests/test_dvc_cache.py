@@ -1,0 +1,56 @@
+"""A folder that DVC cannot keep files in is named, with what to do, before DVC fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainscape.cli import main
+from trainscape.pipeline.dvc_cache import warning
+
+STAGE = {"DVC_STAGE": "data"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "config", "local", "place"),
+    [
+        ("a{b}c", "", "", "a{b}c/.dvc/cache"),
+        ("a{b", "[core]\n    autostage = false\n", "", "a{b/.dvc/cache"),
+        ("a{b}c", "", "[cache]\n    dir = ../own\n", "a{b}c/own"),
+        ("a{b}c", "[cache]\n    type = copy\n    dir = {root}/plain\n", "", None),
+        ("a{b}c", "[cache]\n    dir = x\n", "[cache]\n    dir = {root}/plain\n", None),
+        ("a{b}c", "", "['remote \"s\"']\n    dir = {root}/plain\n", "a{b}c/.dvc/cache"),
+        ("plain", "[cache]\n    dir = {root}/a}b\n", "", "a}b"),
+        ("it's 100% ü", "", "", None),
+    ],
+)
+def test_braces_are_told_where_the_cache_lies(
+    folder: str, config: str, local: str, place: str | None, tmp_path: Path
+) -> None:
+    """The cache's own path counts, wherever the project's settings put it."""
+    root = tmp_path / folder
+    (root / ".dvc").mkdir(parents=True)
+    (root / ".dvc/config").write_text(config.replace("{root}", str(tmp_path)))
+    (root / ".dvc/config.local").write_text(local.replace("{root}", str(tmp_path)))
+    said = warning(root, STAGE)
+    if place is None:
+        assert not said
+    else:
+        assert said.startswith(f"DVC cannot keep files in {tmp_path / place}, a path with braces; ")
+    assert not warning(root, {})  # nobody needs to know who runs Snakemake alone
+
+
+def test_a_dvc_stage_says_so_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What each stage of dvc.yaml asks first prints the line, and the files as ever."""
+    (tmp_path / "a{b}c").mkdir()
+    monkeypatch.chdir(tmp_path / "a{b}c")
+    monkeypatch.setenv("DVC_STAGE", "data")
+    Path("params.yaml").write_text("name: tiny\n")
+    assert main(["targets", "data"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("data/digits.npz\n")
+    assert said.err.startswith("trainscape: DVC cannot keep files in ")
+    assert said.err.endswith("dvc config --local cache.dir FOLDER\n")
