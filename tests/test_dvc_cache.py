@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from snakemake.settings.types import ConfigSettings
 
 from trainscape.cli import main
+from trainscape.errors import UserError
 from trainscape.pipeline.dvc_cache import warning
+from trainscape.pipeline.workflow import layout_of
 
 STAGE = {"DVC_STAGE": "data"}
 
@@ -54,3 +57,24 @@ def test_a_dvc_stage_says_so_first(
     assert said.out.startswith("data/digits.npz\n")
     assert said.err.startswith("trainscape: DVC cannot keep files in ")
     assert said.err.endswith("dvc config --local cache.dir FOLDER\n")
+
+
+@pytest.mark.parametrize("name", ["q{1}", "q{a b}c{2}", "x{}/y{1}"])
+def test_a_folder_that_snakemake_takes_for_wildcards_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Braces around what is no name are told in a line, not as an error of a regular expression."""
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / name)
+    with pytest.raises(UserError, match="takes braces in a path for wildcards and stops") as error:
+        layout_of(ConfigSettings())
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a{b}c", "q{}", "q{", "it's 100% ü"])
+def test_other_folders_are_not(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake runs in any other folder, whatever its name."""
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    Path("params.yaml").write_text("name: tiny\n")
+    assert layout_of(ConfigSettings()).study.name == "tiny"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snakemake.io import ancient, report
+from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient, regex_from_filepattern, report
 from snakemake.ioflags import update
 
 from trainscape import study
@@ -32,8 +34,9 @@ def layout_of(settings: ConfigSettings) -> Layout:
     """The layout of params.yaml or of the ``--configfile``, with ``--config`` values replaced.
 
     Raises:
-        UserError: the study is not valid.
+        UserError: the study is not valid, or Snakemake cannot work in this folder.
     """
+    _check_place(Path.cwd())
     files = list(settings.configfiles)
     if len(files) > 1:
         raise UserError("--configfile: takes one study; Snakemake would mix several")
@@ -42,6 +45,21 @@ def layout_of(settings: ConfigSettings) -> Layout:
     layout = Layout(study.read(shown, settings.config))
     layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
     return layout
+
+
+def _check_place(root: Path) -> None:
+    """Refuse a folder whose path Snakemake cannot look for its locks in.
+
+    Raises:
+        UserError: the path has braces around what is no name.
+    """
+    try:
+        re.compile(regex_from_filepattern(str(root)))
+    except (re.error, WorkflowError) as error:
+        raise UserError(
+            f"{root}: Snakemake takes braces in a path for wildcards and stops at these ({error}); "
+            "give the folder a name without"
+        ) from error
 
 
 def after(
