@@ -180,10 +180,10 @@ def _data(args: argparse.Namespace) -> None:
 
 
 def _targets(args: argparse.Namespace) -> None:
-    from trainscape.pipeline import dvc_cache
+    from trainscape.pipeline import versioned
 
     layout = _layout(args)
-    if line := dvc_cache.warning(Path.cwd(), os.environ):
+    for line in versioned.warnings(Path.cwd(), layout.output, os.environ):
         print(f"trainscape: {line}", file=sys.stderr)
     for file in layout.targets(*args.stages):
         print(file)

@@ -207,7 +207,22 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = [node.module] if node.module else []
             yield from ((node.level, ".".join([*base, alias.name])) for alias in node.names)
+        elif isinstance(node, ast.Call) and (name := _named_module(node)):
+            yield len(name) - len(name.lstrip(".")), name.lstrip(".")
         todo += ast.iter_child_nodes(node)
+
+
+def _named_module(call: ast.Call) -> str | None:
+    """What ``importlib.import_module("name")`` or ``__import__("name")`` imports, as it is written.
+
+    A name that is put together when the program runs cannot be read.
+    """
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else call.func
+    name = function.id if isinstance(function, ast.Name) else function
+    first = call.args[0] if call.args else None
+    if name not in ("import_module", "__import__") or not isinstance(first, ast.Constant):
+        return None
+    return first.value if isinstance(first.value, str) else None
 
 
 @cache

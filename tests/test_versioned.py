@@ -1,7 +1,9 @@
-"""A folder that DVC cannot keep files in is named, with what to do, before DVC fails."""
+"""What keeps DVC or git from keeping versions is told, with what to do, before a stage runs."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from snakemake.settings.types import ConfigSettings
 
 from trainscape.cli import main
 from trainscape.errors import UserError
-from trainscape.pipeline.dvc_cache import warning
+from trainscape.pipeline.versioned import warnings
 from trainscape.pipeline.workflow import layout_of
 
 STAGE = {"DVC_STAGE": "data"}
@@ -36,12 +38,26 @@ def test_braces_are_told_where_the_cache_lies(
     (root / ".dvc").mkdir(parents=True)
     (root / ".dvc/config").write_text(config.replace("{root}", str(tmp_path)))
     (root / ".dvc/config.local").write_text(local.replace("{root}", str(tmp_path)))
-    said = warning(root, STAGE)
+    said = list(warnings(root, Path("results"), STAGE))
     if place is None:
-        assert not said
+        assert said == []
     else:
-        assert said.startswith(f"DVC cannot keep files in {tmp_path / place}, a path with braces; ")
-    assert not warning(root, {})  # nobody needs to know who runs Snakemake alone
+        assert len(said) == 1
+        assert said[0].startswith(f"DVC cannot keep files in {tmp_path / place}, a path with ")
+    assert (
+        list(warnings(root, Path("results"), {})) == []
+    )  # nobody needs to know who runs Snakemake alone
+
+
+@pytest.mark.parametrize(
+    ("output", "told"), [("results", False), ("mine", False), ("results-mine", True)]
+)
+def test_an_output_that_git_ignores_is_told(output: str, told: bool, tmp_path: Path) -> None:
+    """By this project's own .gitignore, names that begin with results- are of no version."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    shutil.copy(Path(__file__).parents[1] / ".gitignore", tmp_path)
+    said = list(warnings(tmp_path, Path(output), STAGE))
+    assert [line.split(",")[0] for line in said] == ["output: git ignores 'results-mine'"] * told
 
 
 def test_a_dvc_stage_says_so_first(
