@@ -88,6 +88,17 @@ def test_the_plugin_trains(examples: Examples) -> None:
     assert best > 0.9
 
 
+def test_datasets_from_tables_train(examples: Examples) -> None:
+    """tables: a CSV file and a DataFrame become datasets, whose models learn."""
+    cells = examples.train("tables")
+    assert len(cells) == 4
+    best = {
+        name: max(t["test_metric"][-1] for p in cells if name in p for t in cells[p])
+        for name in ("iris-mlp", "wine-mlp")
+    }
+    assert min(best.values()) > 0.9
+
+
 def test_rules_by_parameter_and_schedules_train(examples: Examples) -> None:
     """rules: an optimizer that takes parameters whole, under a schedule of its own, learns."""
     cells = examples.train("rules")

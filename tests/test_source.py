@@ -192,6 +192,25 @@ def test_a_plugins_own_imports_belong_to_it(tmp_path: Path) -> None:
     assert set(source.closure([tmp_path / "mine.py"])) == expected
 
 
+def test_modules_that_are_imported_by_a_call_belong_to_it(tmp_path: Path) -> None:
+    """A name that stands in the call counts, with dots in front or not; any other call does not."""
+    (tmp_path / "parts").mkdir()
+    files = {
+        "mine.py": "import importlib\nfrom importlib import import_module\n"
+        "importlib.import_module('one')\n__import__('two')\nimport_module('parts.three')\n"
+        "import_module(name)\nimport_module()\nimport_module(3)\nopen('unused')\n",
+        "one.py": "",
+        "two.py": "",
+        "parts/__init__.py": "",
+        "parts/three.py": "import importlib\nimportlib.import_module('.four', __package__)\n",
+        "parts/four.py": "",
+        "unused.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert set(source.closure([tmp_path / "mine.py"])) == files.keys() - {"unused.py"}
+
+
 def test_a_plugin_may_lie_anywhere(tmp_path: Path) -> None:
     """Moving a plugin with its helpers changes no digest; a helper's arithmetic does."""
     closures = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from trainscape.numerals import counted
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
+    from trainscape.study import Study
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -70,6 +72,17 @@ def _parser() -> argparse.ArgumentParser:
         "--from", dest="source", type=Path, metavar="DIR", help="take raw files from DIR"
     )
     data.add_argument("--mirror", metavar="URL", help="download raw files from URL")
+    data.add_argument(
+        "--hash",
+        nargs=2,
+        metavar=("PLUGIN", "NAME"),
+        help="print the content hash of a plugin's dataset, for its sha256=",
+    )
+    data.add_argument(
+        "--list",
+        action="store_true",
+        help="list all datasets, the plugins' too: sizes, what they hold, what models get",
+    )
     targets = add("targets", _targets, "print the files of stages, for Snakemake to make")
     targets.add_argument(
         "stages",
@@ -106,13 +119,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _layout(args: argparse.Namespace) -> Layout:
+def _study(args: argparse.Namespace) -> Study:
     from trainscape import study
-    from trainscape.pipeline.layout import Layout
 
     if args.study.startswith("{"):
-        return Layout(study.parse(json.loads(args.study), "study"))
-    return Layout(study.read(Path(args.study)))
+        return study.parse(json.loads(args.study), "study")
+    return study.read(Path(args.study))
+
+
+def _layout(args: argparse.Namespace) -> Layout:
+    from trainscape.pipeline.layout import Layout
+
+    return Layout(_study(args))
 
 
 def _cells(args: argparse.Namespace) -> None:
@@ -158,11 +176,22 @@ def _which(args: argparse.Namespace) -> None:
 def _data(args: argparse.Namespace) -> None:
     from trainscape.pipeline import data
 
-    data.make(_layout(args), args.names, args.source, args.mirror)
+    if args.hash:
+        print(data.content_hash(*args.hash))
+    elif args.list:
+        from trainscape.pipeline.data_list import listed
+
+        print(listed(_study(args).plugins))
+    else:
+        data.make(_layout(args), args.names, args.source, args.mirror)
 
 
 def _targets(args: argparse.Namespace) -> None:
+    from trainscape.pipeline import versioned
+
     layout = _layout(args)
+    for line in versioned.warnings(Path.cwd(), layout.output, os.environ):
+        print(f"trainscape: {line}", file=sys.stderr)
     for file in layout.targets(*args.stages):
         print(file)
 

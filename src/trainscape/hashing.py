@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ def canonical(value: Any) -> str:
 def sha256(value: Any) -> str:
     """The sha256 (hex) of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def is_sha256(text: str) -> bool:
+    """Whether a text is a whole sha256, 64 hex digits."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
 def file_sha256(path: Path) -> str:

@@ -35,6 +35,7 @@ EXCLUDED = {
     "trainscape.registry": "looks names up",
     "trainscape.hardware": "says what the machine is, on which no product depends",
     "trainscape.cells": "lists modules",
+    "trainscape.cells.labels": "refuses labels",
     "trainscape.cells.locate": "finds an optimizer by the path that stands in the digest itself",
     "trainscape.cells.plugins": "imports files, which are hashed themselves",
     "trainscape.source": "hashes source: what it says stands in the digest itself",
@@ -51,6 +52,7 @@ EXCLUDED = {
     "trainscape.engine.device": "chooses where to run",
     "trainscape.engine.run": "hands every cell to the engine of its kind",
     "trainscape.engine.graph": "launches again what a GPU ran, kernel by kernel",
+    "trainscape.engine.outputs": "looks at a model's outputs to refuse labels",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them
@@ -206,7 +208,22 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = [node.module] if node.module else []
             yield from ((node.level, ".".join([*base, alias.name])) for alias in node.names)
+        elif isinstance(node, ast.Call) and (name := _named_module(node)):
+            yield len(name) - len(name.lstrip(".")), name.lstrip(".")
         todo += ast.iter_child_nodes(node)
+
+
+def _named_module(call: ast.Call) -> str | None:
+    """What ``importlib.import_module("name")`` or ``__import__("name")`` imports, as it is written.
+
+    A name that is put together when the program runs cannot be read.
+    """
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else call.func
+    name = function.id if isinstance(function, ast.Name) else function
+    first = call.args[0] if call.args else None
+    if name not in ("import_module", "__import__") or not isinstance(first, ast.Constant):
+        return None
+    return first.value if isinstance(first.value, str) else None
 
 
 @cache

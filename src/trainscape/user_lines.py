@@ -59,9 +59,17 @@ def told(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+def short(file: str) -> str:
+    """A file as messages name it: by its path from the working folder, where it lies below it."""
+    path, here = Path(file).resolve(), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def _is_users(file: str) -> bool:
     """Whether a file lies beside or below a plugin, and in no library."""
     path = Path(file).resolve()
+    if file.startswith("<"):  # code without a file, such as a recorded step's
+        return False
     if any(path.is_relative_to(folder) for folder in LIBRARIES):
         return False
     plugins = [module for name, module in list(sys.modules.items()) if name.startswith(PLUGIN)]
@@ -69,6 +77,5 @@ def _is_users(file: str) -> bool:
 
 
 def _place(file: str, line: int | None) -> str:
-    """File and line as a message begins with them; below the working folder, the short path."""
-    path, here = Path(file).resolve(), Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}, line {line}: "
+    """File and line as a message begins with them."""
+    return f"{short(file)}, line {line}: "

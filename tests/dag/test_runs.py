@@ -53,6 +53,13 @@ SGD.init = wait
 '''
 
 
+def test_every_dataset_of_a_study_is_made(clean: Project) -> None:
+    """Each has a job of its own, that makes this one and no other."""
+    files = ("data/iris.npz", "data/wine.npz")
+    clean.snakemake(*files, "--configfile", "examples/tables/study.yaml")
+    assert all((clean / file).exists() for file in files)
+
+
 def test_dry_run_lists_the_grid(clean: Project) -> None:
     """On a clean tree `snakemake -n` lists a job per cell, and no other than the aggregates."""
     said = clean.run("snakemake", "--dry-run")

@@ -13,5 +13,7 @@ for DATASET in LAYOUT.datasets:
         log:
             f"{LOGS}/data/{DATASET}.log",
         localrule: True
+        params:
+            dataset=DATASET,  # a shell directive is read when the job runs: after the loop
         shell:
-            shell_command(LAYOUT, "data", DATASET) + " > {log} 2>&1"
+            shell_command(LAYOUT, "data") + " {params.dataset} > {log} 2>&1"

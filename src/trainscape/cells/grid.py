@@ -6,14 +6,16 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, schedules, workloads
-from trainscape.cells import alike, plugins, tryout
+from trainscape.cells import alike, labels, plugins, tryout
 from trainscape.cells.budget import Plan, validation_size
 from trainscape.cells.cell import Cell
 from trainscape.cells.parts import optimizer_parts, schedule_parts
 from trainscape.cells.rules import try_rules
-from trainscape.errors import UserError, unknown
+from trainscape.errors import UserError, shown, unknown
+from trainscape.hashing import is_sha256
 from trainscape.schedules import Clock
 from trainscape.study.axes import Log
+from trainscape.user_lines import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +36,7 @@ def cells(study: Study) -> list[Cell]:
     shapes = schedule_parts(study)
     rates = _rates_by_label(study, opts)
     _check_targets(study)
+    _check_data(study)
     grid = [
         Cell(
             workload=workload,
@@ -145,6 +148,20 @@ def _check_targets(study: Study) -> None:
             f"target: {study.target} needs a validation split; "
             "set validation above 0 or remove target"
         )
+
+
+def _check_data(study: Study) -> None:
+    """Refuse a pin that is none, and labels of data that is at hand; others when it is made."""
+    for name in study.workloads:
+        workload = workloads.registry.get(name)
+        dataset = datasets.registry.get(workload.dataset)
+        if not is_sha256(dataset.sha256):
+            plugin = short(str(datasets.registry.source(dataset.name)))
+            raise dataset.refusal(
+                f"sha256 {shown(dataset.sha256)} is none; give the 64 hex digits that "
+                f"`trainscape data --hash {plugin} {dataset.name}` prints, or leave it out"
+            )
+        labels.check(workload, dataset, dataset.values)
 
 
 def _check_searches(study: Study, cells: int) -> None:

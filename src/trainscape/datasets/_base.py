@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from trainscape.errors import UserError
 from trainscape.registry import Registry
+from trainscape.user_lines import telling
 
 if TYPE_CHECKING:  # numpy is imported where arrays are touched: listing a grid does not need it
     from collections.abc import Callable, Mapping
@@ -19,6 +21,8 @@ if TYPE_CHECKING:  # numpy is imported where arrays are touched: listing a grid 
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from trainscape.datasets._values import Values
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Dataset:
         pinned: whether ``sha256`` is the hash of the content
             (:func:`trainscape.datasets.digest`); else of what the content is made from, and the
             file states its content's own.
+        origin: what a user mends where the content is unfit: a file, or a function.
+        values: what each array holds, by its name; empty where only making it would tell.
     """
 
     name: str
@@ -70,37 +76,24 @@ class Dataset:
     sha256: str
     make: Callable[[Raw], Arrays]
     pinned: bool = True
+    origin: str = ""
+    values: Mapping[str, Values] = field(default_factory=dict)
+
+    def made(self, raw: Raw) -> Arrays:
+        """The arrays, made anew; what a user's function raises is told with its line.
+
+        Raises:
+            UserError: they cannot be made, or are unfit to be trained on.
+        """
+        with telling(f"dataset {self.name!r}"):
+            return self.make(raw)
+
+    def refusal(self, reason: str) -> UserError:
+        """The error for content that is unfit: it names the dataset and what to mend."""
+        return UserError(f"dataset {self.name!r}: {self.origin}{': ' * bool(self.origin)}{reason}")
 
 
 registry: Registry[Dataset] = Registry("dataset", "trainscape.datasets", separator="-")
-
-
-def dataset(
-    name: str,
-    *,
-    train: int,
-    test: int,
-    sha256: str = "",
-    made_from: Mapping[str, object] | None = None,
-) -> Callable[[Callable[[Raw], Arrays]], Callable[[Raw], Arrays]]:
-    """Register the decorated function as the maker of the dataset ``name``.
-
-    Args:
-        name: what workloads call it.
-        train: examples in the training split.
-        test: examples in the test split.
-        sha256: the hash of the content.
-        made_from: in its place, all that decides the content: the hashes of the raw files, which
-            the maker checks, and the version of the recipe.
-    """
-    identity = sha256 if made_from is None else derived(made_from)
-
-    def decorate(make: Callable[[Raw], Arrays]) -> Callable[[Raw], Arrays]:
-        entry = Dataset(name, train, test, identity, make, pinned=made_from is None)
-        registry.add(name, entry, make.__code__.co_filename)
-        return make
-
-    return decorate
 
 
 def derived(made_from: Mapping[str, object]) -> str:

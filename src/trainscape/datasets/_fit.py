@@ -31,7 +31,7 @@ def fit(arrays: Mapping[str, NDArray[Any]], refuse: Callable[[str], Exception]) 
 
     for name in NAMES:
         if reason := _fault(arrays[name]):
-            raise refuse(f"{name} {reason}")
+            raise refuse(f"{name} {reason}{_number_them(name, arrays[name])}")
     for split in ("train", "test"):
         x, y = len(arrays[f"x_{split}"]), len(arrays[f"y_{split}"])
         if x != y:
@@ -44,6 +44,19 @@ def fit(arrays: Mapping[str, NDArray[Any]], refuse: Callable[[str], Exception]) 
             )
     native = ((arrays[name], arrays[name].dtype.newbyteorder("=")) for name in NAMES)
     return Arrays(*(np.ascontiguousarray(array, kind) for array, kind in native))
+
+
+def fitted(made: object, refuse: Callable[[str], Exception]) -> Arrays:
+    """What a user's function returned, as :func:`fit` makes it.
+
+    Raises:
+        Exception: what ``refuse`` makes; it is no :class:`Arrays`, or one of them is unfit.
+    """
+    import numpy as np
+
+    if not isinstance(made, Arrays):
+        raise refuse(f"gives {type(made).__name__}; return trainscape.datasets.Arrays")
+    return fit({name: np.asarray(getattr(made, name)) for name in NAMES}, refuse)
 
 
 def _fault(array: NDArray[Any]) -> str | None:
@@ -59,6 +72,12 @@ def _fault(array: NDArray[Any]) -> str | None:
     if array.dtype.kind == "f" and (bad := int((~np.isfinite(array)).sum())):
         return f"holds {bad} values that are NaN or infinite"
     return None
+
+
+def _number_them(name: str, array: NDArray[Any]) -> str:
+    """How to come from classes that are named to labels."""
+    named = name.startswith("y") and array.dtype.kind in "USO"
+    return ", such as numpy.unique(y, return_inverse=True)[1] of all labels" if named else ""
 
 
 def _kind(array: NDArray[np.generic]) -> str:

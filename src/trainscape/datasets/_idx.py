@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.datasets._base import Arrays, Raw
 from trainscape.datasets._raw import Published, obtain
+from trainscape.datasets._values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+IMAGES = Values("uint8", (28, 28), 0, 255)
+LABELS = Values("int64", (), 0, 9)
 
 
 def idx_images(name: str, kind: str, md5: Mapping[str, str], raw: Raw) -> Arrays:

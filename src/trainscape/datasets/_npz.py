@@ -8,7 +8,9 @@ from pathlib import Path
 from trainscape.datasets._base import Arrays, Dataset, registry
 from trainscape.datasets._fit import NAMES, fit
 from trainscape.datasets._store import digest
+from trainscape.datasets._values import values_of
 from trainscape.errors import UserError
+from trainscape.user_lines import short
 
 
 def npz_dataset(name: str, path: str | Path) -> Dataset:
@@ -33,7 +35,9 @@ def npz_dataset(name: str, path: str | Path) -> Dataset:
         return _read(name, file)
 
     arrays = make(None)
-    entry = Dataset(name, len(arrays.x_train), len(arrays.x_test), digest(arrays), make)
+    sizes = len(arrays.x_train), len(arrays.x_test)
+    values = values_of(arrays)
+    entry = Dataset(name, *sizes, digest(arrays), make, origin=short(str(file)), values=values)
     registry.add(name, entry, plugin)
     return entry
 

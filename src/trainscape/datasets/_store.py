@@ -15,7 +15,6 @@ from trainscape.datasets._base import Arrays, Dataset, Raw, registry
 from trainscape.datasets._fit import NAMES
 from trainscape.errors import UserError
 from trainscape.files import replacing
-from trainscape.user_lines import telling
 
 STATED = ("made_from", "content")
 
@@ -88,13 +87,12 @@ def prepare(
     if source is None and (named := os.environ.get("TRAINSCAPE_RAW")):
         source = Path(named)
     mirror = mirror or os.environ.get("TRAINSCAPE_MIRROR") or None
-    with telling(f"dataset {name!r}"):
-        arrays = entry.make(Raw(raw, source, mirror))
+    arrays = entry.made(Raw(raw, source, mirror))
     made = digest(arrays)
     if entry.pinned and made != entry.sha256:
         raise UserError(
-            f"dataset {name!r}: what was made has the content hash {made[:12]}, "
-            f"not the pinned {entry.sha256[:12]}; {path} is not written"
+            f"dataset {name!r}: what was made has the content hash {made}, "
+            f"not the pinned {entry.sha256}; {path} is not written"
         )
     for split, wanted in (("train", entry.train), ("test", entry.test)):
         found = len(getattr(arrays, f"y_{split}"))
@@ -142,5 +140,5 @@ def _checked(entry: Dataset, path: Path) -> Arrays:
         raise DamagedError("was made from other files, or by another recipe")
     if hashed != stored:
         word = "pinned" if entry.pinned else "stated"
-        raise DamagedError(f"has the content hash {hashed[:12]}, not the {word} {stored[:12]}")
+        raise DamagedError(f"has the content hash {hashed}, not the {word} {stored}")
     return arrays

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from trainscape import source
 from trainscape.datasets._base import Arrays, Dataset, Raw, derived, registry
-from trainscape.datasets._fit import NAMES, fit
+from trainscape.datasets._fit import fitted
 from trainscape.datasets._raw import Published, obtain, single
 from trainscape.errors import UserError
+from trainscape.hashing import is_sha256
+from trainscape.user_lines import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Read = Callable[[Path], Arrays]
-
-SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def url_dataset(
@@ -44,7 +43,7 @@ def url_dataset(
     file = unquote(PurePosixPath(urlsplit(url).path).name) or name
     if not url.startswith(("http://", "https://")):
         raise UserError(f"dataset {name!r}: url {url!r} is none; write it as 'https://host/file'")
-    if not SHA256.fullmatch(sha256):
+    if not is_sha256(sha256):
         raise UserError(
             f"dataset {name!r}: sha256 {sha256!r} is none; give the 64 hex digits of `sha256sum`"
         )
@@ -52,25 +51,19 @@ def url_dataset(
 
     def decorate(read: Read) -> Read:
         def make(raw: Raw) -> Arrays:
-            return _fitted(name, read, obtain(published, raw) / file)
+            path = obtain(published, raw) / file
+
+            def refuse(reason: str) -> UserError:
+                return UserError(f"dataset {name!r}: {read.__name__}() of {path}: {reason}")
+
+            return fitted(read(path), refuse)
 
         plugin = read.__code__.co_filename
         own = {n: h for n, h in source.closure([Path(plugin)]).items() if n.endswith(".py")}
         identity = derived({"file": sha256, "reader": own})
-        registry.add(name, Dataset(name, train, test, identity, make, pinned=False), plugin)
+        origin = f"{read.__name__}() in {short(plugin)}"
+        entry = Dataset(name, train, test, identity, make, pinned=False, origin=origin)
+        registry.add(name, entry, plugin)
         return read
 
     return decorate
-
-
-def _fitted(name: str, read: Read, path: Path) -> Arrays:
-    """What the reader makes of the file, checked."""
-    import numpy as np
-
-    def refuse(reason: str) -> UserError:
-        return UserError(f"dataset {name!r}: {read.__name__}() of {path}: {reason}")
-
-    arrays = read(path)
-    if not isinstance(arrays, Arrays):
-        raise refuse(f"gives {type(arrays).__name__}; return trainscape.datasets.Arrays")
-    return fit({array: np.asarray(getattr(arrays, array)) for array in NAMES}, refuse)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.datasets import Arrays, Raw, dataset
+from trainscape.datasets import Arrays, Raw, Values, dataset
 from trainscape.datasets._raw import Published, obtain, single
 from trainscape.files import scratch_folder
 
@@ -18,7 +18,14 @@ ARCHIVE = "cifar-10-python.tar.gz"
 MD5 = {ARCHIVE: "c58f30108f718f92721af3b95e74349a"}
 
 
-@dataset("cifar10", train=50_000, test=10_000, made_from={**MD5, "recipe": 1})
+@dataset(
+    "cifar10",
+    train=50_000,
+    test=10_000,
+    made_from={**MD5, "recipe": 1},
+    x=Values("uint8", (32, 32, 3), 0, 255),
+    y=Values("int64", (), 0, 9),
+)
 def make(raw: Raw) -> Arrays:
     """Images uint8 (N, 32, 32, 3), labels int64 (N,)."""
     home = obtain(Published("cifar10", MD5, "", _servers, single(ARCHIVE), ARCHIVE), raw)

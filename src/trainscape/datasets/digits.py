@@ -14,7 +14,7 @@ import gzip
 from importlib.util import find_spec
 from pathlib import Path
 
-from trainscape.datasets import Arrays, Raw, dataset
+from trainscape.datasets import Arrays, Raw, Values, dataset
 from trainscape.errors import UserError
 
 
@@ -23,6 +23,8 @@ from trainscape.errors import UserError
     train=1437,
     test=360,
     sha256="ce28db2119b9508f769e5b1a6b015b67f923a016535e91da88cab2e844585be4",
+    x=Values("uint8", (8, 8), 0, 16),
+    y=Values("int64", (), 0, 9),
 )
 def make(_: Raw) -> Arrays:
     """Images uint8 (N, 8, 8), labels int64 (N,)."""

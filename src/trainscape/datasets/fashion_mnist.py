@@ -7,7 +7,7 @@ machine learning algorithms, 2017, https://arxiv.org/abs/1708.07747.
 from __future__ import annotations
 
 from trainscape.datasets import Arrays, Raw, dataset
-from trainscape.datasets._idx import idx_images
+from trainscape.datasets._idx import IMAGES, LABELS, idx_images
 
 MD5 = {
     "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
@@ -22,6 +22,8 @@ MD5 = {
     train=60_000,
     test=10_000,
     sha256="250dc01a9b6e1cfbbd0369a29e8abbbbeae37b9961c284ddd9fd75b6e1232c0d",
+    x=IMAGES,
+    y=LABELS,
 )
 def make(raw: Raw) -> Arrays:
     """Images uint8 (N, 28, 28), labels int64 (N,)."""

@@ -7,7 +7,7 @@ classical Japanese literature, 2018, https://arxiv.org/abs/1812.01718.
 from __future__ import annotations
 
 from trainscape.datasets import Arrays, Raw, dataset
-from trainscape.datasets._idx import idx_images
+from trainscape.datasets._idx import IMAGES, LABELS, idx_images
 
 # of the packed files, as they were published
 MD5 = {
@@ -18,7 +18,7 @@ MD5 = {
 }
 
 
-@dataset("kmnist", train=60_000, test=10_000, made_from={**MD5, "recipe": 1})
+@dataset("kmnist", train=60_000, test=10_000, made_from={**MD5, "recipe": 1}, x=IMAGES, y=LABELS)
 def make(raw: Raw) -> Arrays:
     """Images uint8 (N, 28, 28), labels int64 (N,)."""
     return idx_images("kmnist", "KMNIST", MD5, raw)

@@ -6,7 +6,7 @@ Source: Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritt
 from __future__ import annotations
 
 from trainscape.datasets import Arrays, Raw, dataset
-from trainscape.datasets._idx import idx_images
+from trainscape.datasets._idx import IMAGES, LABELS, idx_images
 
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -21,6 +21,8 @@ MD5 = {
     train=60_000,
     test=10_000,
     sha256="7cd417484108fcd3fb4afd803abb813ab5227eb017ffede532fdbb151fff1d2d",
+    x=IMAGES,
+    y=LABELS,
 )
 def make(raw: Raw) -> Arrays:
     """Images uint8 (N, 28, 28), labels int64 (N,)."""

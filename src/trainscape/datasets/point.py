@@ -5,7 +5,7 @@ It is the training and the test split: a step sees all the data, and the test lo
 
 from __future__ import annotations
 
-from trainscape.datasets import Arrays, Raw, dataset
+from trainscape.datasets import Arrays, Raw, Values, dataset
 
 
 @dataset(
@@ -13,6 +13,8 @@ from trainscape.datasets import Arrays, Raw, dataset
     train=1,
     test=1,
     sha256="30983e6749afd59754bae85b0bc7ed1764b2b6c2c7eabd82004533c8e4293a5d",
+    x=Values("float32", (1,), 0, 0),
+    y=Values("float32", (), 0, 0),
 )
 def make(_: Raw) -> Arrays:
     """A zero float32 (1, 1) as input and a zero float32 (1,) as target."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.datasets import Arrays, Raw, dataset
+from trainscape.datasets import Arrays, Raw, Values, dataset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     train=1000,
     test=1000,
     sha256="6db9290d83c1d885afee67ff0f9335a048054dadf7081870c42f8b281ecbda18",
+    x=Values("float32", (10,), 0, 1),
+    y=Values("float32", (1,), 1.1, 4.22),
 )
 def make(_: Raw) -> Arrays:
     """Inputs float32 (N, 10), targets float32 (N, 1), as the article's network is given them."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from trainscape.errors import UserError
+from trainscape.source import PACKAGE
 from trainscape.user_lines import line_of, line_where, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from trainscape.cells.budget import Plan
     from trainscape.engine.task import Task
     from trainscape.optimizers import Optimizer
-
-
+T = TypeVar("T")
 # what torch raises when a model does not fit its data; a user's own line may raise anything
 TORCHS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 NO_MEMORY = "DefaultCPUAllocator"  # on the CPU, lack of memory has no class of its own
@@ -33,14 +35,40 @@ def blaming(task: Task) -> Iterator[None]:
         torch.OutOfMemoryError: memory ran out, on any device: no fault of the model's.
     """
     try:
-        with out_of_memory():
-            yield
-    except (torch.OutOfMemoryError, UserError):
-        raise
+        yield
     except Exception as error:
-        if not isinstance(error, TORCHS) and not line_of(error):
+        if (made := model_error(task, error)) is error:
             raise
-        raise _model_error(task, error) from error
+        raise made from error
+
+
+def blamed(task: Task, work: Callable[[], T]) -> Callable[[], T]:
+    """Work of a workload's model, loss or metric whose errors are told as by :func:`blaming`.
+
+    For what runs at every step: it costs nothing where nothing is raised.
+    """
+
+    def run() -> T:
+        try:
+            return work()
+        except Exception as error:
+            if (made := model_error(task, error)) is error:
+                raise
+            raise made from error
+
+    return run
+
+
+def model_error(task: Task, error: Exception) -> Exception:
+    """What to raise for an error in a model, loss or metric: one that names the workload.
+
+    An error of this package's own, in no words for users, stays what it is.
+    """
+    if isinstance(error, torch.OutOfMemoryError | UserError) or _own_fault(error):
+        return error
+    if NO_MEMORY in str(error):
+        return torch.OutOfMemoryError(str(error))
+    return _model_error(task, error)
 
 
 def rule_error(optimizer: Optimizer, error: Exception) -> Exception:
@@ -74,6 +102,12 @@ def idle_rule_error(optimizer: Optimizer) -> UserError:
         "as they were; "
         "change param in place (param.sub_(...), not param = param - ...)"
     )
+
+
+def _own_fault(error: Exception) -> bool:
+    """Whether an error was raised by this package itself, and not in words for its users."""
+    at = traceback.extract_tb(error.__traceback__)[-1].filename
+    return not isinstance(error, TORCHS) and Path(at).resolve().is_relative_to(PACKAGE)
 
 
 def _model_error(task: Task, error: Exception) -> UserError:

@@ -43,16 +43,16 @@ def prepare(arrays: Arrays, workload: Workload, validation: float, device: torch
 
     Every seed and cell holds out the same examples: validation values are comparable across trials.
     """
-    x, y = _scaled(arrays.x_train, workload, device), _targets(arrays.y_train, device)
+    x, y = scaled(arrays.x_train, workload, device), _targets(arrays.y_train, device)
     order = streams.permutation(len(y), 0, "validation")
     held = validation_size(len(y), validation)
     val, train = order[:held].sort().values.to(device), order[held:].sort().values.to(device)
-    test = Split(_scaled(arrays.x_test, workload, device), _targets(arrays.y_test, device))
+    test = Split(scaled(arrays.x_test, workload, device), _targets(arrays.y_test, device))
     fit = order[held:][: len(test.y)].sort().values.to(device)
     return Splits(Split(x[train], y[train]), Split(x[fit], y[fit]), Split(x[val], y[val]), test)
 
 
-def _scaled(x: object, workload: Workload, device: torch.device) -> Tensor:
+def scaled(x: object, workload: Workload, device: torch.device) -> Tensor:
     """Inputs as float32: bytes to [0, 1], then (x − mean) / std. Integers (tokens) stay."""
     tensor = torch.as_tensor(x)
     if tensor.dtype == torch.uint8:

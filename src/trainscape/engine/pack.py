@@ -22,7 +22,7 @@ from torch.func import vmap
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import streams
-from trainscape.engine.blame import blaming, out_of_memory, rule_error
+from trainscape.engine.blame import blamed, blaming, out_of_memory, rule_error
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
@@ -317,7 +317,8 @@ class Batches:
             with blaming(self.pack.task):
                 buffers = self.pack.stack.buffers.values()
                 vary = partial(_turn, self.x, self.y)
-                self.work = record(self._gradients, self.pack.arena, buffers, vary)
+                work = record(self._gradients, self.pack.arena, buffers, vary)
+            self.work = blamed(self.pack.task, work)
         return self.work()
 
     @torch.enable_grad()
@@ -351,7 +352,8 @@ class Chunk:
         self.x, self.y = x.clone(), y.clone()
         vary = partial(_turn, self.x, self.y)
         with blaming(pack.task):
-            self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
+            work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
+        self.work = blamed(pack.task, work)
 
     def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         """What these examples come to, until the next call."""

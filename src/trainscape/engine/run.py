@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trainscape import workloads
 from trainscape.cells.cell import import_path
+from trainscape.engine.outputs import check_labels
 from trainscape.engine.task import Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
@@ -68,9 +70,11 @@ def train_cells(
         packs are trained in halves; a trial that does not fit alone has status ``oom``.
 
     Raises:
-        UserError: an optimizer, schedule or workload fails. The other cells are trained first:
-            those with optimizers of ours together, every other one by itself.
+        UserError: the labels do not fit the model; or an optimizer, schedule or workload fails,
+            and then the other cells are trained first: those with optimizers of ours together,
+            every other one by itself.
     """
+    check_labels(workloads.registry.get(specs[0]["workload"]), arrays)
     task = Task.of(specs[0], arrays, on)
     steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
     records: list[list[TrialRecord]] = [[] for _ in specs]

@@ -149,11 +149,11 @@ def _part(arrays: Arrays, cell: Cell) -> Arrays:
 
 
 def _arrays(workload: str) -> Arrays | None:
-    """The workload's data, or None where it would have to be downloaded."""
+    """The workload's data, or None where it would have to be downloaded or cannot be made."""
     entry = datasets.registry.get(workloads.registry.get(workload).dataset)
     try:
         if (DATA / f"{entry.name}.npz").exists():
             return datasets.load(entry, DATA)
-        return entry.make(datasets.Raw(DATA / "raw", mirror="(none)"))
+        return entry.made(datasets.Raw(DATA / "raw", mirror="(none)"))
     except UserError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snakemake.io import ancient, report
+from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient, regex_from_filepattern, report
 from snakemake.ioflags import update
 from snakemake.logging import logger
 
@@ -59,6 +61,7 @@ class Run:
         Raises:
             UserError: the study is not valid, or Snakemake was asked for what means nothing here.
         """
+        check_place(Path.cwd())
         settings = workflow.config_settings
         files = list(settings.configfiles)
         if len(files) > 1:
@@ -161,6 +164,21 @@ class Run:
     @cached_property
     def _attic(self) -> Attic:
         return Attic(self.layout.output, others(self.layout.output))
+
+
+def check_place(root: Path) -> None:
+    """Refuse a folder whose path Snakemake cannot look for its locks in.
+
+    Raises:
+        UserError: the path has braces around what is no name.
+    """
+    try:
+        re.compile(regex_from_filepattern(str(root)))
+    except (re.error, WorkflowError) as error:
+        raise UserError(
+            f"{root}: Snakemake takes braces in a path for wildcards and stops at these ({error}); "
+            "give the folder a name without"
+        ) from error
 
 
 def _refuse_options(workflow: Workflow) -> None:

@@ -99,6 +99,11 @@ class Workload:
         """Whether loss and metric of a split are the means of those of its parts."""
         return all(hasattr(of, "example_mean") for of in (self.loss, self.metric.compute))
 
+    @property
+    def classifies(self) -> bool:
+        """Whether targets are labels of classes: the loss or the metric is the standard one."""
+        return self.loss is cross_entropy or self.metric is ACCURACY
+
 
 registry: Registry[Workload] = Registry("workload", "trainscape.workloads", separator="-")
 
