@@ -98,6 +98,14 @@ def test_rules_by_parameter_and_schedules_train(examples: Examples) -> None:
             assert min(trial["test_metric"][-1] for trial in trials) > 0.7
 
 
+def test_class_weights_train(examples: Examples) -> None:
+    """class-weights: a loss that writes its weights out trains, and the model learns."""
+    for trials in examples.train("class-weights").values():
+        for trial in trials:
+            assert trial["status"] == "ok"
+            assert trial["test_metric"][-1] > 0.9
+
+
 def test_the_character_transformer_trains(examples: Examples) -> None:
     """characters: a file from elsewhere is checked and read, and a sequence model learns it.
 

@@ -11,7 +11,7 @@ import torch
 
 from trainscape import optimizers
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import backend
+from trainscape.engine import backend, pulse
 from trainscape.engine.blame import blaming
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
@@ -116,6 +116,7 @@ class Fused:
 
     def _varies(self, trials: list[Trial]) -> bool:
         """Whether trials, as many as the pack is wide, come out otherwise in another width."""
+        pulse.doing("trying a step in packs of two widths")
         pair = [*trials[:2], *[trials[1]] * self._spares(2)]
         return backend.rounds_by_width(self._stepped, trials, pair)
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import streams
+from trainscape.engine import pulse, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group
@@ -52,6 +52,7 @@ class Pack:
         self.task = task
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = device = task.splits.train.x.device
+        pulse.doing(f"building {width} models of {task.workload.name}")
         with blaming(task):
             self.stack = Stack(task.workload.build, width, task.splits.train.x[:2])
         self.arena = Arena()
@@ -110,7 +111,9 @@ class Pack:
         with out_of_memory():
             for k in range(self.plan.total):
                 self.step(k)
+                pulse.stepped()
                 if k + 1 in evaluations:
+                    pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
                     self.evaluate(k + 1)
                     progress(k + 1)
                     if bool((self.diverged_at > 0).all()):
@@ -300,6 +303,7 @@ class Batches:
         """The losses (T,) on the next batch of every trial, and the gradients of every block."""
         self._fill()
         if self.work is None:
+            pulse.doing(f"recording a step of batch size {self.size}")
             with blaming(self.pack.task):
                 buffers = self.pack.stack.buffers.values()
                 vary = partial(_turn, self.x, self.y)
@@ -336,6 +340,7 @@ class Chunk:
     def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
         self.x, self.y = x.clone(), y.clone()
         vary = partial(_turn, self.x, self.y)
+        pulse.doing(f"recording how {len(y)} examples are scored")
         with blaming(pack.task):
             self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainscape.cells.cell import import_path
+from trainscape.engine import pulse
 from trainscape.engine.task import Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
@@ -44,6 +45,7 @@ class Engine(Protocol):
         """
 
 
+@pulse.watched()
 def train_cells(
     specs: Sequence[dict[str, Any]],
     arrays: Arrays,

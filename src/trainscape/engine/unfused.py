@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
-from trainscape.engine import backend, streams
+from trainscape.engine import backend, pulse, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
 from trainscape.engine.model import build, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
@@ -81,6 +81,7 @@ class Single:
         self.task, self.trial = task, trial
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = task.splits.train.x.device
+        pulse.doing(f"building a model of {task.workload.name}")
         with blaming(self.task):
             self.dropouts = dropouts_of(build(self.workload.build, 0), self.splits.train.x[:2])
             self.model = build(self.workload.build, trial.seed).to(self.device)
@@ -113,7 +114,9 @@ class Single:
         self._mode(training=True)
         for k in range(self.plan.total):
             self.step(k)
+            pulse.stepped()
             if k + 1 in evaluations or self.refused:
+                pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
                 self.evaluate(k + 1)
                 progress(k + 1)
                 if self.diverged_at:
