@@ -157,7 +157,7 @@ def test_batch_norm_on_one_example_is_refused_with_the_nearest_batch_size() -> N
         train([trial()], of)
     assert str(refused.value) == (
         "workload 'batch-norm', batch_size 4: BatchNorm cannot train on a batch of one example, "
-        "which 37 examples leave; choose batch_size 5"
+        "which 37 examples leave; choose batch_size 5, or last_batch: drop"
     )
     fitting = replace(of, plan=replace(of.plan, batch_size=5))
     assert train([trial()], fitting)[0].status == "ok"

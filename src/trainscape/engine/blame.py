@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
+from trainscape.engine.model import drawing_layer
 from trainscape.errors import UserError
 from trainscape.user_lines import line_of, line_where, told
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from trainscape.cells.budget import Plan
+    from trainscape.engine.apart import Obstacle
     from trainscape.engine.task import Task
     from trainscape.optimizers import Optimizer
 
@@ -83,20 +86,65 @@ def _model_error(task: Task, error: Exception) -> UserError:
     if "more than 1 value per channel" in str(error):  # BatchNorm's words
         if plan.examples == 1:
             return UserError(f"{where}BatchNorm cannot train on data of one example")
+        if plan.batch_size == 1:
+            return UserError(
+                f"{where}BatchNorm cannot train on batches of one example; choose batch_size "
+                f"{_nearest(plan)} for the {plan.examples} examples"
+            )
         return UserError(
             f"{where}BatchNorm cannot train on a batch of one example, which {plan.examples} "
-            f"examples leave; choose batch_size {_nearest(plan)}"
+            f"examples leave; choose batch_size {_nearest(plan)}, or last_batch: drop"
         )
     if "random operation" in str(error):  # vmap's words
-        return UserError(
-            f"{where}the model draws random numbers in its forward pass; use nn.Dropout modules"
-        )
+        return UserError(f"{where}{_drawing(task)}")
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     if line := line_of(error):
         return UserError(f"{where}{line}{type(error).__name__}: {reason}")
     return UserError(
         f"{where}{line_where(workload.build)}{reason}"
     )  # a model of torch's own layers
+
+
+def _drawing(task: Task) -> str:
+    """What to say of a model that draws random numbers: the layer that does, and the way out."""
+    layer, kind = drawing_layer(task.workload.build, task.splits.train.x[:2])
+    if not layer:
+        return "the model draws random numbers in its forward pass; use nn.Dropout modules"
+    return (
+        f"layer {layer!r} ({_kind(kind)}) draws its dropout itself; give it dropout=0, and put "
+        "nn.Dropout modules before or behind it"
+    )
+
+
+def apart_because(workload: str, found: Obstacle) -> str:
+    """The line on a workload whose trials cannot train as one program.
+
+    Args:
+        workload: its name.
+        found: what torch could not batch.
+    """
+    reason = " ".join(str(found.error).split())
+    reason = f"{line_of(found.error)}{reason.partition('. ')[0]}"
+    cure = "leave out .item(), branches on values and writing into other tensors"
+    if found.kind is None:
+        what = f"the {'model' if found.layer == '' else 'loss or metric'} ({reason})"
+    elif not found.layer:
+        what = f"the model ({reason})"
+    else:
+        what = f"layer {found.layer!r} ({_kind(found.kind)})"
+        if issubclass(found.kind, nn.RNNBase | nn.RNNCellBase):
+            cure = "write the layer out as a cell"
+        else:
+            what = f"{what[:-1]}: {reason})"
+    return (
+        f"workload {workload!r}: {what} takes one model at a time, so its trials train one by one, "
+        f"unfused and more slowly; to fuse them, {cure} (docs/plugins.md, Models that do not fuse)"
+    )
+
+
+def _kind(kind: type[nn.Module]) -> str:
+    """A module's class, as a model's source names it."""
+    return f"nn.{kind.__name__}" if kind.__module__.startswith("torch.nn.") else kind.__name__
 
 
 def _nearest(plan: Plan) -> int:

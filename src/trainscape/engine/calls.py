@@ -149,6 +149,18 @@ def constants(calls: Sequence[Call], written: Iterable[Tensor] = ()) -> set[int]
     return found
 
 
+def foreign(calls: Sequence[Call], own: Iterable[Tensor]) -> bool:
+    """Whether calls write to memory that was there before them and is none of ``own``."""
+    made, root = makers(calls), roots(calls)
+    kept = {tensor.untyped_storage().data_ptr() for tensor in own}
+    return any(
+        root.get(id(tensor), id(tensor)) not in made
+        and tensor.untyped_storage().data_ptr() not in kept
+        for call in calls
+        for tensor in call.changes()
+    )
+
+
 def aliased(call: Call, out: Tensor) -> Tensor | None:
     """Which argument a result is a view of, or the same as; None for a tensor of its own."""
     if call.views:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import pulse, streams
@@ -28,11 +27,11 @@ from trainscape.engine.group import Group
 from trainscape.engine.model import Stack
 from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
-from trainscape.engine.trial import METRICS, averages, outputs, scored, traced
+from trainscape.engine.trial import METRICS, averages, scored, traced
 from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from trainscape.engine.data import Split
     from trainscape.engine.tape import Work
@@ -46,15 +45,16 @@ class Pack:
     Args:
         task: what they share; its data lies on the device to train on.
         width: how many trials, T.
+        kind: how their models run: as one program, or one by one.
     """
 
-    def __init__(self, task: Task, width: int) -> None:
+    def __init__(self, task: Task, width: int, kind: type[Stack] = Stack) -> None:
         self.task = task
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = device = task.splits.train.x.device
         pulse.doing(f"building {width} models of {task.workload.name}")
         with blaming(task):
-            self.stack = Stack(task.workload.build, width, task.splits.train.x[:2])
+            self.stack = kind(task.workload.build, width, task.splits.train.x[:2])
         self.arena = Arena()
         self.batches: dict[int, Batches] = {}
         self.chunks: dict[int, Chunk] = {}
@@ -78,7 +78,7 @@ class Pack:
         self.seeds = sorted({t.seed for t in trials})
         self.seed_of.copy_(torch.tensor([self.seeds.index(t.seed) for t in trials]))
         with blaming(self.task):
-            self.stack.load([t.seed for t in trials])
+            self.stack.load([t.seed for t in trials], _distinct(trials))
         self.groups = self._groups()
         self.rates = Rates(trials, self.plan)
         self.keys = {
@@ -180,22 +180,29 @@ class Pack:
             )
         return records
 
-    def losses(self, x: Tensor, y: Tensor, masks: dict[str, Tensor]) -> Tensor:
-        """The training losses (T,) of the trials' own batches (T, B, …)."""
-        return vmap(self.workload.loss)(self._outputs(x, masks, training=True), y)
+    def repeated(
+        self, work: Work, what: str, state: Iterable[Tensor], vary: Callable[[], None]
+    ) -> Work:
+        """The model's part of a step or of an evaluation, to be called again and again.
 
-    @torch.no_grad()
-    def values(self, x: Tensor, y: Tensor) -> list[Tensor]:
-        """The loss and metric (T,) of examples (B, …), the same for every trial."""
-        # expanded, never shared: one product over all trials would round by the pack's width
-        width = self.stack.width
-        xs, ys = x.expand(width, *x.shape), y.expand(width, *y.shape)
-        output = self._outputs(xs, {}, training=False)
-        return [vmap(of)(output, ys) for of in (self.workload.loss, self.workload.metric.compute)]
+        It is recorded where models run as one program: then nothing in it hangs on a number.
 
-    def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
-        forward = partial(self.stack.forward, x, masks, training)
-        return outputs(forward, self.task.precision, self.device)
+        Args:
+            work: computes it.
+            what: what it is in a word to the user.
+            state: what it changes in place.
+            vary: puts other input in place, and at a second call this one again.
+        """
+
+        def plain() -> Sequence[Tensor]:
+            with blaming(self.task):
+                return work()
+
+        if not self.stack.together:
+            return plain
+        pulse.doing(f"recording {what}")
+        with blaming(self.task):
+            return record(work, self.arena, state, vary)
 
     def _open(self, epoch: int) -> None:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
@@ -274,6 +281,8 @@ class Pack:
 
     def _run(self, key: object, work: Callable[[], Any]) -> Any:
         """What the work returns, which is the same at every call with this key."""
+        if not self.stack.together:
+            return work()
         return self.captured.setdefault(key, Captured(self.device))(work)
 
 
@@ -292,10 +301,7 @@ class Batches:
         self.x, self.y = (
             of.new_empty(width * size, *of.shape[1:]) for of in (self.train.x, self.train.y)
         )
-        self.masks = {
-            f"{name}.mask": stack.blocks[0].new_empty(width, size, *shape)
-            for name, (_, shape) in stack.dropouts.items()
-        }
+        self.masks = stack.open_masks(size)
         self.columns = torch.arange(size, device=pack.device)
         self.work: Work | None = None
 
@@ -303,18 +309,15 @@ class Batches:
         """The losses (T,) on the next batch of every trial, and the gradients of every block."""
         self._fill()
         if self.work is None:
-            pulse.doing(f"recording a step of batch size {self.size}")
-            with blaming(self.pack.task):
-                buffers = self.pack.stack.buffers.values()
-                vary = partial(_turn, self.x, self.y)
-                self.work = record(self._gradients, self.pack.arena, buffers, vary)
+            what = f"a step of batch size {self.size}"
+            buffers = self.pack.stack.buffers.values()
+            vary = partial(_turn, self.x, self.y)
+            self.work = self.pack.repeated(self._gradients, what, buffers, vary)
         return self.work()
 
-    @torch.enable_grad()
     def _gradients(self) -> Sequence[Tensor]:
         x, y = (of.view(-1, self.size, *of.shape[1:]) for of in (self.x, self.y))
-        losses = self.pack.losses(x, y, self.masks)
-        return losses.detach(), *self.pack.stack.gradients(losses)
+        return self.pack.stack.step(self.pack.task, x, y, self.masks)
 
     def _fill(self) -> None:
         """Gather each seed's rows once, then give every trial the rows and masks of its seed."""
@@ -340,15 +343,22 @@ class Chunk:
     def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
         self.x, self.y = x.clone(), y.clone()
         vary = partial(_turn, self.x, self.y)
-        pulse.doing(f"recording how {len(y)} examples are scored")
-        with blaming(pack.task):
-            self.work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
+        work = partial(pack.stack.values, pack.task, self.x, self.y)
+        self.work = pack.repeated(work, f"how {len(y)} examples are scored", (), vary)
 
     def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         """The losses and metrics (T,) of these examples."""
         self.x.copy_(x)
         self.y.copy_(y)
         return self.work()
+
+
+def _distinct(trials: Sequence[Trial]) -> int:
+    """How many trials there are without those at the end that are one again and again."""
+    count = len(trials)
+    while count > 1 and trials[count - 2] is trials[-1]:
+        count -= 1
+    return count
 
 
 def _turn(x: Tensor, y: Tensor) -> None:

@@ -6,18 +6,20 @@ file is in no digest, so that neither engine's source counts for the other's cel
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
 
 from trainscape.cells.cell import import_path
 from trainscape.engine import pulse
+from trainscape.engine.foresight import check_single
 from trainscape.engine.task import Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    import torch
 
     from trainscape.cells.cell import TrialRecord
     from trainscape.datasets import Arrays
@@ -53,6 +55,7 @@ def train_cells(
     progress: Callable[[int, int], None] = lambda *_: None,
     finished: Callable[[int, list[TrialRecord], str], None] = lambda *_: None,
     width: int | None = None,
+    say: Callable[[str], None] = print,
 ) -> tuple[list[int], list[list[TrialRecord]]]:
     """Train cells of one workload, batch size, budget and validation share.
 
@@ -64,6 +67,7 @@ def train_cells(
         finished: called for every cell when its trials are done, with its place, its records and
             the backend that they were trained on.
         width: trials that are trained together at most; by default what suits the machine.
+        say: is told in a line what the log of every cell is to say.
 
     Returns:
         The steps of the evaluations, and for every cell one record per seed. Where memory runs out,
@@ -74,6 +78,8 @@ def train_cells(
             those with optimizers of ours together, every other one by itself.
     """
     task = Task.of(specs[0], arrays, on)
+    with suppress(torch.OutOfMemoryError):  # which training meets as well
+        check_single(task)
     steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
     records: list[list[TrialRecord]] = [[] for _ in specs]
     before = 0
@@ -88,7 +94,7 @@ def train_cells(
         ]
         if not own:
             continue
-        engine = _engine(task, fused, width)
+        engine = _engine(task, fused, width, say)
         for together in [own] if fused else [[i] for i in own]:
             part = progress_of_part(tell, before)
             with failures.collecting():
@@ -100,11 +106,11 @@ def train_cells(
     return task.plan.evaluations, records
 
 
-def _engine(task: Task, fused: bool, width: int | None) -> Engine:
+def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], None]) -> Engine:
     if fused:
         from trainscape.engine.fused import Fused
 
-        return Fused(task, width)
+        return Fused(task, width, say)
     from trainscape.engine.unfused import Unfused
 
     return Unfused(task)

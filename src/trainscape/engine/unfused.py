@@ -18,7 +18,7 @@ from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
 from trainscape.engine import backend, pulse, streams
 from trainscape.engine.blame import blaming, out_of_memory, rule_error
-from trainscape.engine.model import build, dropout_masks, dropouts_of
+from trainscape.engine.model import build, drawn, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
 from trainscape.engine.trial import METRICS, averages, outputs, progress_of_part, scored, traced
 from trainscape.schedules import Clock
@@ -202,9 +202,9 @@ class Single:
 
     def _loss(self, x: Tensor, y: Tensor, checked: bool) -> Tensor:
         """The loss of a batch; where ``checked``, a model that draws random numbers is refused."""
-        before = _drawn(self.device) if checked else None
+        before = drawn(self.device) if checked else None
         loss = self.workload.loss(self._outputs(x), y)
-        if before is not None and not torch.equal(before, _drawn(self.device)):
+        if before is not None and not torch.equal(before, drawn(self.device)):
             raise RuntimeError("random operation")  # as vmap says of it in a pack
         return loss
 
@@ -245,8 +245,3 @@ def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     torch.manual_seed(seed)
-
-
-def _drawn(device: torch.device) -> Tensor:
-    """The state of the generator that a model would draw from."""
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()

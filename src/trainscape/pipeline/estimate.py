@@ -19,7 +19,8 @@ from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
-from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
+from trainscape.pipeline.calibrate import CHUNK, arrays_of, calibrate, pace
+from trainscape.pipeline.foresee import Foreseen, foresee
 from trainscape.results.attic import Attic
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ AFTER = 10.0  # seconds for the tables and the report, whatever the study
 FIGURE = 0.3  # seconds for a figure, on one core
 # A trial's step against a plain loop's: in a full pack (0.05 to 0.2, digits-mlp, batch 16 to 256),
 PACKED = 0.1
-UNFUSED = 1.2  # and of an optimizer named by its import path
+UNFUSED = 1.2  # and of one that trains by itself
 
 Points = Mapping[int, float]
 
@@ -116,7 +117,9 @@ def estimate(layout: Layout) -> str:
         + (f" and {_count(tests, 'range test')}" if tests else "")
         + f" × {_count(seeds, 'seed')} = {_count(len(cells) * seeds, 'trial')}"
     )
-    found = [head, layout.progress(), *_aligned(table), _duration(layout, train, len(waiting))]
+    foreseen = foresee(layout, train)
+    duration = _duration(layout, train, len(waiting), foreseen)
+    found = [head, layout.progress(), *_aligned(table), *foreseen.apart.values(), duration]
     return "\n".join(line for line in found if line)
 
 
@@ -136,14 +139,14 @@ def _row(
     return name, *(f"{number:,}" for number in numbers)
 
 
-def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
+def _duration(layout: Layout, train: Sequence[Cell], restored: int, foreseen: Foreseen) -> str:
     """The line on time, and what it rests on."""
     if not train and not restored:
         return "nothing to train: every cell is there"
     if not train:
         return "nothing to train: every missing cell comes back from the attic, within a minute"
     cores = len(hardware.usable_cores())
-    speeds, start, basis = _speeds(layout, train)
+    speeds, start, basis = _speeds(layout, train, foreseen)
     known = [cell for cell in train if pace(cell) in speeds]
     unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
     lines = []
@@ -161,18 +164,24 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
         lines.append(f"rests on {basis}, and {start:.1f} s to start a process")
     for name in unknown:
         data = workloads.registry.get(name).dataset
-        lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
+        if name in foreseen.full or arrays_of(name) is not None:
+            lines.append(f"{name}: does not fit the memory here; its cells get the status oom")
+        else:
+            lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
     return "\n".join(lines)
 
 
-def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], float, str]:
+def _speeds(
+    layout: Layout, train: Sequence[Cell], foreseen: Foreseen
+) -> tuple[dict[str, Speed], float, str]:
     """The speed by pace, where it can be known, a job's start-up, and what both rest on."""
     wanted = {pace(cell) for cell in train}
-    recorded = _recorded(layout, train)
+    recorded = _recorded(layout, train, foreseen)
     if wanted <= recorded.keys():
         speeds = {name: fit(recorded[name]) for name in wanted}
         return speeds, START, "step times measured earlier on this machine"
-    imports, measured = calibrate(layout, train)
+    fitting = [cell for cell in train if cell.workload not in foreseen.full]
+    imports, measured = calibrate(layout, fitting, foreseen.apart)
     start = LAUNCH + imports
     told = ", ".join(
         f"{name} {_digits(1e3 * seconds)} ms a step at batch {batch}"
@@ -183,7 +192,9 @@ def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], fl
     return fitted, start, f"a measurement just now ({told}, all seeds of a cell)"
 
 
-def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, float]]:
+def _recorded(
+    layout: Layout, train: Sequence[Cell], foreseen: Foreseen
+) -> dict[str, dict[int, float]]:
     """Step times of this machine by pace and batch size, from plain loops to all seeds' steps."""
     machine = hardware.fingerprint(layout.study.device)
     unfused = {c.optimizer.label: c for c in train if import_path(c.optimizer.spec())}
@@ -199,7 +210,8 @@ def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, floa
                 pace(replace(cell, workload=str(row["workload"]))) if cell else str(row["workload"])
             )
             of = times.setdefault(name, {}).setdefault(int(str(row["batch_size"])), [])
-            of.append((UNFUSED if cell else PACKED) * seeds * seconds)
+            alone = bool(cell) or row["workload"] in foreseen.apart
+            of.append((UNFUSED if alone else PACKED) * seeds * seconds)
     return {
         name: {batch: sum(found) / len(found) for batch, found in by_batch.items()}
         for name, by_batch in times.items()
