@@ -15,6 +15,7 @@ from kit import examples
 from kit.examples import CPU, OPTIMIZERS, task, trial
 from kit.plain_loop import LR, in_double, plain, small
 from kit.registries import kept
+from kit.unfusable import MODELS, Recurrent, of_model
 from trainscape import study, workloads
 from trainscape.cells import grid
 from trainscape.engine import run
@@ -35,95 +36,6 @@ if TYPE_CHECKING:
     from trainscape.workloads import Workload
 
 COMPARED = ("train_loss", "val_loss", "val_metric", "test_loss", "test_metric")
-
-
-class Recurrent(nn.Module):
-    """A recurrent layer over the rows of an image, and a linear one."""
-
-    def __init__(self, kind: Callable[..., nn.Module], **options: Any) -> None:
-        super().__init__()
-        self.layer = kind(8, 12, batch_first=True, **options)
-        self.out = nn.Linear(12, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.out(self.layer(x)[0][:, -1])
-        return out
-
-
-class Cell(nn.Module):
-    """An LSTM cell, stepped by hand, with dropout behind it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cell, self.drop, self.out = nn.LSTMCell(8, 12), nn.Dropout(0.25), nn.Linear(12, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        state = None
-        for row in x.unbind(1):
-            state = self.cell(row, state)
-        assert state is not None
-        out: Tensor = self.out(self.drop(state[0]))
-        return out
-
-
-class Branching(nn.Module):
-    """Looks at a number, writes into a tensor of its own, and has running statistics."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.norm, self.out = nn.Linear(64, 12), nn.BatchNorm1d(12), nn.Linear(12, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        room = torch.zeros(len(x), 12, dtype=x.dtype)
-        room[:] = self.norm(self.first(x.flatten(1)))
-        out: Tensor = self.out(room if room[0, 0].item() > 0 else 0.5 * room)
-        return out
-
-
-class Counting(nn.Module):
-    """Counts its steps in a tensor that is no buffer; each model counts for itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.out = nn.Linear(64, 10)
-        self.count = torch.zeros(1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self.count += 1
-        out: Tensor = self.out(x.flatten(1)) * (1 + (self.count > 4))
-        return out
-
-
-class Tied(nn.Module):
-    """Two layers of one weight behind a recurrent layer of two directions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.RNN(8, 8, batch_first=True, bidirectional=True)
-        self.a, self.b = nn.Linear(16, 16), nn.Linear(16, 16)
-        self.b.weight = self.a.weight
-        self.out = nn.Linear(16, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.out(self.b(self.a(self.layer(x)[0][:, -1]).relu()))
-        return out
-
-
-MODELS: dict[str, Callable[[], nn.Module]] = {
-    "GRU": lambda: Recurrent(nn.GRU),
-    "LSTM": lambda: Recurrent(nn.LSTM),
-    "RNN": Tied,
-    "LSTMCell": Cell,
-    "branching": Branching,
-    "counting": Counting,
-}
-
-
-def of_model(name: str) -> Task:
-    """A task on small images; in float64 where batch normalisation makes gradients of rounding."""
-    made = task(examples.named(MODELS[name]), examples.images(50), 16)
-    return in_double(made) if name == "branching" else made
 
 
 def train(trials: Sequence[Trial], of: Task, kind: type[Stack] | None = None) -> list[TrialRecord]:
@@ -306,13 +218,30 @@ def shared(model: Callable[[], nn.Module]) -> Workload:
     return examples.named(model, "mine")
 
 
+class Noise(nn.Module):
+    """Adds noise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.rand_like(x)
+
+
+OWN_DROPOUT = (
+    "draws its dropout itself; give it dropout=0, and put nn.Dropout modules before or behind it"
+)
 DRAWING: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "GRU": (lambda: Recurrent(nn.GRU, num_layers=2, dropout=0.5), "layer 'layer' (nn.GRU)"),
+    "GRU": (
+        lambda: Recurrent(nn.GRU, num_layers=2, dropout=0.5),
+        f"layer 'layer' (nn.GRU) {OWN_DROPOUT}",
+    ),
+    "noise": (
+        lambda: nn.Sequential(Noise(), nn.Flatten(), nn.Linear(64, 10)),
+        "layer '0' (Noise) draws random numbers in its forward pass; use nn.Dropout modules",
+    ),
     "encoder": (
         lambda: nn.Sequential(
             nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Flatten(), nn.Linear(64, 10)
         ),
-        "layer '0.self_attn' (nn.MultiheadAttention)",
+        f"layer '0.self_attn' (nn.MultiheadAttention) {OWN_DROPOUT}",
     ),
 }
 
@@ -320,14 +249,11 @@ DRAWING: dict[str, tuple[Callable[[], nn.Module], str]] = {
 @pytest.mark.parametrize("name", DRAWING)
 def test_dropout_inside_a_layer_is_refused_by_the_layers_name(name: str) -> None:
     """The line names the layer that draws, and the way out."""
-    model, layer = DRAWING[name]
+    model, words = DRAWING[name]
     of = task(shared(model), examples.images(40))
     with pytest.raises(UserError) as refused:
         why_apart(of)
-    assert str(refused.value) == (
-        f"workload 'mine', batch_size 16: {layer} draws its dropout itself; give it dropout=0, "
-        "and put nn.Dropout modules before or behind it"
-    )
+    assert str(refused.value) == f"workload 'mine', batch_size 16: {words}"
 
 
 def test_every_cell_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -341,10 +267,11 @@ def test_every_cell_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
             "lr": [0.01],
         },
     }
-    specs = [cell.spec() for cell in grid.cells(study.parse(raw, "study"))]
     said: list[str] = []
     with kept(workloads.registry):
-        workloads.registry._entries["digits-mlp"] = examples.named(MODELS["GRU"])
+        workloads.registry.add("example", examples.named(MODELS["GRU"]), __file__)
+        parsed = study.parse({**raw, "workloads": ["example"]}, "study")
+        specs = [cell.spec() for cell in grid.cells(parsed)]
         _, records = run.train_cells(specs, examples.images(60), CPU, say=said.append)
     assert [[one.status for one in cell] for cell in records] == [["ok", "ok"]] * 3
     assert records[0][0].test_loss == pytest.approx(records[1][0].test_loss, rel=1e-4)

@@ -108,12 +108,13 @@ def _model_error(task: Task, error: Exception) -> UserError:
 def _drawing(task: Task) -> str:
     """What to say of a model that draws random numbers: the layer that does, and the way out."""
     layer, kind = drawing_layer(task.workload.build, task.splits.train.x[:2])
-    if not layer:
-        return "the model draws random numbers in its forward pass; use nn.Dropout modules"
-    return (
-        f"layer {layer!r} ({_kind(kind)}) draws its dropout itself; give it dropout=0, and put "
-        "nn.Dropout modules before or behind it"
-    )
+    called = f"layer {layer!r} ({_kind(kind)})" if layer else "the model"
+    if layer and _is_torchs(kind):
+        return (
+            f"{called} draws its dropout itself; give it dropout=0, and put nn.Dropout modules "
+            "before or behind it"
+        )
+    return f"{called} draws random numbers in its forward pass; use nn.Dropout modules"
 
 
 def apart_because(workload: str, found: Obstacle) -> str:
@@ -144,7 +145,11 @@ def apart_because(workload: str, found: Obstacle) -> str:
 
 def _kind(kind: type[nn.Module]) -> str:
     """A module's class, as a model's source names it."""
-    return f"nn.{kind.__name__}" if kind.__module__.startswith("torch.nn.") else kind.__name__
+    return f"nn.{kind.__name__}" if _is_torchs(kind) else kind.__name__
+
+
+def _is_torchs(kind: type[nn.Module]) -> bool:
+    return kind.__module__.startswith("torch.nn.")
 
 
 def _nearest(plan: Plan) -> int:

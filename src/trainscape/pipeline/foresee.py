@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from trainscape import source, workloads
+from trainscape import workloads
 from trainscape.cells import grid
 from trainscape.cells.cell import import_path
 from trainscape.pipeline.calibrate import arrays_of
@@ -47,8 +47,9 @@ def foresee(layout: Layout, train: Sequence[Cell]) -> Foreseen:
         cells = [cell for cell in train if cell.workload == name]
         single = {cell.batch_size: cell for cell in cells if grid.plan(cell).meets_single}
         fused = [cell for cell in cells if not import_path(cell.optimizer.spec())]
-        ours = workloads.registry.source(name).is_relative_to(source.PACKAGE)
-        if single or (fused and not ours):
+        if workloads.registry.ships(name):
+            fused = []
+        if single or fused:
             _look(layout, name, list(single.values()), fused[:1], found)
     return found
 
