@@ -18,13 +18,18 @@ from kit.registries import kept
 from kit.unfusable import MODELS, Recurrent, of_model
 from trainscape import study, workloads
 from trainscape.cells import grid
+from trainscape.cells.imported import Imported
 from trainscape.engine import run
 from trainscape.engine.apart import Apart, obstacle
 from trainscape.engine.blame import apart_because
 from trainscape.engine.foresight import why_apart
 from trainscape.engine.fused import Fused
 from trainscape.engine.model import Stack
+from trainscape.engine.trial import Trial
+from trainscape.engine.unfused import Unfused
 from trainscape.errors import UserError
+from trainscape.throughput.identity import Measurement
+from trainscape.throughput.suite.loop import Loop
 from trainscape.workloads import Metric
 
 if TYPE_CHECKING:
@@ -32,7 +37,6 @@ if TYPE_CHECKING:
 
     from trainscape.cells.cell import TrialRecord
     from trainscape.engine.task import Task
-    from trainscape.engine.trial import Trial
     from trainscape.workloads import Workload
 
 COMPARED = ("train_loss", "val_loss", "val_metric", "test_loss", "test_metric")
@@ -186,6 +190,9 @@ def test_a_loss_and_a_metric_may_take_one_model_at_a_time() -> None:
         assert len(record.test_metric) == 3
         line = why_apart(made)
         assert line and "the loss or metric (" in line
+        torchs = Trial(Imported("torch.optim.Adam", {}), one.lr, one.schedule, one.seed)
+        [[other]] = list(Unfused(made).train([torchs], lambda _: None))
+        assert other.test_metric == pytest.approx(record.test_metric, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", workloads.registry.names())
@@ -254,6 +261,34 @@ def test_dropout_inside_a_layer_is_refused_by_the_layers_name(name: str) -> None
     with pytest.raises(UserError) as refused:
         why_apart(of)
     assert str(refused.value) == f"workload 'mine', batch_size 16: {words}"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", {"torch": "torch.optim.SGD"}])
+def test_a_batch_of_one_example_is_refused_before_the_first_step(optimizer: object) -> None:
+    """With every kind of optimizer, though such a batch is the epoch's last."""
+    axes = {"optimizer": [optimizer], "batch_size": [4], "lr": [0.01]}
+    raw = {"seeds": 1, "validation": 0, "budget": {"epochs": 2}, "grid": axes}
+    steps: list[int] = []
+    with kept(workloads.registry):
+        workloads.registry.add("batch-norm", examples.batch_norm(), __file__)
+        parsed = study.parse({**raw, "workloads": ["batch-norm"], "evaluate_every": 0.1}, "study")
+        [cell] = grid.cells(parsed)
+        with pytest.raises(UserError, match="which 37 examples leave; choose batch_size 5, or"):
+            run.train_cells([cell.spec()], examples.images(37), CPU, lambda k, _: steps.append(k))
+    assert steps == []
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon", "lars", "schedule_free_adamw"])
+def test_their_steps_are_timed(optimizer: str) -> None:
+    """The plain loop of the step times takes such models, too."""
+    with kept(workloads.registry):
+        workloads.registry.add("example", examples.named(MODELS["GRU"]), __file__)
+        wanted = Measurement("example", optimizer, {"name": optimizer}, 16, "step")
+        loop = Loop(wanted, of_model("GRU").splits.train, CPU)
+        before = [param.detach().clone() for param in loop.model.parameters()]
+        loop.run(3)
+        after = loop.model.parameters()
+        assert not any(map(torch.equal, before, after))
 
 
 def test_every_cell_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:

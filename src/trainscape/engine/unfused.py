@@ -212,7 +212,9 @@ class Single:
         """The loss and metric of at most CHUNK examples."""
         with blaming(self.task):
             output = self._outputs(x)
-            return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
+            metric = self.workload.metric.compute(output, y)
+            # it may be a plain number
+            return [self.workload.loss(output, y), torch.as_tensor(metric, device=self.device)]
 
     def _outputs(self, x: Tensor) -> Tensor:
         return outputs(partial(self.model, x), self.task.precision, self.device)
