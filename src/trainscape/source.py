@@ -31,6 +31,7 @@ EXCLUDED = {
     "trainscape.user_lines": "words for messages",
     "trainscape.checks": "reads hyperparameters, which stand in the digest itself",
     "trainscape.numeric": "reads numbers, which stand in the digest itself",
+    "trainscape.memory": "says whether memory has run out, of which no number is made",
     "trainscape.registry": "looks names up",
     "trainscape.hardware": "says what the machine is, on which no product depends",
     "trainscape.cells": "lists modules",

@@ -18,6 +18,7 @@ from trainscape.engine.calls import foreign
 from trainscape.engine.model import Stack, build, drawn
 from trainscape.engine.tape import Recorder
 from trainscape.engine.trial import outputs
+from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ def obstacle(task: Task) -> Obstacle | None:
     try:
         # at its second call a model may use what it kept of its first
         for _ in range(2):
-            with Recorder() as recorder:
+            with out_of_memory(), Recorder() as recorder:
                 stack.step(task, xs, ys, masks)
                 stack.values(task, x, y)
         if not foreign(recorder.calls, stack.buffers.values()):

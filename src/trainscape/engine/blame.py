@@ -10,6 +10,7 @@ from torch import nn
 
 from trainscape.engine.model import drawing_layer
 from trainscape.errors import UserError
+from trainscape.memory import is_lack, out_of_memory
 from trainscape.user_lines import line_of, line_where, told
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 # what torch raises when a model does not fit its data; a user's own line may raise anything
 TORCHS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
-NO_MEMORY = "DefaultCPUAllocator"  # on the CPU, lack of memory has no class of its own
 
 
 @contextmanager
@@ -50,24 +50,9 @@ def rule_error(optimizer: Optimizer, error: Exception) -> Exception:
     """What to raise for an error in an update rule: one that names the optimizer and the line."""
     if isinstance(error, torch.OutOfMemoryError | UserError):
         return error
-    if NO_MEMORY in str(error):
+    if is_lack(error):
         return torch.OutOfMemoryError(str(error))
     return UserError(f"optimizer {str(optimizer)!r}: {line_of(error)}{told(error)}")
-
-
-@contextmanager
-def out_of_memory() -> Iterator[None]:
-    """Give the CPU's lack of memory the class that a GPU's has.
-
-    Raises:
-        torch.OutOfMemoryError: memory ran out.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if NO_MEMORY in str(error):
-            raise torch.OutOfMemoryError(str(error)) from error
-        raise
 
 
 def idle_rule_error(optimizer: Optimizer) -> UserError:

@@ -5,6 +5,7 @@ The counterpart is :mod:`trainscape.engine.unfused`.
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +21,7 @@ from trainscape.engine.spares import spares
 from trainscape.engine.task import trials
 from trainscape.engine.trial import progress_of_part
 from trainscape.engine.width import suitable
+from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,25 +89,31 @@ class Fused:
     ) -> list[TrialRecord] | None:
         """The records of a pack, or None if it does not fit into memory."""
         try:
-            with blaming(self.task):
-                self._choose_kind()
-                width = self.limit if self.filled else len(part) + self._spares(len(part))
-            if self.pack is None or self.pack.stack.width < width:
-                self.pack = None  # gives its memory back first
-                self.pack = Pack(self.task, width, self.kind)
-            whole = part + part[-1:] * (self.pack.stack.width - len(part))
-            if not self.probed and len(whole) > 2:
-                self.filled = self._varies(whole)
-                self.probed = True
-                if self.filled:
-                    self.limit = backend.FILLED
-                    self.say(f"this machine rounds by a pack's width: all hold {self.limit} trials")
-                    return self._trained(part[: self.limit], progress)
-            self.pack.load(whole)
-            return self.pack.train(progress)[: len(part)]
+            with out_of_memory():
+                return self._in_memory(part, progress)
         except torch.OutOfMemoryError:
             self.pack = None
+        gc.collect()  # an error's frames hold what they held, and each other
         return None
+
+    def _in_memory(self, part: list[Trial], progress: Callable[[int], None]) -> list[TrialRecord]:
+        """The records of a pack that fits."""
+        with blaming(self.task):
+            self._choose_kind()
+            width = self.limit if self.filled else len(part) + self._spares(len(part))
+        if self.pack is None or self.pack.stack.width < width:
+            self.pack = None  # gives its memory back first
+            self.pack = Pack(self.task, width, self.kind)
+        whole = part + part[-1:] * (self.pack.stack.width - len(part))
+        if not self.probed and len(whole) > 2:
+            self.filled = self._varies(whole)
+            self.probed = True
+            if self.filled:
+                self.limit = backend.FILLED
+                self.say(f"this machine rounds by a pack's width: all hold {self.limit} trials")
+                return self._in_memory(part[: self.limit], progress)
+        self.pack.load(whole)
+        return self.pack.train(progress)[: len(part)]
 
     def _choose_kind(self) -> None:
         """See once whether models of this task can run as one program."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import pulse, streams
-from trainscape.engine.blame import blaming, out_of_memory, rule_error
+from trainscape.engine.blame import blaming, rule_error
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group
 from trainscape.engine.model import Stack
@@ -108,16 +108,15 @@ class Pack:
             progress: called after every evaluation with the steps done.
         """
         evaluations = set(self.plan.evaluations)
-        with out_of_memory():
-            for k in range(self.plan.total):
-                self.step(k)
-                pulse.stepped()
-                if k + 1 in evaluations:
-                    pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
-                    self.evaluate(k + 1)
-                    progress(k + 1)
-                    if bool((self.diverged_at > 0).all()):
-                        break
+        for k in range(self.plan.total):
+            self.step(k)
+            pulse.stepped()
+            if k + 1 in evaluations:
+                pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
+                self.evaluate(k + 1)
+                progress(k + 1)
+                if bool((self.diverged_at > 0).all()):
+                    break
         self._keep_traces()
         return self.records()
 

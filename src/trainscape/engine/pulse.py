@@ -7,7 +7,7 @@ Who works says so here (:func:`doing`, :func:`stepped`); a thread looks on from 
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,9 +54,11 @@ def watched(silence: float = SILENCE) -> Iterator[None]:
 
     doing("starting")
     thread = threading.Thread(target=watch, name="pulse", daemon=True)
-    thread.start()
+    with suppress(RuntimeError):  # where memory holds no further thread
+        thread.start()
     try:
         yield
     finally:
         done.set()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()

@@ -6,22 +6,22 @@ file is in no digest, so that neither engine's source counts for the other's cel
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from trainscape.cells.cell import import_path
-from trainscape.engine import pulse
+from trainscape.cells.budget import Plan
+from trainscape.cells.cell import TrialRecord, import_path
+from trainscape.engine import backend, pulse
 from trainscape.engine.foresight import check_single
 from trainscape.engine.task import Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
+from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from trainscape.cells.cell import TrialRecord
     from trainscape.datasets import Arrays
     from trainscape.engine.trial import Trial
 
@@ -77,9 +77,14 @@ def train_cells(
         UserError: an optimizer, schedule or workload fails. The other cells are trained first:
             those with optimizers of ours together, every other one by itself.
     """
-    task = Task.of(specs[0], arrays, on)
-    with suppress(torch.OutOfMemoryError):  # which training meets as well
-        check_single(task)
+    try:
+        with out_of_memory():
+            task = Task.of(specs[0], arrays, on)
+            check_single(task)
+    except torch.OutOfMemoryError:
+        return Plan.of(specs[0], len(arrays.y_train)).evaluations, without_memory(
+            specs, on, finished
+        )
     steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
     records: list[list[TrialRecord]] = [[] for _ in specs]
     before = 0
@@ -104,6 +109,18 @@ def train_cells(
             before += sum(steps[i] for i in together)
     failures.tell()
     return task.plan.evaluations, records
+
+
+def without_memory(
+    specs: Sequence[dict[str, Any]],
+    on: torch.device,
+    finished: Callable[[int, list[TrialRecord], str], None],
+) -> list[list[TrialRecord]]:
+    """The records of cells whose data memory does not hold; arguments as above."""
+    records = [[TrialRecord.untrained(seed, "oom") for seed in spec["seeds"]] for spec in specs]
+    for i, made in enumerate(records):
+        finished(i, made, backend.name(on))
+    return records
 
 
 def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], None]) -> Engine:

@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trainscape.engine.calls import LITERALS, Call
 from trainscape.engine.rewrites import REWRITES, needed, owned, straightened
 from trainscape.engine.writer import Arena, Writer
+from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -59,9 +60,11 @@ def record(work: Work, arena: Arena, state: Iterable[Tensor], vary: Callable[[],
     back()
     vary()
     try:
-        calls, outputs = owned(*straightened(recorder.calls, outputs))
-        recorded = Writer(needed(calls, outputs), outputs, arena).written()
-        why = "" if all(map(_close, recorded(), expected)) else "the recording gives other numbers"
+        with out_of_memory():
+            calls, outputs = owned(*straightened(recorder.calls, outputs))
+            recorded = Writer(needed(calls, outputs), outputs, arena).written()
+            same = all(map(_close, recorded(), expected))
+        why = "" if same else "the recording gives other numbers"
     except torch.OutOfMemoryError:
         raise
     except Exception as error:

@@ -6,6 +6,7 @@ depend on no other trial. What fused training gains is lost: a trial costs a loo
 
 from __future__ import annotations
 
+import gc
 import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ from torch import Tensor
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
 from trainscape.engine import backend, pulse, streams
-from trainscape.engine.blame import blaming, out_of_memory, rule_error
+from trainscape.engine.blame import blaming, rule_error
 from trainscape.engine.model import build, drawn, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
 from trainscape.engine.trial import METRICS, averages, outputs, progress_of_part, scored, traced
+from trainscape.memory import out_of_memory
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
@@ -66,6 +68,8 @@ class Unfused:
                     record = Single(self.task, trial).train(part)
             except torch.OutOfMemoryError:
                 record = TrialRecord.untrained(trial.seed, "oom")
+            if record.status == "oom":
+                gc.collect()  # an error's frames hold what they held, and each other
             yield [record]
 
 

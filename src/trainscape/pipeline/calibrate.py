@@ -61,7 +61,10 @@ def calibrate(
     measured: dict[str, tuple[Points, float]] = {}
     for name in dict.fromkeys(map(pace, train)):
         cells = sorted((c for c in train if pace(c) == name), key=lambda c: c.batch_size)
-        arrays = arrays_of(cells[0].workload)
+        try:
+            arrays = arrays_of(cells[0].workload)
+        except MemoryError:
+            continue
         if arrays is None:
             continue
 

@@ -164,11 +164,19 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int, foreseen: Fo
         lines.append(f"rests on {basis}, and {start:.1f} s to start a process")
     for name in unknown:
         data = workloads.registry.get(name).dataset
-        if name in foreseen.full or arrays_of(name) is not None:
+        if name in foreseen.full or _has_data(name):
             lines.append(f"{name}: does not fit the memory here; its cells get the status oom")
         else:
             lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
     return "\n".join(lines)
+
+
+def _has_data(workload: str) -> bool:
+    """Whether the workload's data is there, memory for it or not."""
+    try:
+        return arrays_of(workload) is not None
+    except MemoryError:
+        return True
 
 
 def _speeds(

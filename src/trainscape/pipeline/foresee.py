@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trainscape import workloads
 from trainscape.cells import grid
 from trainscape.cells.cell import import_path
+from trainscape.memory import out_of_memory
 from trainscape.pipeline.calibrate import arrays_of
 
 if TYPE_CHECKING:
@@ -57,19 +58,18 @@ def foresee(layout: Layout, train: Sequence[Cell]) -> Foreseen:
 def _look(
     layout: Layout, name: str, single: Sequence[Cell], fused: Sequence[Cell], found: Foreseen
 ) -> None:
-    arrays = arrays_of(name)
-    if arrays is None:
-        return
     import torch
 
     from trainscape.engine import device
-    from trainscape.engine.blame import out_of_memory
     from trainscape.engine.foresight import check_single, why_apart
     from trainscape.engine.task import Task
 
     on = device.choose(layout.study.device, layout.study.precision)
     try:
         with out_of_memory():
+            arrays = arrays_of(name)
+            if arrays is None:
+                return
             for cell in single:
                 check_single(Task.of(cell.spec(), arrays, on))
             for cell in fused:

@@ -107,11 +107,10 @@ def _shared(layout: Layout, path: str) -> tuple[str, int, str]:
 def _train(layout: Layout, paths: list[str], tell: Tell) -> None:
     """Train cells that share a workload, a batch size and a plan."""
     from trainscape.engine import device
-    from trainscape.engine.run import train_cells
+    from trainscape.engine.run import train_cells, without_memory
 
     cells = [layout.trainable[path] for path in paths]
     chosen = device.choose(layout.study.device, layout.study.precision)
-    arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
     steps = grid.plan(cells[0]).evaluations
     for path, cell in zip(paths, cells, strict=True):
         tell([path], f"training {cell}, seeds {', '.join(map(str, cell.seeds))}")
@@ -125,4 +124,9 @@ def _train(layout: Layout, paths: list[str], tell: Tell) -> None:
         say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
 
     specs = [cell.spec() for cell in cells]
+    try:
+        arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
+    except MemoryError:
+        without_memory(specs, chosen, keep)
+        return
     train_cells(specs, arrays, chosen, progress, keep, say=lambda text: tell(paths, text))
