@@ -207,6 +207,7 @@ LINES = {
     "(docs/plugins.md, Models that do not fuse)",
     "LSTMCell": "workload 'example': layer 'cell' (nn.LSTMCell) takes one model at a time, so",
     "branching": "workload 'example': the model (vmap: ",
+    "annealed": "workload 'example': the model (it computes with other numbers from call to call) ",
     "counting": "workload 'example': the model (it changes a tensor in place that is no buffer) ",
 }
 

@@ -75,6 +75,29 @@ class Counting(nn.Module):
         return out
 
 
+class Annealed(nn.Module):
+    """Counts its steps in Python; what it computes with grows from step to step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(64, 10)
+        self.steps = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += self.training
+        out: Tensor = self.out(x.flatten(1)) * (1 + self.steps / 50)
+        return out
+
+
+class Written(Annealed):
+    """The same with a literal."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.steps += self.training
+        out: Tensor = self.out(x.flatten(1)) * torch.tensor(1 + self.steps / 50)
+        return out
+
+
 class Tied(nn.Module):
     """Two layers of one weight behind a recurrent layer of two directions."""
 
@@ -97,6 +120,8 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "LSTMCell": Cell,
     "branching": Branching,
     "counting": Counting,
+    "annealed": Annealed,
+    "written": Written,
 }
 
 

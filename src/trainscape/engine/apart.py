@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from trainscape.engine.calls import foreign
+from trainscape.engine.calls import foreign, numbers
 from trainscape.engine.model import Stack, build, drawn
 from trainscape.engine.tape import Recorder
 from trainscape.engine.trial import outputs
@@ -23,6 +23,7 @@ from trainscape.memory import out_of_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trainscape.engine.calls import Call
     from trainscape.engine.model import Tensors
     from trainscape.engine.task import Task
 
@@ -125,13 +126,15 @@ def obstacle(task: Task) -> Obstacle | None:
     masks = stack.open_masks(len(x))
     try:
         # at its second call a model may use what it kept of its first
-        for _ in range(2):
-            with out_of_memory(), Recorder() as recorder:
-                stack.step(task, xs, ys, masks)
-                stack.values(task, x, y)
-        if not foreign(recorder.calls, stack.buffers.values()):
+        before = numbers(_recorded(stack, task, xs, ys, masks))
+        calls = _recorded(stack, task, xs, ys, masks)
+        if foreign(calls, stack.buffers.values()):
+            reason = "it changes a tensor in place that is no buffer"
+        elif numbers(calls) <= before:
             return None
-        found = Obstacle("", None, ValueError("it changes a tensor in place that is no buffer"))
+        else:
+            reason = "it computes with other numbers from call to call"
+        found = Obstacle("", None, ValueError(reason))
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -139,6 +142,15 @@ def obstacle(task: Task) -> Obstacle | None:
         found = Obstacle(layer, kind, error)
     _check_alone(task, x, y)
     return found
+
+
+def _recorded(stack: Stack, task: Task, x: Tensor, y: Tensor, masks: Tensors) -> list[Call]:
+    """The kernel calls of a step and an evaluation."""
+    recorder = Recorder()
+    with out_of_memory(), recorder:
+        stack.step(task, x, y, masks)
+        stack.values(task, x[0], y[0])
+    return recorder.calls
 
 
 def _watched(model: nn.Module) -> list[tuple[str, type[nn.Module]]]:

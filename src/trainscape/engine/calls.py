@@ -161,6 +161,23 @@ def foreign(calls: Sequence[Call], own: Iterable[Tensor]) -> bool:
     )
 
 
+def numbers(calls: Iterable[Call]) -> set[str]:
+    """What calls compute with besides tensors: every kernel with its numbers, literals too."""
+    return {
+        f"{call.func} {_without_tensors(call.args)} {_without_tensors(call.kwargs)}"
+        + (f" {call.args[0].tolist()}" if call.func in LITERALS else "")
+        for call in calls
+    }
+
+
+def _without_tensors(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_tensors(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_tensors(item) for item in value]
+    return None if isinstance(value, Tensor) else value
+
+
 def aliased(call: Call, out: Tensor) -> Tensor | None:
     """Which argument a result is a view of, or the same as; None for a tensor of its own."""
     if call.views:
