@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from kit.registries import kept
 from trainscape import study, workloads
 from trainscape.datasets import Raw, registry
 from trainscape.engine.landscape import heights
@@ -20,6 +22,9 @@ from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
 from trainscape.pipeline.verify import verify
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VALLEY: dict[str, Any] = {
     "workloads": ["valley"],
@@ -176,6 +181,22 @@ def test_the_landscape_is_the_trained_function() -> None:
     points = np.array([[-5.0, -2.0], [0.0, 0.0], [1.0, 3.0]])
     found = heights("valley", arrays, points)
     assert found == pytest.approx((points[:, 0] ** 2 + 20 * points[:, 1] ** 2) / 2)
+
+
+def test_the_landscape_of_a_model_that_takes_one_point_at_a_time() -> None:
+    """Where torch cannot run the model at all points at once, heights are the same."""
+    entry = workloads.registry.get("valley")
+    arrays = registry.get(entry.dataset).make(Raw(Path()))
+    points = np.array([[-5.0, -2.0], [1.0, 3.0]])
+    expected = heights("valley", arrays, points)
+
+    def looking(output: Tensor, target: Tensor) -> Tensor:
+        loss = entry.loss(output, target)
+        return loss if loss.item() >= 0 else -loss
+
+    with kept(workloads.registry):
+        workloads.registry._entries["valley"] = replace(entry, loss=looking)
+        assert heights("valley", arrays, points) == pytest.approx(expected)
 
 
 def test_one_parameter_is_drawn_beside_a_workload_of_two() -> None:

@@ -7,17 +7,28 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from torch import nn
 
-from trainscape import hardware, study
+from kit import examples
+from kit.registries import kept
+from kit.unfusable import MODELS, of_model
+from trainscape import hardware, study, workloads
 from trainscape.engine import run
+from trainscape.engine.apart import obstacle
+from trainscape.engine.blame import apart_because
+from trainscape.errors import UserError
 from trainscape.pipeline import estimate as module
 from trainscape.pipeline.calibrate import calibrate
 from trainscape.pipeline.estimate import Speed, estimate, fit, roughly
 from trainscape.pipeline.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STUDY = {
     "budget": {"epochs": 2},
@@ -170,8 +181,9 @@ def test_ignores_records_of_other_machines_and_broken_ones(
     record(1e-3).write_text("{")
     called: list[int] = []
 
-    def calibrated(_: Layout, train: list[object]) -> tuple[float, dict[str, Any]]:
+    def calibrated(_: Layout, train: list[object], apart: object) -> tuple[float, dict[str, Any]]:
         called.append(len(train))
+        assert not apart
         return 2.0, {"digits-mlp": ({50: 0.001, 400: 0.002}, 0.003)}
 
     monkeypatch.setattr(module, "calibrate", calibrated)
@@ -215,6 +227,52 @@ def test_measures_cells_that_would_diverge() -> None:
     plan = layout(grid={"optimizer": ["sgd"], "batch_size": [50], "lr": [1e30]})
     _, measured = calibrate(plan, list(plan.cells.values()))
     assert 0 < measured["digits-mlp"][0][50] < 1
+
+
+def plugin(name: str, build: Callable[[], nn.Module]) -> None:
+    """Register a workload as a plugin does."""
+    workloads.registry.add(name, replace(examples.named(build), name=name), __file__)
+
+
+def test_a_workload_whose_trials_train_one_by_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that the log has comes once, and the time is that of a plain loop for each trial."""
+    with kept(workloads.registry):
+        plugin("gated", MODELS["GRU"])
+        plan = layout(workloads=["gated", "digits-mlp"])
+        text = estimate(plan)
+        line = apart_because("gated", found) if (found := obstacle(of_model("GRU"))) else ""
+        assert text.splitlines().count(line) == 1
+        assert "gated 0." not in text.split("measurement just now")[1], "not as fast as a pack"
+        record(1.0, "digits-mlp")
+        record(1.0, "gated").rename(f"results/throughput/{hardware.fingerprint('auto')}-gated.json")
+        record(1.0, "digits-mlp")
+        monkeypatch.setattr(module, "calibrate", pytest.fail)
+        both = seconds(estimate(plan))
+        assert both > 5 * seconds(estimate(layout()))
+
+
+def test_a_batch_of_one_example_is_found_where_batch_norm_meets_it() -> None:
+    """1,150 examples in batches of 383 leave one: the line names sizes and cures, before a job."""
+
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.BatchNorm1d(10))
+
+    def axes(optimizer: object, size: int) -> dict[str, Any]:
+        return {"optimizer": [optimizer], "batch_size": [50, size], "lr": [0.1]}
+
+    with kept(workloads.registry):
+        plugin("normed", build)
+        for optimizer in ("sgd", {"torch": "torch.optim.SGD"}):
+            with pytest.raises(UserError) as refused:
+                estimate(layout(workloads=["normed"], grid=axes(optimizer, 383)))
+            assert str(refused.value) == (
+                "workload 'normed', batch_size 383: BatchNorm cannot train on a batch of one "
+                "example, which 1150 examples leave; choose batch_size 382, or last_batch: drop"
+            )
+        with pytest.raises(UserError, match=r"batches of one example; choose batch_size 2 for the"):
+            estimate(layout(workloads=["normed"], grid=axes("sgd", 1)))
+        few = layout(workloads=["normed"], grid=axes("sgd", 383), budget={"steps": 3})
+        assert "about" in estimate(few), "the last batch of an epoch is never met"
 
 
 def test_a_workload_without_data_is_named_and_not_downloaded() -> None:

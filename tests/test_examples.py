@@ -109,6 +109,28 @@ def test_rules_by_parameter_and_schedules_train(examples: Examples) -> None:
             assert min(trial["test_metric"][-1] for trial in trials) > 0.7
 
 
+def test_class_weights_train(examples: Examples) -> None:
+    """class-weights: a loss that writes its weights out trains, and the model learns."""
+    for trials in examples.train("class-weights").values():
+        for trial in trials:
+            assert trial["status"] == "ok"
+            assert trial["test_metric"][-1] > 0.9
+
+
+def test_a_layer_and_its_cell_train(examples: Examples) -> None:
+    """recurrent: a layer that trains one by one, and the same one written out, learn alike."""
+    study = examples / "recurrent/study.yaml"
+    study.write_text(study.read_text().replace("epochs: 10", "epochs: 4"))
+    lines = examples.trainscape("recurrent", "estimate")
+    assert [line for line in lines if "unfused" in line and "'gru' (nn.GRU)" in line]
+    best: dict[str, float] = {}
+    for path, trials in examples.train("recurrent").items():
+        assert {trial["status"] for trial in trials} == {"ok"}
+        name = Path(path).parts[-3]
+        best[name] = max([best.get(name, 0), *(trial["test_metric"][-1] for trial in trials)])
+    assert min(best.values()) > 0.8
+
+
 def test_the_character_transformer_trains(examples: Examples) -> None:
     """characters: a file from elsewhere is checked and read, and a sequence model learns it.
 

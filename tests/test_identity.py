@@ -193,6 +193,7 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
     own = {
         f"{engine}{name}"
         for name in (
+            "apart",
             "calls",
             "fused",
             "group",

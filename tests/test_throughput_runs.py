@@ -18,6 +18,7 @@ from kit.small_study import make
 from trainscape import datasets, hardware, throughput
 from trainscape.cells import grid
 from trainscape.cli import main
+from trainscape.sealed import read_sealed
 from trainscape.study import read
 from trainscape.throughput import SUITE
 from trainscape.throughput import alone as alone_module
@@ -181,7 +182,7 @@ def test_record(record: Path) -> None:
         file.write_text("{}")
     made = benchmarks(make())
     assert ask(made) == 0
-    assert json.loads(record.read_bytes()) == {
+    assert read_sealed(record) == {
         "fingerprint": hardware.fingerprint("cpu"),
         "hardware": made["machine_info"],
         "load": made["load"],
@@ -295,8 +296,10 @@ import torch
 import trainscape.throughput.suite.test_step_times as real
 from trainscape.throughput.suite.test_step_times import test_step_time
 
-def loop(*_, **__):
-    raise torch.OutOfMemoryError
+def loop(wanted, *_, **__):
+    if wanted.mode == "step":
+        raise torch.OutOfMemoryError
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory")  # the CPU's words
 
 real.Loop = loop
 real._training_split = lambda workload: None

@@ -65,6 +65,7 @@ def test_a_dvc_stage_says_so_first(
     """What each stage of dvc.yaml asks first prints the line, and the files as ever."""
     (tmp_path / "a{b}c").mkdir()
     monkeypatch.chdir(tmp_path / "a{b}c")
+    Path("params.yaml").write_text("name: tiny\n")
     monkeypatch.setenv("DVC_STAGE", "data")
     assert main(["targets", "data"]) == 0
     said = capsys.readouterr()

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from trainscape import __version__
 from trainscape.errors import UserError
+from trainscape.memory import is_lack
 from trainscape.numerals import counted
+from trainscape.user_lines import told
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -35,6 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stderr.close()
         return 0
+    except Exception as error:
+        if not is_lack(error):
+            raise
+        print(f"trainscape: memory ran out: {told(error)}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -113,6 +113,10 @@ class Registry(Generic[T]):
             ) from None
         return made
 
+    def ships(self, name: str) -> bool:
+        """Whether the entry ``name`` is the package's own; a plugin cannot take such a name."""
+        return name in self._files()
+
     def source(self, name: str) -> Path:
         """The file that defines the entry ``name``."""
         self.get(name)

@@ -62,6 +62,12 @@ class Plan:
         epochs, rest = divmod(step, self.epoch)
         return epochs * self.examples + min(rest * self.batch_size, self.examples)
 
+    @property
+    def meets_single(self) -> bool:
+        """Whether a batch holds one example alone, which BatchNorm cannot train on."""
+        last = min(self.epoch, self.total)  # of an epoch's steps; those before it are alike
+        return 1 in (self.seen(1), self.seen(last) - self.seen(last - 1))
+
     @cached_property
     def evaluations(self) -> list[int]:
         """The steps after which to evaluate: the first at or past every interval, and the last.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainscape import workloads
 from trainscape.cells.imported import Imported, needs_closure, switch
 from trainscape.errors import UserError
+from trainscape.memory import is_lack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,8 @@ def step(study: Study, optimizers: Sequence[Part]) -> None:
             try:
                 _step(optimizer.reference(params, RATE), params)
             except Exception as error:
+                if is_lack(error):
+                    continue  # of memory: training tells, cell by cell
                 why = f"{optimizer}: cannot train {name!r}: {_in_one_line(error)}"
                 raise UserError(f"grid.optimizer[{i}]: {why}") from None
 

@@ -54,6 +54,8 @@ def _read(name: str, path: Path) -> Arrays:
     try:
         file = np.load(path, allow_pickle=False)
         held = list(file.files)
+    except MemoryError:
+        raise
     except Exception as error:  # whatever it is, it is no .npz; numpy's readers raise many things
         raise refuse("not a whole .npz file; write it with numpy.savez") from error
     with file:
@@ -63,6 +65,8 @@ def _read(name: str, path: Path) -> Arrays:
         for array in NAMES:
             try:
                 arrays[array] = file[array]
+            except MemoryError:
+                raise
             except Exception as error:  # Python objects, or bytes that are no array
                 raise refuse(f"{array} cannot be read ({error}); save plain numbers") from error
     return fit(arrays, refuse)

@@ -131,6 +131,8 @@ def _checked(entry: Dataset, path: Path) -> Arrays:
             arrays = Arrays(*(file[name] for name in NAMES))
             stated = {name: str(file[name]) for name in (() if entry.pinned else STATED)}
         hashed = digest(arrays)
+    except MemoryError:
+        raise  # which says nothing of the file
     # Bytes of unknown origin: the readers of zip and npy can raise nearly anything on them, and
     # whatever they raise means the same.
     except Exception as error:

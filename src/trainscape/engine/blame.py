@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
+from torch import nn
 
+from trainscape.engine.model import drawing_layer
 from trainscape.errors import UserError
+from trainscape.memory import is_lack
 from trainscape.source import PACKAGE
 from trainscape.user_lines import line_of, line_where, told
 
@@ -17,12 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from trainscape.cells.budget import Plan
+    from trainscape.engine.apart import Obstacle
     from trainscape.engine.task import Task
     from trainscape.optimizers import Optimizer
+
 T = TypeVar("T")
 # what torch raises when a model does not fit its data; a user's own line may raise anything
 TORCHS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
-NO_MEMORY = "DefaultCPUAllocator"  # on the CPU, lack of memory has no class of its own
 
 
 @contextmanager
@@ -64,10 +68,12 @@ def model_error(task: Task, error: Exception) -> Exception:
 
     An error of this package's own, in no words for users, stays what it is.
     """
-    if isinstance(error, torch.OutOfMemoryError | UserError) or _own_fault(error):
+    if isinstance(error, torch.OutOfMemoryError | UserError):
         return error
-    if NO_MEMORY in str(error):
+    if is_lack(error):
         return torch.OutOfMemoryError(str(error))
+    if _own_fault(error):
+        return error
     return _model_error(task, error)
 
 
@@ -75,24 +81,9 @@ def rule_error(optimizer: Optimizer, error: Exception) -> Exception:
     """What to raise for an error in an update rule: one that names the optimizer and the line."""
     if isinstance(error, torch.OutOfMemoryError | UserError):
         return error
-    if NO_MEMORY in str(error):
+    if is_lack(error):
         return torch.OutOfMemoryError(str(error))
     return UserError(f"optimizer {str(optimizer)!r}: {line_of(error)}{told(error)}")
-
-
-@contextmanager
-def out_of_memory() -> Iterator[None]:
-    """Give the CPU's lack of memory the class that a GPU's has.
-
-    Raises:
-        torch.OutOfMemoryError: memory ran out.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if NO_MEMORY in str(error):
-            raise torch.OutOfMemoryError(str(error)) from error
-        raise
 
 
 def idle_rule_error(optimizer: Optimizer) -> UserError:
@@ -117,21 +108,70 @@ def _model_error(task: Task, error: Exception) -> UserError:
     if "more than 1 value per channel" in str(error):  # BatchNorm's words
         if plan.examples == 1:
             return UserError(f"{where}BatchNorm cannot train on data of one example")
-        drop = ", or last_batch: drop" if plan.batch_size > 1 else ""
+        if plan.batch_size == 1:
+            return UserError(
+                f"{where}BatchNorm cannot train on batches of one example; choose batch_size "
+                f"{_nearest(plan)} for the {plan.examples} examples"
+            )
         return UserError(
             f"{where}BatchNorm cannot train on a batch of one example, which {plan.examples} "
-            f"examples leave; choose batch_size {_nearest(plan)}{drop}"
+            f"examples leave; choose batch_size {_nearest(plan)}, or last_batch: drop"
         )
     if "random operation" in str(error):  # vmap's words
-        return UserError(
-            f"{where}the model draws random numbers in its forward pass; use nn.Dropout modules"
-        )
+        return UserError(f"{where}{_drawing(task)}")
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     if line := line_of(error):
         return UserError(f"{where}{line}{type(error).__name__}: {reason}")
     return UserError(
         f"{where}{line_where(workload.build)}{reason}"
     )  # a model of torch's own layers
+
+
+def _drawing(task: Task) -> str:
+    """What to say of a model that draws random numbers: the layer that does, and the way out."""
+    layer, kind = drawing_layer(task.workload.build, task.splits.train.x[:2])
+    called = f"layer {layer!r} ({_kind(kind)})" if layer else "the model"
+    if layer and _is_torchs(kind):
+        return (
+            f"{called} draws its dropout itself; give it dropout=0, and put nn.Dropout modules "
+            "before or behind it"
+        )
+    return f"{called} draws random numbers in its forward pass; use nn.Dropout modules"
+
+
+def apart_because(workload: str, found: Obstacle) -> str:
+    """The line on a workload whose trials cannot train as one program.
+
+    Args:
+        workload: its name.
+        found: what torch could not batch.
+    """
+    reason = " ".join(str(found.error).split())
+    reason = f"{line_of(found.error)}{reason.partition('. ')[0]}"
+    cure = "leave out .item(), branches on values and writing into other tensors"
+    if found.kind is None:
+        what = f"the {'model' if found.layer == '' else 'loss or metric'} ({reason})"
+    elif not found.layer:
+        what = f"the model ({reason})"
+    else:
+        what = f"layer {found.layer!r} ({_kind(found.kind)})"
+        if issubclass(found.kind, nn.RNNBase | nn.RNNCellBase):
+            cure = "write the layer out as a cell"
+        else:
+            what = f"{what[:-1]}: {reason})"
+    return (
+        f"workload {workload!r}: {what} takes one model at a time, so its trials train one by one, "
+        f"unfused and more slowly; to fuse them, {cure} (docs/plugins.md, Models that do not fuse)"
+    )
+
+
+def _kind(kind: type[nn.Module]) -> str:
+    """A module's class, as a model's source names it."""
+    return f"nn.{kind.__name__}" if _is_torchs(kind) else kind.__name__
+
+
+def _is_torchs(kind: type[nn.Module]) -> bool:
+    return kind.__module__.startswith("torch.nn.")
 
 
 def _nearest(plan: Plan) -> int:

@@ -5,19 +5,23 @@ The counterpart is :mod:`trainscape.engine.unfused`.
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainscape import optimizers
+from trainscape import optimizers, workloads
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import backend
-from trainscape.engine.blame import blaming
+from trainscape.engine import backend, pulse
+from trainscape.engine.apart import Apart, obstacle
+from trainscape.engine.blame import apart_because, blaming
+from trainscape.engine.model import Stack
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
 from trainscape.engine.task import trials
 from trainscape.engine.trial import progress_of_part
 from trainscape.engine.width import suitable
+from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,16 +38,19 @@ class Fused:
     Args:
         task: what they share.
         width: trials a pack holds at most; by default what suits the machine.
+        say: is told in a line how packs train, where it is not as usual.
     """
 
-    def __init__(self, task: Task, width: int | None) -> None:
-        self.task = task
+    def __init__(self, task: Task, width: int | None, say: Callable[[str], None] = print) -> None:
+        self.task, self.say = task, say
         self.device = task.splits.train.x.device
         with blaming(task):
             self.limit = width or suitable(task)
         # up to the limit, whatever the count
         self.filled = backend.known_to_round_by_width(self.device)
         self.probed = self.filled
+        self.tried = False
+        self.kind: type[Stack] = Stack
         self.pack: Pack | None = None
 
     @property
@@ -82,27 +89,50 @@ class Fused:
     ) -> list[TrialRecord] | None:
         """The records of a pack, or None if it does not fit into memory."""
         try:
-            with blaming(self.task):
-                width = self.limit if self.filled else len(part) + self._spares(len(part))
-            if self.pack is None or self.pack.stack.width < width:
-                self.pack = None  # gives its memory back first
-                self.pack = Pack(self.task, width)
-            whole = part + part[-1:] * (self.pack.stack.width - len(part))
-            if not self.probed and len(whole) > 2:
-                self.filled = self._varies(whole)
-                self.probed = True
-                if self.filled:
-                    self.limit = backend.FILLED
-                    print(f"this machine rounds by a pack's width: all hold {self.limit} trials")
-                    return self._trained(part[: self.limit], progress)
-            self.pack.load(whole)
-            return self.pack.train(progress)[: len(part)]
+            with out_of_memory():
+                return self._in_memory(part, progress)
         except torch.OutOfMemoryError:
             self.pack = None
+        gc.collect()  # an error's frames hold what they held, and each other
         return None
+
+    def _in_memory(self, part: list[Trial], progress: Callable[[int], None]) -> list[TrialRecord]:
+        """The records of a pack that fits."""
+        with blaming(self.task):
+            self._choose_kind()
+            width = self.limit if self.filled else len(part) + self._spares(len(part))
+        if self.pack is None or self.pack.stack.width < width:
+            self.pack = None  # gives its memory back first
+            self.pack = Pack(self.task, width, self.kind)
+        whole = part + part[-1:] * (self.pack.stack.width - len(part))
+        if not self.probed and len(whole) > 2:
+            self.filled = self._varies(whole)
+            self.probed = True
+            if self.filled:
+                self.limit = backend.FILLED
+                self.say(f"this machine rounds by a pack's width: all hold {self.limit} trials")
+                return self._in_memory(part[: self.limit], progress)
+        self.pack.load(whole)
+        return self.pack.train(progress)[: len(part)]
+
+    def _choose_kind(self) -> None:
+        """See once whether models of this task can run as one program."""
+        known = workloads.registry
+        name = self.task.workload.name
+        if known.ships(name) and known.get(name) is self.task.workload:
+            return  # tested: it is not tried in every process
+        if self.tried:
+            return
+        pulse.doing("trying whether models can train as one program")
+        if found := obstacle(self.task):
+            self.kind = Apart
+            self.say(apart_because(self.task.workload.name, found))
+        self.tried = True
 
     def _spares(self, count: int) -> int:
         """How many trials a pack of ``count`` is to have beside them."""
+        if not self.kind.together:
+            return 1 if count == 1 else 0  # update rules multiply two matrices at least
         return spares(count, self.task.workload, self.task.splits.train.x[:2])
 
     def _halved(self, count: int) -> bool:
@@ -116,13 +146,14 @@ class Fused:
 
     def _varies(self, trials: list[Trial]) -> bool:
         """Whether trials, as many as the pack is wide, come out otherwise in another width."""
+        pulse.doing("trying a step in packs of two widths")
         pair = [*trials[:2], *[trials[1]] * self._spares(2)]
         return backend.rounds_by_width(self._stepped, trials, pair)
 
     def _stepped(self, trials: Sequence[Trial]) -> Tensor:
         """The trials' weights (T, P) after a step in a pack of their own."""
         fits = self.pack is not None and self.pack.stack.width == len(trials)
-        pack = self.pack if self.pack and fits else Pack(self.task, len(trials))
+        pack = self.pack if self.pack and fits else Pack(self.task, len(trials), self.kind)
         pack.load(trials)
         pack.step(0)
         return pack.stack.flat

@@ -25,7 +25,7 @@ def heights(workload: str, arrays: Arrays, points: Points) -> Points:
         points: values of all parameters, in the order in which a trial's ``path`` holds them.
     """
     import torch
-    from torch.func import functional_call, vmap
+    from torch.func import functional_call
 
     from trainscape.engine.data import prepare
 
@@ -39,5 +39,11 @@ def heights(workload: str, arrays: Arrays, points: Points) -> Points:
         named = {name: part.view(shapes[name]) for name, part in zip(shapes, parts, strict=True)}
         return task.loss(functional_call(model, named, (train.x,)), train.y)
 
-    found: Points = vmap(loss)(torch.as_tensor(points, dtype=torch.float32)).double().numpy()
-    return found
+    flats = torch.as_tensor(points, dtype=torch.float32)
+    try:
+        found = torch.func.vmap(loss)(flats)
+    except RuntimeError:  # a model that takes one set of values at a time
+        with torch.no_grad():
+            found = torch.stack([loss(flat) for flat in flats])
+    made: Points = found.double().numpy()
+    return made

@@ -6,7 +6,8 @@ mask they are given, so that no module draws random numbers while it trains.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,12 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from trainscape.engine import streams
+from trainscape.engine.trial import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from trainscape.engine.task import Task
 
     Tensors = dict[str, Tensor]
     Dropouts = dict[str, tuple[float, torch.Size]]
@@ -88,10 +92,13 @@ class Stack:
         params: views of the blocks, (T, *shape) each, which autograd differentiates.
         buffers: frozen parameters among them, (T, *shape) each.
         dropouts: of each dropout p and the shape of its mask for one example.
+        together: whether the models run as one program, which can be recorded and captured.
 
     Raises:
         ValueError: the model uses dropout in a way that has no masked form.
     """
+
+    together: ClassVar[bool] = True
 
     def __init__(self, builder: Callable[[], nn.Module], width: int, example: Tensor) -> None:
         self.builder = builder
@@ -120,8 +127,14 @@ class Stack:
         self._initial: dict[int, Tensors] = {}
 
     @torch.no_grad()
-    def load(self, seeds: Sequence[int]) -> None:
-        """Bring every model to the initial state of its seed."""
+    def load(self, seeds: Sequence[int], count: int | None = None) -> None:
+        """Bring every model to the initial state of its seed.
+
+        Args:
+            seeds: one for each model.
+            count: how many models count; the others repeat the last of them. By default all.
+        """
+        self.count = len(seeds) if count is None else count
         for seed in seeds:
             if seed not in self._initial:
                 self._initial[seed] = _state(build(self.builder, seed))
@@ -153,6 +166,41 @@ class Stack:
         """
         masks = dropout_masks(self.dropouts, keys, step, batch, self.blocks[0].dtype)
         return {f"{name}.mask": mask for name, mask in masks.items()}
+
+    def open_masks(self, batch: int) -> Tensors:
+        """Masks (T, B, …) that drop nothing, to be filled or tried."""
+        return {
+            f"{name}.mask": self.blocks[0].new_ones(self.width, batch, *shape)
+            for name, (_, shape) in self.dropouts.items()
+        }
+
+    @torch.enable_grad()
+    def step(self, task: Task, x: Tensor, y: Tensor, masks: Tensors) -> list[Tensor]:
+        """The training losses (T,) of the trials' own batches (T, B, …), and their gradients.
+
+        Returns:
+            The losses, then for every block its gradient, in memory that the caller may write to.
+        """
+        output = outputs(partial(self.forward, x, masks, True), task.precision, self.device)
+        losses = vmap(task.workload.loss)(output, y)
+        return [losses.detach(), *self.gradients(losses)]
+
+    @torch.no_grad()
+    def values(self, task: Task, x: Tensor, y: Tensor) -> list[Tensor]:
+        """What examples (B, …), the same for every trial, come to.
+
+        Their losses and metrics (T,); or, where these are of a whole split, the outputs (T, B, …).
+        """
+        # expanded, never shared: one product over all trials would round by the pack's width
+        xs = x.expand(self.width, *x.shape)
+        output = outputs(partial(self.forward, xs, {}, False), task.precision, self.device)
+        return self.judged(task, output, y) if task.workload.in_parts else [output]
+
+    @torch.no_grad()
+    def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
+        """The losses and metrics (T,) of outputs (T, B, …) for the same targets (B, …)."""
+        ys = y.expand(self.width, *y.shape)
+        return [vmap(of)(output, ys) for of in (task.workload.loss, task.workload.metric.compute)]
 
     def forward(self, x: Tensor, masks: Tensors, training: bool) -> Tensor:
         """Outputs (T, B, …) of every trial's model for its own inputs (T, B, …)."""
@@ -242,3 +290,31 @@ def dropouts_of(model: nn.Module, example: Tensor) -> Dropouts:
                 raise ValueError(f"dropout {name!r} is given {tuple(shape)}; put examples first")
             found[name] = layer.p, layer.mask_shape(shape)
     return found
+
+
+def drawn(device: torch.device) -> Tensor:
+    """The state of the generator that a model would draw from."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def drawing_layer(builder: Callable[[], nn.Module], example: Tensor) -> tuple[str, type[nn.Module]]:
+    """The name and class of the innermost module that draws random numbers in training.
+
+    Args:
+        builder: makes the model.
+        example: an input (B, …).
+    """
+    model = build(builder, 0).train()
+    found: list[tuple[str, type[nn.Module]]] = []
+    before: list[Tensor] = []  # the generator's state when the modules that are running began
+
+    def leave(name: str, module: nn.Module, *_: object) -> None:
+        if not torch.equal(before.pop(), torch.get_rng_state()):
+            found.append((name, type(module)))
+
+    for name, module in model.named_modules():
+        module.register_forward_pre_hook(lambda *_: before.append(torch.get_rng_state()))
+        module.register_forward_hook(partial(leave, name))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        model(example.cpu())
+    return found[0] if found else ("", type(model))

@@ -18,21 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import streams
-from trainscape.engine.blame import blamed, blaming, out_of_memory, rule_error
+from trainscape.engine import pulse, streams
+from trainscape.engine.blame import blamed, blaming, rule_error
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
 from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
-from trainscape.engine.trial import METRICS, averages, outputs, scored, traced, whole
+from trainscape.engine.trial import METRICS, averages, scored, traced, whole
 from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from trainscape.engine.data import Split
     from trainscape.engine.tape import Work
@@ -46,14 +45,16 @@ class Pack:
     Args:
         task: what they share; its data lies on the device to train on.
         width: how many trials, T.
+        kind: how their models run: as one program, or one by one.
     """
 
-    def __init__(self, task: Task, width: int) -> None:
+    def __init__(self, task: Task, width: int, kind: type[Stack] = Stack) -> None:
         self.task = task
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = device = task.splits.train.x.device
+        pulse.doing(f"building {width} models of {task.workload.name}")
         with blaming(task):
-            self.stack = Stack(task.workload.build, width, task.splits.train.x[:2])
+            self.stack = kind(task.workload.build, width, task.splits.train.x[:2])
         self.arena = Arena()
         self.batches: dict[int, Batches] = {}
         self.chunks: dict[int, Chunk] = {}
@@ -77,7 +78,7 @@ class Pack:
         self.seeds = sorted({t.seed for t in trials})
         self.seed_of.copy_(torch.tensor([self.seeds.index(t.seed) for t in trials]))
         with blaming(self.task):
-            self.stack.load([t.seed for t in trials])
+            self.stack.load([t.seed for t in trials], _distinct(trials))
         self.groups = self._groups()
         self.clips = any(trial.optimizer.clip_norm is not None for trial in trials)
         self.rates = Rates(trials, self.plan)
@@ -107,14 +108,15 @@ class Pack:
             progress: called after every evaluation with the steps done.
         """
         evaluations = set(self.plan.evaluations)
-        with out_of_memory():
-            for k in range(self.plan.total):
-                self.step(k)
-                if k + 1 in evaluations:
-                    self.evaluate(k + 1)
-                    progress(k + 1)
-                    if bool((self.diverged_at > 0).all()):
-                        break
+        for k in range(self.plan.total):
+            self.step(k)
+            pulse.stepped()
+            if k + 1 in evaluations:
+                pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
+                self.evaluate(k + 1)
+                progress(k + 1)
+                if bool((self.diverged_at > 0).all()):
+                    break
         self._keep_traces()
         return self.records()
 
@@ -178,29 +180,24 @@ class Pack:
             )
         return records
 
-    def losses(self, x: Tensor, y: Tensor, masks: dict[str, Tensor]) -> Tensor:
-        """The training losses (T,) of the trials' own batches (T, B, …)."""
-        return vmap(self.workload.loss)(self._outputs(x, masks, training=True), y)
+    def repeated(
+        self, work: Work, what: str, state: Iterable[Tensor], vary: Callable[[], None]
+    ) -> Work:
+        """The model's part of a step or of an evaluation, to be called again and again.
 
-    @torch.no_grad()
-    def values(self, x: Tensor, y: Tensor) -> list[Tensor]:
-        """What examples (B, …), the same for every trial, come to.
+        It is recorded where models run as one program: then nothing in it hangs on a number.
 
-        Their losses and metrics (T,); or, where these are of a whole split, the outputs (T, B, …).
+        Args:
+            work: computes it.
+            what: what it is in a word to the user.
+            state: what it changes in place.
+            vary: puts other input in place, and at a second call this one again.
         """
-        # expanded, never shared: one product over all trials would round by the pack's width
-        width = self.stack.width
-        output = self._outputs(x.expand(width, *x.shape), {}, training=False)
-        return self._judged(output, y) if self.workload.in_parts else [output]
-
-    def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
-        """The losses and metrics (T,) of outputs (T, B, …)."""
-        ys = y.expand(self.stack.width, *y.shape)
-        return [vmap(of)(output, ys) for of in (self.workload.loss, self.workload.metric.compute)]
-
-    def _outputs(self, x: Tensor, masks: dict[str, Tensor], training: bool) -> Tensor:
-        forward = partial(self.stack.forward, x, masks, training)
-        return outputs(forward, self.task.precision, self.device)
+        if self.stack.together:
+            pulse.doing(f"recording {what}")
+            with blaming(self.task):
+                work = record(work, self.arena, state, vary)
+        return blamed(self.task, work)
 
     def _open(self, epoch: int) -> None:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
@@ -275,16 +272,18 @@ class Pack:
             return averages(split, self._chunk, torch.zeros_like(self.loss_sum))
         output = whole(split, lambda x, y: self._chunk(x, y)[0], axis=1)
         with blaming(self.task):
-            return [value.double() for value in self._judged(output, split.y)]
+            return [value.double() for value in self.stack.judged(self.task, output, split.y)]
 
     def _chunk(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
-        """The :meth:`values` of at most CHUNK examples."""
+        """What at most CHUNK examples come to (:meth:`Stack.values`)."""
         if len(y) not in self.chunks:
             self.chunks[len(y)] = Chunk(self, x, y)
         return self.chunks[len(y)].values(x, y)
 
     def _run(self, key: object, work: Callable[[], Any]) -> Any:
         """What the work returns, which is the same at every call with this key."""
+        if not self.stack.together:
+            return work()
         return self.captured.setdefault(key, Captured(self.device))(work)
 
 
@@ -303,10 +302,7 @@ class Batches:
         self.x, self.y = (
             of.new_empty(width * size, *of.shape[1:]) for of in (self.train.x, self.train.y)
         )
-        self.masks = {
-            f"{name}.mask": stack.blocks[0].new_empty(width, size, *shape)
-            for name, (_, shape) in stack.dropouts.items()
-        }
+        self.masks = stack.open_masks(size)
         self.columns = torch.arange(size, device=pack.device)
         self.work: Work | None = None
 
@@ -314,18 +310,15 @@ class Batches:
         """The losses (T,) on the next batch of every trial, and the gradients of every block."""
         self._fill()
         if self.work is None:
-            with blaming(self.pack.task):
-                buffers = self.pack.stack.buffers.values()
-                vary = partial(_turn, self.x, self.y)
-                work = record(self._gradients, self.pack.arena, buffers, vary)
-            self.work = blamed(self.pack.task, work)
+            what = f"a step of batch size {self.size}"
+            buffers = self.pack.stack.buffers.values()
+            vary = partial(_turn, self.x, self.y)
+            self.work = self.pack.repeated(self._gradients, what, buffers, vary)
         return self.work()
 
-    @torch.enable_grad()
     def _gradients(self) -> Sequence[Tensor]:
         x, y = (of.view(-1, self.size, *of.shape[1:]) for of in (self.x, self.y))
-        losses = self.pack.losses(x, y, self.masks)
-        return losses.detach(), *self.pack.stack.gradients(losses)
+        return self.pack.stack.step(self.pack.task, x, y, self.masks)
 
     def _fill(self) -> None:
         """Gather each seed's rows once, then give every trial the rows and masks of its seed."""
@@ -351,15 +344,22 @@ class Chunk:
     def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
         self.x, self.y = x.clone(), y.clone()
         vary = partial(_turn, self.x, self.y)
-        with blaming(pack.task):
-            work = record(lambda: pack.values(self.x, self.y), pack.arena, (), vary)
-        self.work = blamed(pack.task, work)
+        work = partial(pack.stack.values, pack.task, self.x, self.y)
+        self.work = pack.repeated(work, f"how {len(y)} examples are scored", (), vary)
 
     def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         """What these examples come to, until the next call."""
         self.x.copy_(x)
         self.y.copy_(y)
         return self.work()
+
+
+def _distinct(trials: Sequence[Trial]) -> int:
+    """How many trials there are without those at the end that are one again and again."""
+    count = len(trials)
+    while count > 1 and trials[count - 2] is trials[-1]:
+        count -= 1
+    return count
 
 
 def _turn(x: Tensor, y: Tensor) -> None:

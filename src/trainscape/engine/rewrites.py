@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trainscape.engine.calls import CONSTANT, Call, aliased
+from trainscape.engine.calls import Call, constants, makers, roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def straightened(calls: list[Call], outputs: list[Tensor]) -> tuple[list[Call], 
     Autograd computes the gradient of a linear layer's weight transposed; an update rule would then
     walk through it across the memory.
     """
-    made = {id(tensor): call for call in calls for tensor in call.makes()}
+    made = makers(calls)
     swapped: dict[int, Call] = {}
     for i, tensor in enumerate(outputs):
         steps = list(_back(tensor, made))
@@ -108,14 +108,12 @@ def _before(calls: list[Call], place: Call, *new: Call) -> list[Call]:
 
 def owned(calls: list[Call], outputs: list[Tensor]) -> tuple[list[Call], list[Tensor]]:
     """Give every output dense memory of its own, made anew each time: callers write to it."""
-    made = {id(tensor): call for call in calls for tensor in call.makes()}
+    made, root_of, constant = makers(calls), roots(calls), constants(calls)
     seen: set[int] = set()
     for i, tensor in enumerate(outputs):
-        root, call = tensor, made.get(id(tensor))
-        while call is not None and (source := aliased(call, root)) is not None:
-            root, call = source, made.get(id(source))
-        lent = call is None or call.func in CONSTANT or id(root) in seen
-        seen.add(id(root))
+        root = root_of.get(id(tensor), id(tensor))
+        lent = root not in made or root in constant or root in seen
+        seen.add(root)
         if lent or not tensor.is_contiguous():
             outputs[i] = tensor.clone(memory_format=DENSE)
             copy = Call(aten.clone.default, (tensor,), {"memory_format": DENSE}, outputs[i])

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
+
 from trainscape import workloads
-from trainscape.cells.cell import import_path
+from trainscape.cells.budget import Plan
+from trainscape.cells.cell import TrialRecord, import_path
+from trainscape.engine import backend, pulse
+from trainscape.engine.foresight import check_single
 from trainscape.engine.outputs import check_labels
 from trainscape.engine.task import Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
+from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import torch
-
-    from trainscape.cells.cell import TrialRecord
     from trainscape.datasets import Arrays
     from trainscape.engine.trial import Trial
 
@@ -46,6 +49,7 @@ class Engine(Protocol):
         """
 
 
+@pulse.watched()
 def train_cells(
     specs: Sequence[dict[str, Any]],
     arrays: Arrays,
@@ -53,6 +57,7 @@ def train_cells(
     progress: Callable[[int, int], None] = lambda *_: None,
     finished: Callable[[int, list[TrialRecord], str], None] = lambda *_: None,
     width: int | None = None,
+    say: Callable[[str], None] = print,
 ) -> tuple[list[int], list[list[TrialRecord]]]:
     """Train cells of one workload, batch size, budget and validation share.
 
@@ -64,6 +69,7 @@ def train_cells(
         finished: called for every cell when its trials are done, with its place, its records and
             the backend that they were trained on.
         width: trials that are trained together at most; by default what suits the machine.
+        say: is told in a line what the log of every cell is to say.
 
     Returns:
         The steps of the evaluations, and for every cell one record per seed. Where memory runs out,
@@ -74,8 +80,15 @@ def train_cells(
             and then the other cells are trained first: those with optimizers of ours together,
             every other one by itself.
     """
-    check_labels(workloads.registry.get(specs[0]["workload"]), arrays)
-    task = Task.of(specs[0], arrays, on)
+    try:
+        with out_of_memory():
+            check_labels(workloads.registry.get(specs[0]["workload"]), arrays)
+            task = Task.of(specs[0], arrays, on)
+            check_single(task)
+    except torch.OutOfMemoryError:
+        return Plan.of(specs[0], len(arrays.y_train)).evaluations, without_memory(
+            specs, on, finished
+        )
     steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
     records: list[list[TrialRecord]] = [[] for _ in specs]
     before = 0
@@ -90,7 +103,7 @@ def train_cells(
         ]
         if not own:
             continue
-        engine = _engine(task, fused, width)
+        engine = _engine(task, fused, width, say)
         for together in [own] if fused else [[i] for i in own]:
             part = progress_of_part(tell, before)
             with failures.collecting():
@@ -102,11 +115,23 @@ def train_cells(
     return task.plan.evaluations, records
 
 
-def _engine(task: Task, fused: bool, width: int | None) -> Engine:
+def without_memory(
+    specs: Sequence[dict[str, Any]],
+    on: torch.device,
+    finished: Callable[[int, list[TrialRecord], str], None],
+) -> list[list[TrialRecord]]:
+    """The records of cells whose data memory does not hold; arguments as above."""
+    records = [[TrialRecord.untrained(seed, "oom") for seed in spec["seeds"]] for spec in specs]
+    for i, made in enumerate(records):
+        finished(i, made, backend.name(on))
+    return records
+
+
+def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], None]) -> Engine:
     if fused:
         from trainscape.engine.fused import Fused
 
-        return Fused(task, width)
+        return Fused(task, width, say)
     from trainscape.engine.unfused import Unfused
 
     return Unfused(task)

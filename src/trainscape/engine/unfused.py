@@ -6,6 +6,7 @@ depend on no other trial. What fused training gains is lost: a trial costs a loo
 
 from __future__ import annotations
 
+import gc
 import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ from torch.nn.utils import clip_grad_norm_
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
-from trainscape.engine import backend, streams
-from trainscape.engine.blame import blaming, out_of_memory, rule_error
-from trainscape.engine.model import build, dropout_masks, dropouts_of
+from trainscape.engine import backend, pulse, streams
+from trainscape.engine.blame import blaming, rule_error
+from trainscape.engine.model import build, drawn, dropout_masks, dropouts_of
 from trainscape.engine.task import trials
 from trainscape.engine.trial import (
     METRICS,
@@ -30,6 +31,7 @@ from trainscape.engine.trial import (
     traced,
     whole,
 )
+from trainscape.memory import out_of_memory
 from trainscape.schedules import Clock
 from trainscape.user_lines import telling
 
@@ -76,6 +78,8 @@ class Unfused:
                     record = Single(self.task, trial).train(part)
             except torch.OutOfMemoryError:
                 record = TrialRecord.untrained(trial.seed, "oom")
+            if record.status == "oom":
+                gc.collect()  # an error's frames hold what they held, and each other
             yield [record]
 
 
@@ -91,6 +95,7 @@ class Single:
         self.task, self.trial = task, trial
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = task.splits.train.x.device
+        pulse.doing(f"building a model of {task.workload.name}")
         with blaming(self.task):
             self.dropouts = dropouts_of(build(self.workload.build, 0), self.splits.train.x[:2])
             self.model = build(self.workload.build, trial.seed).to(self.device)
@@ -123,7 +128,9 @@ class Single:
         self._mode(training=True)
         for k in range(self.plan.total):
             self.step(k)
+            pulse.stepped()
             if k + 1 in evaluations or self.refused:
+                pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
                 self.evaluate(k + 1)
                 progress(k + 1)
                 if self.diverged_at:
@@ -209,9 +216,9 @@ class Single:
 
     def _loss(self, x: Tensor, y: Tensor, checked: bool) -> Tensor:
         """The loss of a batch; where ``checked``, a model that draws random numbers is refused."""
-        before = _drawn(self.device) if checked else None
+        before = drawn(self.device) if checked else None
         loss = self.workload.loss(self._outputs(x), y)
-        if before is not None and not torch.equal(before, _drawn(self.device)):
+        if before is not None and not torch.equal(before, drawn(self.device)):
             raise RuntimeError("random operation")  # as vmap says of it in a pack
         return loss
 
@@ -222,12 +229,12 @@ class Single:
                 zero = torch.zeros_like(self.loss_sum)
                 return averages(split, lambda x, y: self._judged(self._outputs(x), y), zero)
             output = whole(split, lambda x, _: self._outputs(x), axis=0)
-            # a function that no pack could run, such as scikit-learn's, may return a plain number
-            return [torch.as_tensor(value).double() for value in self._judged(output, split.y)]
+            return [value.double() for value in self._judged(output, split.y)]
 
     def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
-        """The loss and metric of outputs."""
-        return [of(output, y) for of in (self.workload.loss, self.workload.metric.compute)]
+        """The loss and metric of outputs; functions that no pack could run may return a number."""
+        judges = self.workload.loss, self.workload.metric.compute
+        return [torch.as_tensor(of(output, y), device=self.device) for of in judges]
 
     def _outputs(self, x: Tensor) -> Tensor:
         return outputs(partial(self.model, x), self.task.precision, self.device)
@@ -260,8 +267,3 @@ def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     torch.manual_seed(seed)
-
-
-def _drawn(device: torch.device) -> Tensor:
-    """The state of the generator that a model would draw from."""
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from trainscape.engine.blame import out_of_memory
 from trainscape.engine.model import build
 from trainscape.hardware import asked_width
+from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
     from trainscape.engine.task import Task

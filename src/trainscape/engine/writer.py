@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trainscape.engine.calls import CONSTANT, Call, aliased, tensors
+from trainscape.engine.calls import LITERALS, Call, aliased, constants, makers, roots, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 aten = torch.ops.aten
 
-COPIES = {aten.clone.default, aten._to_copy.default}
+COPIES = {aten.clone.default, aten._to_copy.default, *LITERALS}
 
 
 class Arena:
@@ -57,15 +57,16 @@ class Writer:
 
     def __init__(self, calls: list[Call], outputs: list[Tensor], arena: Arena) -> None:
         self.calls, self.outputs, self.arena = calls, outputs, arena
-        self.made = {id(tensor) for call in calls for tensor in call.makes()}
-        self.root: dict[int, int] = {}  # of a view or of what was written to: whose memory it is
+        self.made = makers(calls)
+        # of a view or of what was written to: whose memory it is, which was there before it
+        self.root = roots(calls)
+        self.constant = constants(calls, outputs)  # a caller may write to an output
         self.placed: dict[int, Tensor] = {}
         self.local: dict[int, str] = {}
         self.owned: dict[int, torch.UntypedStorage] = {}  # by root
         self.names: dict[str, Any] = {}
         self.lines: list[str] = []
         self.last = self._last_uses()
-        self.written_to = {self._root(t) for call in calls for t in call.changes()}
 
     def written(self) -> Callable[[], list[Tensor]]:
         """The function."""
@@ -88,10 +89,6 @@ class Writer:
         last: dict[int, int] = {}
         for i, call in enumerate(self.calls):
             for tensor in call.makes():
-                if call.views or call.writes:
-                    source = aliased(call, tensor)
-                    if source is not None:
-                        self.root[id(tensor)] = self._root(source)
                 last[id(tensor)] = i
             for tensor in call.reads():
                 last[id(tensor)] = last[self._root(tensor)] = i
@@ -107,8 +104,8 @@ class Writer:
 
     def _place(self, i: int, call: Call) -> None:
         fixed = all(self._fixed(tensor) for tensor in call.reads())
-        if call.func in CONSTANT and self._root(call.out) not in self.written_to:
-            self.placed[id(call.out)] = call.out
+        if call.makes() and self.constant.issuperset(map(id, call.makes())):
+            self.placed.update((id(tensor), tensor) for tensor in call.makes())
         elif call.views and fixed:
             seen = call.func(*self._real(call.args), **self._real(call.kwargs))
             pairs = zip(call.makes(), tensors(seen), strict=True)

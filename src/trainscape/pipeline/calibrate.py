@@ -15,7 +15,7 @@ from trainscape.errors import UserError
 from trainscape.pipeline.layout import DATA, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from trainscape.cells.cell import Cell
     from trainscape.datasets import Arrays
@@ -30,20 +30,25 @@ SLOT = 0.2  # seconds a measurement lasts, and one interval more
 
 
 def pace(cell: Cell) -> str:
-    """What decides a cell's speed, batch size apart: cells that train fused go alike."""
+    """What decides a cell's speed, batch size apart: cells with optimizers of ours go alike."""
     path = import_path(cell.optimizer.spec())
     return f"{cell.workload} with {path}" if path else cell.workload
 
 
 def calibrate(
-    layout: Layout, train: Sequence[Cell]
+    layout: Layout, train: Sequence[Cell], apart: Collection[str] = ()
 ) -> tuple[float, dict[str, tuple[Points, float]]]:
     """What is known after training the smallest and largest batches of every pace for a moment.
 
+    Args:
+        layout: the study's files.
+        train: the cells that are to be trained.
+        apart: the workloads whose trials train one by one.
+
     Returns:
         Seconds until a job's first step is done, the command line apart; and by pace, as far as
-        the data is there, a cell's step times by batch size and its time to evaluate one chunk, all
-        its seeds together, as a part of a full pack.
+        the data is there and memory holds the model, a cell's step times by batch size and its time
+        to evaluate one chunk, all its seeds together, as a part of a full pack.
     """
     began = time.process_time()
     from trainscape.engine import device, run
@@ -56,34 +61,45 @@ def calibrate(
     measured: dict[str, tuple[Points, float]] = {}
     for name in dict.fromkeys(map(pace, train)):
         cells = sorted((c for c in train if pace(c) == name), key=lambda c: c.batch_size)
-        arrays = _arrays(cells[0].workload)
+        try:
+            arrays = arrays_of(cells[0].workload)
+        except MemoryError:
+            continue
         if arrays is None:
             continue
 
         def gap(
             cell: Cell, steps: int, arrays: Arrays = arrays, cells: list[Cell] = cells
         ) -> float:
-            work = partial(run.train_cells, arrays=_part(arrays, cell), on=chosen)
-            copies = _together(cell, cells)
+            work = partial(
+                run.train_cells, arrays=_part(arrays, cell), on=chosen, say=lambda _: None
+            )
+            alone = bool(import_path(cell.optimizer.spec())) or cell.workload in apart
+            copies = 1 if alone else _together(cell, cells)
             first, later = _intervals(work, cell, copies, steps, clock)
             warm.append(first)
             if import_path(cell.optimizer.spec()):  # its seeds train in turn
                 return later * len(cell.seeds)
             return later / copies
 
-        low, high = cells[0], cells[-1]
-        one, more = gap(low, 1), gap(low, SPREAD)
-        step = max((more - one) / (SPREAD - 1), one / 10)
-        chunk = max(one - step, 0.0)
-        points = {low.batch_size: step}
-        if high.batch_size != low.batch_size:
-            points[high.batch_size] = max(gap(high, 1) - chunk, step)
-        measured[name] = points, chunk
+        with suppress(_NoMemoryError):
+            low, high = cells[0], cells[-1]
+            one, more = gap(low, 1), gap(low, SPREAD)
+            step = max((more - one) / (SPREAD - 1), one / 10)
+            chunk = max(one - step, 0.0)
+            points = {low.batch_size: step}
+            if high.batch_size != low.batch_size:
+                points[high.batch_size] = max(gap(high, 1) - chunk, step)
+            measured[name] = points, chunk
     return imports + sum(warm[:1]), measured
 
 
 class _EnoughError(Exception):
     """Ends a training run that has been measured."""
+
+
+class _NoMemoryError(Exception):
+    """Memory does not hold what was to be measured."""
 
 
 def _intervals(
@@ -108,6 +124,8 @@ def _intervals(
 
     with suppress(_EnoughError):
         train([_endless(cell, steps)] * copies, progress=tell, width=PACK)
+    if len(stamps) < 3:
+        raise _NoMemoryError
     first, *later = (b - a for a, b in pairwise(stamps))
     return first, median(later[1:] or later or [first])  # the second still warms up
 
@@ -117,8 +135,6 @@ def _together(cell: Cell, cells: Sequence[Cell]) -> int:
 
     A full pack of large batches that no run ever trains would take memory that none ever needs.
     """
-    if import_path(cell.optimizer.spec()):
-        return 1
     there = sum(other.batch_size == cell.batch_size for other in cells)
     return min(max(PACK // len(cell.seeds), 1), there)
 
@@ -148,7 +164,7 @@ def _part(arrays: Arrays, cell: Cell) -> Arrays:
     )
 
 
-def _arrays(workload: str) -> Arrays | None:
+def arrays_of(workload: str) -> Arrays | None:
     """The workload's data, or None where it would have to be downloaded or cannot be made."""
     entry = datasets.registry.get(workloads.registry.get(workload).dataset)
     try:

@@ -20,7 +20,8 @@ from trainscape.cells import grid
 from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
 from trainscape.numerals import counted, number
-from trainscape.pipeline.calibrate import CHUNK, calibrate, pace
+from trainscape.pipeline.calibrate import CHUNK, arrays_of, calibrate, pace
+from trainscape.pipeline.foresee import Foreseen, foresee
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
 
@@ -36,7 +37,7 @@ AFTER = 10.0  # seconds for the tables and the report, whatever the study
 FIGURE = 0.3  # seconds for a figure, on one core
 # A trial's step against a plain loop's: in a full pack (0.05 to 0.2, digits-mlp, batch 16 to 256),
 PACKED = 0.1
-UNFUSED = 1.2  # and of an optimizer named by its import path
+UNFUSED = 1.2  # and of one that trains by itself
 
 Points = Mapping[int, float]
 
@@ -118,8 +119,10 @@ def estimate(layout: Layout) -> str:
         + (f" and {counted(tests, 'range test')}" if tests else "")
         + f" × {counted(seeds, 'seed')} = {counted(len(cells) * seeds, 'trial')}"
     )
-    found = [head, layout.progress(), *layout.notes, *_aligned(table)]
-    found.append(_duration(layout, train, len(waiting)))
+    foreseen = foresee(layout, train)
+    duration = _duration(layout, train, len(waiting), foreseen)
+    notes = [*layout.notes, *foreseen.apart.values()]
+    found = [head, layout.progress(), *_aligned(table), *notes, duration]
     return "\n".join(line for line in found if line)
 
 
@@ -139,14 +142,14 @@ def _row(
     return name, *(f"{number:,}" for number in numbers)
 
 
-def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
+def _duration(layout: Layout, train: Sequence[Cell], restored: int, foreseen: Foreseen) -> str:
     """The line on time, and what it rests on."""
     if not train and not restored:
         return "nothing to train: every cell is there"
     if not train:
         return "nothing to train: every missing cell is kept, and is back within a minute"
     cores = len(hardware.usable_cores())
-    speeds, start, basis = _speeds(layout, train)
+    speeds, start, basis = _speeds(layout, train, foreseen)
     known = [cell for cell in train if pace(cell) in speeds]
     unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
     lines = []
@@ -164,18 +167,32 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int) -> str:
         lines.append(f"rests on {basis}, and {start:.1f} s to start a process")
     for name in unknown:
         data = workloads.registry.get(name).dataset
-        lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
+        if name in foreseen.full or _has_data(name):
+            lines.append(f"{name}: does not fit the memory here; its cells get the status oom")
+        else:
+            lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
     return "\n".join(lines)
 
 
-def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], float, str]:
+def _has_data(workload: str) -> bool:
+    """Whether the workload's data is there, memory for it or not."""
+    try:
+        return arrays_of(workload) is not None
+    except MemoryError:
+        return True
+
+
+def _speeds(
+    layout: Layout, train: Sequence[Cell], foreseen: Foreseen
+) -> tuple[dict[str, Speed], float, str]:
     """The speed by pace, where it can be known, a job's start-up, and what both rest on."""
     wanted = {pace(cell) for cell in train}
-    recorded = _recorded(layout, train)
+    recorded = _recorded(layout, train, foreseen)
     if wanted <= recorded.keys():
         speeds = {name: fit(recorded[name]) for name in wanted}
         return speeds, START, "step times measured earlier on this machine"
-    imports, measured = calibrate(layout, train)
+    fitting = [cell for cell in train if cell.workload not in foreseen.full]
+    imports, measured = calibrate(layout, fitting, foreseen.apart)
     start = LAUNCH + imports
     told = ", ".join(
         f"{name} {number(1e3 * seconds, 2)} ms a step at batch {batch}"
@@ -186,7 +203,9 @@ def _speeds(layout: Layout, train: Sequence[Cell]) -> tuple[dict[str, Speed], fl
     return fitted, start, f"a measurement just now ({told}, all seeds of a cell)"
 
 
-def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, float]]:
+def _recorded(
+    layout: Layout, train: Sequence[Cell], foreseen: Foreseen
+) -> dict[str, dict[int, float]]:
     """Step times of this machine by pace and batch size, from plain loops to all seeds' steps."""
     machine = hardware.fingerprint(layout.study.device)
     unfused = {c.optimizer.label: c for c in train if import_path(c.optimizer.spec())}
@@ -202,7 +221,8 @@ def _recorded(layout: Layout, train: Sequence[Cell]) -> dict[str, dict[int, floa
                 pace(replace(cell, workload=str(row["workload"]))) if cell else str(row["workload"])
             )
             of = times.setdefault(name, {}).setdefault(int(str(row["batch_size"])), [])
-            of.append((UNFUSED if cell else PACKED) * seeds * seconds)
+            alone = bool(cell) or row["workload"] in foreseen.apart
+            of.append((UNFUSED if alone else PACKED) * seeds * seconds)
     return {
         name: {batch: sum(found) / len(found) for batch, found in by_batch.items()}
         for name, by_batch in times.items()

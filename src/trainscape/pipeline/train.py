@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from trainscape.cells.cell import Cell, TrialRecord
     from trainscape.pipeline.layout import Layout
 
-    Tell = Callable[[str, str], None]
+    Tell = Callable[[Sequence[str], str], None]
 
 
 def say(text: str) -> None:
@@ -44,7 +44,7 @@ def make(
     Args:
         layout: the study.
         paths: files of its cells.
-        tell: is called with a cell's file and what becomes of it.
+        tell: is called with files of cells and what becomes of them.
         again: whether to train even what is kept.
 
     Raises:
@@ -78,10 +78,14 @@ def make_listed(layout: Layout, file: Path, *, again: bool = False) -> None:
     jobs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     logs = {job["output"][0]: job["log"] for job in jobs}
 
-    def tell(path: str, text: str) -> None:
+    said: dict[str, list[str]] = {path: [] for path in logs}
+
+    def tell(paths: Sequence[str], text: str) -> None:
         say(text)
-        for log in logs[path]:
-            write_text(Path(log), text + "\n")
+        for path in paths:
+            said[path].append(text)
+            for log in logs[path]:
+                write_text(Path(log), "".join(f"{line}\n" for line in said[path]))
 
     make(layout, list(logs), tell, again=again)
 
@@ -93,7 +97,7 @@ def _not_restored(layout: Layout, paths: Sequence[str], tell: Tell) -> list[str]
         cell = layout.trainable[path]
         kept = attic.restore(Path(path), digest(cell), layout.trainable)
         if kept:
-            tell(path, f"restored {path} from {kept}")
+            tell([path], f"restored {path} from {kept}")
         else:
             missing.append(path)
     return missing
@@ -113,14 +117,13 @@ def _shared(layout: Layout, path: str) -> tuple[str, int, str]:
 def _train(layout: Layout, paths: list[str], tell: Tell) -> None:
     """Train cells that share a workload, a batch size and a plan."""
     from trainscape.engine import device
-    from trainscape.engine.run import train_cells
+    from trainscape.engine.run import train_cells, without_memory
 
     cells = [layout.trainable[path] for path in paths]
     chosen = device.choose(layout.study.device, layout.study.precision)
-    arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
     steps = grid.plan(cells[0]).evaluations
     for path, cell in zip(paths, cells, strict=True):
-        tell(path, f"training {cell}, seeds {', '.join(map(str, cell.seeds))}")
+        tell([path], f"training {cell}, seeds {', '.join(map(str, cell.seeds))}")
 
     def keep(i: int, trials: list[TrialRecord], backend: str) -> None:
         cell = cells[i]
@@ -130,4 +133,10 @@ def _train(layout: Layout, paths: list[str], tell: Tell) -> None:
     def progress(done: int, total: int) -> None:
         say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
 
-    train_cells([cell.spec() for cell in cells], arrays, chosen, progress, keep)
+    specs = [cell.spec() for cell in cells]
+    try:
+        arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
+    except MemoryError:
+        without_memory(specs, chosen, keep)
+        return
+    train_cells(specs, arrays, chosen, progress, keep, say=lambda text: tell(paths, text))

@@ -15,6 +15,7 @@ import torch
 
 from trainscape import datasets, workloads
 from trainscape.engine.data import Split, prepare
+from trainscape.memory import out_of_memory
 
 # A record's name covers all that is imported here. By full name that would be the room's face too,
 # and with it all that waits for a quiet machine, names and writes.
@@ -35,16 +36,19 @@ def test_step_time(
     benchmark: Any, wanted: Measurement, study: Study, rows: list[dict[str, Any]]
 ) -> None:
     """A training step takes a finite time and some memory."""
-    device, train = device_of(study.device), _training_split(wanted.workload)
+    device = device_of(study.device)
     try:
-        loop = Loop(wanted, train, device, shuffle=study.order == "shuffle")
-        loop.run(WARM_UP)
-        steps = _steps_lasting(loop, study.throughput.block)
-        benchmark.extra_info["steps"] = steps
-        benchmark.pedantic(loop.run, (steps,), rounds=study.throughput.rounds, warmup_rounds=1)
-        del loop
-        # The second step is the fullest: it has the state that the first one made.
-        memory = peak(lambda: Loop(wanted, train, device, batches=1).run(2), device)
+        with out_of_memory():
+            train = _training_split(wanted.workload)
+            shuffle = study.order == "shuffle"
+            loop = Loop(wanted, train, device, shuffle=shuffle)
+            loop.run(WARM_UP)
+            steps = _steps_lasting(loop, study.throughput.block)
+            benchmark.extra_info["steps"] = steps
+            benchmark.pedantic(loop.run, (steps,), rounds=study.throughput.rounds, warmup_rounds=1)
+            del loop
+            # The second step is the fullest: it has the state that the first one made.
+            memory = peak(lambda: Loop(wanted, train, device, batches=1).run(2), device)
     except torch.OutOfMemoryError:
         rows.append(row_of_none(wanted))
         pytest.skip("does not fit the device's memory")

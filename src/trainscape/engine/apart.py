@@ -1,0 +1,189 @@
+"""Models of a pack that run one by one, for those that torch cannot run as one program.
+
+Such are the recurrent layers of torch (``nn.RNN``, ``nn.GRU``, ``nn.LSTM``), and whatever looks at
+a number of its own (``.item()``, an ``if``). Only the model's part of a step is done trial by
+trial, in a plain loop; all else is as in other packs: the same update rules, rates and scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainscape.engine.calls import foreign, numbers
+from trainscape.engine.model import Stack, build, drawn
+from trainscape.engine.tape import Recorder
+from trainscape.engine.trial import outputs
+from trainscape.memory import out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from trainscape.engine.calls import Call
+    from trainscape.engine.model import Tensors
+    from trainscape.engine.task import Task
+
+
+class Apart(Stack):
+    """A stack whose models are modules of their own, with their parameters in the stack's memory.
+
+    Each keeps to itself whatever else it holds, so that it may do all that it may do in a loop of
+    its own. Trials at the end that repeat the one before them, which only fill a pack up, are not
+    run: they get the numbers of the trial that they repeat.
+    """
+
+    together: ClassVar[bool] = False
+
+    def __init__(self, builder: Callable[[], nn.Module], width: int, example: Tensor) -> None:
+        super().__init__(builder, width, example)
+        self.models: list[nn.Module] = []
+        self.trained: list[list[Tensor]] = []  # the parameters of each model
+        self.slopes = [torch.zeros_like(block) for block in self.blocks]
+        names = [name for group in self.groups for name in group]
+        self.slope_of = dict(zip(names, self.pieces(self.slopes), strict=True))
+
+    @torch.no_grad()
+    def load(self, seeds: Sequence[int], count: int | None = None) -> None:
+        super().load(seeds, count)
+        memory = {**self.params, **self.buffers}
+        self.models, self.trained = [], []
+        for i, seed in enumerate(seeds[: self.count]):
+            model = build(self.builder, seed).to(self.device)
+            own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+            for name, tensor in memory.items():
+                own[name].data = tensor[i].detach()
+            self.models.append(model)
+            self.trained.append([own[name] for name in self.params])
+
+    def step(self, task: Task, x: Tensor, y: Tensor, masks: Tensors) -> list[Tensor]:
+        losses: list[Tensor] = []
+        for i, model in enumerate(self.models):
+            model.train()
+            for name, mask in masks.items():
+                model.get_submodule(name.removesuffix(".mask")).mask = mask[i]
+            with torch.enable_grad():
+                loss = task.workload.loss(self._output(task, model, x[i]), y[i])
+                made = torch.autograd.grad(loss, self.trained[i], materialize_grads=True)
+            losses.append(loss.detach())
+            for name, slope in zip(self.params, made, strict=True):
+                self.slope_of[name][i].copy_(slope)
+        for slope in self.slopes:
+            slope[len(losses) :] = slope[len(losses) - 1]
+        return [self._filled(losses), *self.slopes]
+
+    @torch.no_grad()
+    def values(self, task: Task, x: Tensor, y: Tensor) -> list[Tensor]:
+        made = [self._output(task, model.eval(), x) for model in self.models]
+        output = self._filled(made)
+        return self.judged(task, output, y) if task.workload.in_parts else [output]
+
+    @torch.no_grad()
+    def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
+        found = []
+        for of in (task.workload.loss, task.workload.metric.compute):
+            values = [of(output[i], y) for i in range(len(self.models))]
+            # it may be a plain number
+            found.append(self._filled([torch.as_tensor(v, device=self.device) for v in values]))
+        return found
+
+    def _output(self, task: Task, model: nn.Module, x: Tensor) -> Tensor:
+        return outputs(partial(model, x), task.precision, self.device)
+
+    def _filled(self, values: list[Tensor]) -> Tensor:
+        """What trials have, (T, …), with the last one's for those that repeat it."""
+        return torch.stack([*values, *values[-1:] * (self.width - len(values))])
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why the trials of a task cannot run as one program.
+
+    Args:
+        layer: the innermost module that torch could not batch, '' for the model itself; None where
+            it was not the model.
+        kind: the module's class.
+        error: what torch said.
+    """
+
+    layer: str | None
+    kind: type[nn.Module] | None
+    error: Exception
+
+
+def obstacle(task: Task) -> Obstacle | None:
+    """Whether models, loss and metric of a task can run as one program, tried on two examples.
+
+    It depends on the workload and on torch alone.
+
+    Raises:
+        Exception: the workload cannot train by itself either; what it raised.
+    """
+    x, y = task.splits.train.x[:2], task.splits.train.y[:2]
+    stack = Stack(task.workload.build, 2, x)
+    stack.load([0, 1])
+    inside = _watched(stack.template)
+    xs, ys = (of.expand(2, *of.shape) for of in (x, y))
+    masks = stack.open_masks(len(x))
+    try:
+        # at its second call a model may use what it kept of its first
+        before = numbers(_recorded(stack, task, xs, ys, masks))
+        calls = _recorded(stack, task, xs, ys, masks)
+        if foreign(calls, stack.buffers.values()):
+            reason = "it changes a tensor in place that is no buffer"
+        elif numbers(calls) <= before:
+            return None
+        else:
+            reason = "it computes with other numbers from call to call"
+        found = Obstacle("", None, ValueError(reason))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        layer, kind = inside[-1] if inside else (None, None)
+        found = Obstacle(layer, kind, error)
+    _check_alone(task, x, y)
+    return found
+
+
+def _recorded(stack: Stack, task: Task, x: Tensor, y: Tensor, masks: Tensors) -> list[Call]:
+    """The kernel calls of a step and an evaluation."""
+    recorder = Recorder()
+    with out_of_memory(), recorder:
+        stack.step(task, x, y, masks)
+        _score(stack, task, x[0], y[0])
+    return recorder.calls
+
+
+def _score(stack: Stack, task: Task, x: Tensor, y: Tensor) -> None:
+    """Run an evaluation of examples (B, …)."""
+    made = stack.values(task, x, y)
+    if not task.workload.in_parts:
+        stack.judged(task, made[0], y)
+
+
+def _watched(model: nn.Module) -> list[tuple[str, type[nn.Module]]]:
+    """The names and classes of the modules that are running, the innermost last."""
+    inside: list[tuple[str, type[nn.Module]]] = []
+
+    def leave(*_: object) -> None:
+        inside.pop()
+
+    for name, module in model.named_modules():
+        enter = partial(inside.append, (name, type(module)))
+        module.register_forward_pre_hook(lambda *_, enter=enter: enter())
+        module.register_forward_hook(leave)
+    return inside
+
+
+def _check_alone(task: Task, x: Tensor, y: Tensor) -> None:
+    """Run the model by itself, as it is going to train."""
+    alone = Apart(task.workload.build, 1, x)
+    alone.load([0])
+    before = drawn(x.device)
+    alone.step(task, x[None], y[None], alone.open_masks(len(x)))
+    _score(alone, task, x, y)
+    if not torch.equal(before, drawn(x.device)):
+        raise RuntimeError("random operation")  # as vmap says of it
