@@ -15,6 +15,7 @@ from torch.nn import functional
 from kit import examples
 from kit.crowds import crowd, parts
 from kit.examples import OPTIMIZERS, packed, task, train, trained, trial
+from kit.registries import shipped
 from trainscape import workloads
 from trainscape.datasets import Arrays
 from trainscape.engine import trial as scoring
@@ -215,8 +216,9 @@ def test_only_means_over_examples_are_scored_in_parts() -> None:
     assert not replace(own, metric=workloads.MSE).in_parts, "the loss is not marked"
     marked = example_mean(lambda output, target: (output - target).mean())
     assert replace(own, loss=marked, metric=Metric("gap", "min", "", marked)).in_parts
-    for name in workloads.registry.names():
-        assert workloads.registry.get(name).in_parts
+    with shipped(workloads.registry):
+        for name in workloads.registry.names():
+            assert workloads.registry.get(name).in_parts
 
 
 def test_a_mean_scored_in_parts_is_that_of_the_whole() -> None:

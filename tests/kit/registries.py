@@ -1,6 +1,7 @@
 """What a test registers is forgotten after it.
 
-Offers: :func:`kept`, which a test may do within what it likes to a registry.
+Offers: :func:`kept`, which a test may do within what it likes to a registry; :func:`shipped`, for
+the package's own entries alone.
 """
 
 from __future__ import annotations
@@ -30,3 +31,11 @@ def kept(*registries: Registry[Any]) -> Iterator[None]:
     finally:
         for registry, (entries, sources) in zip(registries, before, strict=True):
             registry._entries, registry._sources = entries, sources
+
+
+@contextmanager
+def shipped(registry: Registry[Any]) -> Iterator[None]:
+    """Hide what other tests have registered."""
+    with kept(registry):
+        registry._entries = {n: e for n, e in registry._entries.items() if registry.ships(n)}
+        yield
