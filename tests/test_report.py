@@ -80,7 +80,7 @@ def test_a_mix_of_backends_is_stated(tmp_path: Path) -> None:
 def test_a_best_lr_on_the_edge_is_flagged(tmp_path: Path) -> None:
     """The reader is told that a better rate may lie beyond."""
     (said,) = answer(build(small(optimizers=("sgd",), lrs=(0.01, 0.1, 1.0)), tmp_path))
-    assert "Its lr is the highest tried with sgd: a better one may lie beyond." in said
+    assert "The best lr is the highest tried with sgd: a better one may lie beyond." in said
 
 
 def test_one_seed_is_said_to_be_one(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from kit import small_study, synthetic
 from kit.reports import MadeUp
 from trainscape import analysis, report
 from trainscape.analysis import Searched, steps, whole
-from trainscape.errors import UserError
+from trainscape.errors import DamagedFileError, UserError
 from trainscape.pipeline.estimate import estimate
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.propose import make as propose
 from trainscape.results.cell_files import CellRecord, write_cell
+from trainscape.sealed import write_sealed
 from trainscape.search.rounds import read_round, write_round
 
 if TYPE_CHECKING:
@@ -92,10 +93,16 @@ def test_a_round_of_no_search_is_refused() -> None:
     study = layout()
     path = Path(files(study)[0])
     path.parent.mkdir(parents=True)
-    for text in ("[", '["0123456789ab"]', "{}x", "[[]]"):
+    for text in ("[", '["0123456789ab"]', "{}x", "[[]]", "{}"):
         path.write_text(text)
-        with pytest.raises(UserError, match=f"{path}: is no round of this search; delete it"):
+        with pytest.raises(DamagedFileError, match=f"{path}: is not a whole file"):
             study.proposed()
+    write_sealed(path, {"round": path.stem, "cells": ["0123456789ab"]})
+    with pytest.raises(DamagedFileError, match=f"{path}: is no round of this search"):
+        study.proposed()
+    write_sealed(path, {"round": "round-02-0123456789ab", "cells": []})
+    with pytest.raises(DamagedFileError, match=f"{path}: holds another round"):
+        study.proposed()
     with pytest.raises(UserError, match=r"round-09\.json: is no round of study 'default'"):
         propose(study, "results/search/digits-mlp/round-09.json")
 

@@ -183,6 +183,7 @@ def test_record(record: Path) -> None:
     made = benchmarks(make())
     assert ask(made) == 0
     assert read_sealed(record) == {
+        "record": record.stem,
         "fingerprint": hardware.fingerprint("cpu"),
         "hardware": made["machine_info"],
         "load": made["load"],

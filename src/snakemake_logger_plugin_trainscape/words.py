@@ -52,7 +52,7 @@ def plan(jobs: Mapping[str, int]) -> str:
         counts[_key(rule)] += count
     known = [rule for rule in STAGES if counts[rule]]
     others = [rule for rule in counts if rule not in STAGES and rule not in ("all", "total")]
-    return "To do: " + ", ".join(_counted(rule, counts[rule]) for rule in known + others)
+    return "To do: " + (", ".join(_counted(r, counts[r]) for r in known + others) or "nothing")
 
 
 def _counted(rule: str, count: int) -> str:

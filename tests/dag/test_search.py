@@ -97,3 +97,18 @@ def test_a_grid_knows_its_searchs_cells(searched: Project, tmp_path: Path) -> No
     planned = project.plan()
     assert planned["train"] == 16
     assert "propose_cells" not in planned
+
+
+def test_a_round_that_is_not_its_own_is_proposed_again(searched: Project, tmp_path: Path) -> None:
+    """A round's file with another round's cells, or cut short, is replaced; no cell is lost."""
+    project = searched.copy(tmp_path / "mixed")
+    before = trained(project)
+    project.work()
+    first, second = rounds(project)
+    (project / second).write_bytes((project / first).read_bytes())
+    (project / first).write_bytes((project / first).read_bytes()[:-40])
+    said = project.fail("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+    assert first in said and second in said
+    work = train(project)
+    assert {job for job in work if job.startswith("round-")} and trained(project) == before
+    assert not [job for job in work if job.startswith("train ")]

@@ -58,7 +58,13 @@ def load(dataset: str | Dataset, folder: Path) -> Arrays:
 
 
 def prepare(
-    name: str, folder: Path, raw: Path, source: Path | None = None, mirror: str | None = None
+    name: str,
+    folder: Path,
+    raw: Path,
+    source: Path | None = None,
+    mirror: str | None = None,
+    *,
+    afresh: bool = False,
 ) -> Path:
     """Make ``folder/<name>.npz``, unless it is there and right: then it is not touched.
 
@@ -68,6 +74,7 @@ def prepare(
         raw: where raw files are kept (``data/raw``).
         source: a folder that holds the raw files; by default what ``TRAINSCAPE_RAW`` names.
         mirror: a URL to download from; by default what ``TRAINSCAPE_MIRROR`` names.
+        afresh: whether to write a file with the right content again, to the byte.
 
     Returns:
         The file.
@@ -80,7 +87,9 @@ def prepare(
     path = folder / f"{name}.npz"
     if path.exists():
         try:
-            _checked(entry, path)
+            arrays = _checked(entry, path)
+            if afresh:
+                _write(arrays, _stated(entry, arrays), path)
             return path
         except DamagedError as reason:
             print(f"{path} {reason}; it is made again", file=sys.stderr)
@@ -98,9 +107,13 @@ def prepare(
         found = len(getattr(arrays, f"y_{split}"))
         if found != wanted:
             raise UserError(f"dataset {name!r}: has {found} {split} examples, not {wanted}")
-    stated = {} if entry.pinned else {"made_from": entry.sha256, "content": made}
-    _write(arrays, stated, path)
+    _write(arrays, _stated(entry, arrays), path)
     return path
+
+
+def _stated(entry: Dataset, arrays: Arrays) -> dict[str, str]:
+    """What the file of a dataset states beside its arrays, where its content is not pinned."""
+    return {} if entry.pinned else {"made_from": entry.sha256, "content": digest(arrays)}
 
 
 def _write(arrays: Arrays, stated: dict[str, str], path: Path) -> None:

@@ -11,8 +11,8 @@ from trainscape.cells import labels, plugins
 from trainscape.errors import LISTED
 from trainscape.files import remove_left_behind, sweep
 from trainscape.hashing import SHORT
-from trainscape.pipeline.layout import DATA, Layout, data_stamp
-from trainscape.results.stamps import write_stamp
+from trainscape.pipeline.layout import DATA, Layout, data_file, data_stamp
+from trainscape.results.stamps import changes, write_stamp
 from trainscape.source import PACKAGE
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ def make(
     """
     remove_left_behind(layout.data.glob(".*.tmp"))
     for name in names or layout.datasets:
-        path = datasets.prepare(name, DATA, DATA / "raw", source, mirror)
+        stamp = data_stamp(name)
+        stated = stamp.exists() and not any(changes(stamp, [data_file(name)]))
+        path = datasets.prepare(name, DATA, DATA / "raw", source, mirror, afresh=not stated)
         print(path)
         _check_labels(layout, name)
-        stamp = data_stamp(name)
         sweep(stamp.parent, f"{name}-{SHORT * '?'}", keep=[stamp])
         write_stamp(stamp, [str(path)])
 

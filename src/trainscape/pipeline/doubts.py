@@ -22,14 +22,17 @@ from trainscape.results.seen import Seen
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
 
+LISTED = 20  # files that are named
 STORE = Path(".snakemake/trainscape/files.json")
 
 
 def doubts(layout: Layout) -> frozenset[str]:
-    """The files that are to be made again; each is named on stderr, with what is wrong with it.
+    """The files that are to be made again; they are named on stderr, with what is wrong with them.
+
+    A damaged round of a search is removed: what it proposes is read before jobs are known.
 
     Raises:
-        UserError: a file cannot be read, or cannot be made again without its user's will.
+        UserError: a file cannot be read.
     """
     seen, found = Seen(STORE), {}
     for error in faults(layout, seen):
@@ -38,9 +41,15 @@ def doubts(layout: Layout) -> frozenset[str]:
         elif not isinstance(error, MissingFileError):  # those are Snakemake's to find
             raise error
     seen.save()
-    for path, why in found.items():
+    for path, why in list(found.items())[:LISTED]:
         print(f"trainscape: {path} {why} and is to be made again", file=sys.stderr)
-    return frozenset(found)
+    if len(found) > LISTED:
+        more = f"{len(found) - LISTED:,} more files are to be made again"
+        print(f"trainscape: {more}; 'trainscape verify' lists them", file=sys.stderr)
+    rounds = {file for files in layout.rounds.values() for file in files}
+    for path in rounds & found.keys():
+        Path(path).unlink(missing_ok=True)
+    return frozenset(found.keys() - rounds)
 
 
 def unprotect(layout: Layout, doubted: frozenset[str], *, forced: bool) -> None:
@@ -61,6 +70,19 @@ def unprotect(layout: Layout, doubted: frozenset[str], *, forced: bool) -> None:
         for file in files:
             if forced or file in doubted or (again and stage != "train"):
                 make_own(Path(file))
+
+
+def remove_dead_links(layout: Layout) -> None:
+    """Remove links that lead nowhere from where the study's files are to be.
+
+    They are what is left when DVC's cache is moved. Snakemake takes them for files.
+    """
+    files = [Path(file) for file in [*layout.targets(*STAGES), *layout.trainable]]
+    places = {place for file in files for place in (file, *file.parents) if place != Path()}
+    for place in sorted(places):  # folders first
+        if place.is_symlink() and not place.exists():
+            with suppress(OSError):  # then Snakemake says so
+                place.unlink()
 
 
 def bring_into_the_past(layout: Layout) -> None:

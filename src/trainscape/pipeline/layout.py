@@ -44,6 +44,11 @@ def data_stamp(dataset: str) -> Path:
     return DATA / ".made" / f"{dataset}-{datasets.registry.get(dataset).sha256[:SHORT]}"
 
 
+def data_file(dataset: str) -> str:
+    """The file of a dataset's arrays."""
+    return str(DATA / f"{dataset}.npz")
+
+
 class Layout:
     """The files of a study.
 
@@ -145,7 +150,7 @@ class Layout:
     def dataset(self, workload: str) -> list[str]:
         """The file of the workload's dataset, and the stamp that says which content it holds."""
         name = workloads.registry.get(workload).dataset
-        return [str(DATA / f"{name}.npz"), str(data_stamp(name))]
+        return [data_file(name), str(data_stamp(name))]
 
     @property
     def datasets(self) -> list[str]:
@@ -246,10 +251,9 @@ class Layout:
         """The file whose presence says that a stage's products are those of this study."""
         return str(self.output / ".made" / stage / self.digest(stage)[:SHORT])
 
-    @property
-    def stamps(self) -> list[Path]:
-        """Every stamp of the study."""
-        return [Path(self.stamp(stage)) for stage in stages.stamped(self)]
+    def stamped_files(self, stage: str) -> list[str]:
+        """The files whose hashes a stage's stamp holds; cells hold checksums of their own."""
+        return [] if stage == "train" else self.products(stage)
 
     def _drawn(self, *, timed: bool) -> list[str]:
         """The figures with or without seconds, and the tables beside them."""

@@ -76,14 +76,14 @@ def _check_what_is_read(layout: Layout, stage: str) -> None:
     """
     for before in STAMPED[stage].reads if stage in STAMPED else ():
         if before in stamped(layout) and before != "train":
-            for error in changes(Path(layout.stamp(before))):
+            for error in changes(Path(layout.stamp(before)), layout.stamped_files(before)):
                 raise error
 
 
 def _write_stamp(layout: Layout, stage: str) -> None:
-    """Stamp a stage's products; cells hold checksums of their own."""
+    """Stamp a stage's products."""
     stamp = Path(layout.stamp(stage))
-    write_stamp(stamp, [] if stage == "train" else layout.products(stage))
+    write_stamp(stamp, layout.stamped_files(stage))
     remove_other_stamps(stamp)
 
 

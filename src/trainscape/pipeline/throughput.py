@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainscape.errors import UserError
+from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import sweep
-from trainscape.sealed import write_sealed
+from trainscape.sealed import read_sealed, write_sealed
 from trainscape.throughput import record
 
 if TYPE_CHECKING:
@@ -29,6 +29,24 @@ def make(layout: Layout, benchmarks: Path | None) -> None:
     if benchmarks is None:
         raise UserError("make throughput: --benchmarks must name what the suite has measured")
     path = Path(layout.throughput)
-    write_sealed(path, record(layout.study, layout.grid, benchmarks))
+    write_sealed(path, {"record": path.stem, **record(layout.study, layout.grid, benchmarks)})
+    sweep(path.parent, "*.json", keep=[path, *elsewhere(path)])
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record of step times in a file, checked.
+
+    Raises:
+        MissingFileError: it is not there.
+        DamagedFileError: it is not whole, was edited, or is another record.
+    """
+    body = read_sealed(path)
+    if body.get("record") != path.stem:
+        raise DamagedFileError(path, "holds another record")
+    return body
+
+
+def elsewhere(path: Path) -> list[Path]:
+    """The records of the same step times that other machines have measured."""
     sha = path.stem.split("-")[-1]
-    sweep(path.parent, "*.json", keep=path.parent.glob(f"*-{sha}.json"))
+    return [other for other in path.parent.glob(f"*-{sha}.json") if other != path]

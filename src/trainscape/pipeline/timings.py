@@ -10,7 +10,7 @@ from trainscape.figures.draw import Content, draw
 from trainscape.files import write_json
 from trainscape.pipeline.figures import write_article_table
 from trainscape.pipeline.tables import searched, table
-from trainscape.sealed import read_sealed
+from trainscape.pipeline.throughput import read_record
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -35,4 +35,4 @@ def _records(layout: Layout) -> list[dict[str, Any]]:
     path = layout.throughput
     if path is None or not Path(path).exists():
         return []
-    return [read_sealed(Path(path))]
+    return [read_record(Path(path))]

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets
-from trainscape.errors import UserError
-from trainscape.pipeline.layout import data_stamp
+from trainscape.errors import DamagedFileError, UserError
+from trainscape.pipeline.layout import data_file, data_stamp
+from trainscape.pipeline.stages import stamped
+from trainscape.pipeline.throughput import elsewhere, read_record
 from trainscape.results.cell_files import read_cell
 from trainscape.results.seen import Seen
 from trainscape.results.stamps import changes
-from trainscape.sealed import read_sealed
 from trainscape.search.rounds import read_round
 
 if TYPE_CHECKING:
@@ -30,8 +31,13 @@ def verify(layout: Layout) -> list[str]:
 def _contents(layout: Layout) -> Iterator[UserError]:
     """What is wrong with the content of datasets whose files are as they were stamped."""
     for name in layout.datasets:
-        if not any(changes(data_stamp(name))):
+        if not any(_data_changes(name, Seen())):
             yield from _raised([partial(datasets.load, name, layout.data)])
+
+
+def _data_changes(name: str, seen: Seen) -> Iterator[UserError]:
+    """What a dataset's stamp says against its file."""
+    return changes(data_stamp(name), [data_file(name)], seen)
 
 
 def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
@@ -44,26 +50,28 @@ def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
         seen: files that need not be read again.
     """
     for name in layout.datasets:
-        yield from changes(data_stamp(name), seen)
+        yield from _data_changes(name, seen)
     rounds = list(_raised(_rounds(layout)))
     yield from rounds
-    cells = layout.range_tests if rounds else layout.trained  # the rounds say which are trained
+    damaged = any(isinstance(error, DamagedFileError) for error in rounds)
+    cells = layout.range_tests if damaged else layout.trained  # the rounds say which are trained
     for path, cell in cells.items():
         digest = layout.identify(cell)
         read = partial(read_cell, digest=digest)
         yield from _raised([partial(seen.check, Path(path), digest, read)])
-    if layout.throughput is not None and Path(layout.throughput).exists():
-        yield from _raised([partial(seen.check, Path(layout.throughput), "sealed", read_sealed)])
-    for stamp in layout.stamps:
-        yield from changes(stamp, seen)
+    if layout.throughput is not None:
+        record = Path(layout.throughput)
+        if record.exists() or not elsewhere(record):  # other machines' step times are as good
+            yield from _raised([partial(seen.check, record, record.name, read_record)])
+    for stage in stamped(layout):
+        yield from changes(Path(layout.stamp(stage)), layout.stamped_files(stage), seen)
 
 
 def _rounds(layout: Layout) -> Iterator[Callable[[], object]]:
-    """Calls that read the rounds of a search that are there; they are few."""
+    """Calls that read the rounds of a search; they are few."""
     for files in layout.rounds.values():
         for file in files:
-            if Path(file).exists():
-                yield partial(read_round, Path(file), layout.cells)
+            yield partial(read_round, Path(file), layout.cells)
 
 
 def _raised(calls: Iterable[Callable[[], object]]) -> Iterator[UserError]:

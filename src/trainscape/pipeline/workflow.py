@@ -19,7 +19,7 @@ from snakemake.logging import logger
 from trainscape import study
 from trainscape.errors import UserError
 from trainscape.hashing import canonical
-from trainscape.pipeline.doubts import bring_into_the_past, doubts, unprotect
+from trainscape.pipeline.doubts import bring_into_the_past, doubts, remove_dead_links, unprotect
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.stages import STAGES
 from trainscape.results.attic import Attic
@@ -72,8 +72,10 @@ class Run:
         layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
         if not workflow.is_main_process:
             return cls(layout, workflow, frozenset())
+        remove_dead_links(layout)
+        doubted = doubts(layout)
         bring_into_the_past(layout)
-        return cls(layout, workflow, doubts(layout))
+        return cls(layout, workflow, doubted)
 
     @cached_property
     def forced(self) -> bool:

@@ -38,7 +38,9 @@ def check_claim(output: Path, study: str) -> None:
     """Refuse if the output folder is another study's or nobody's; writes nothing."""
     marker = output / ".study"
     strangers = not marker.exists() and _holds_files(output)
-    owner = marker.read_text(encoding="utf-8").strip() if marker.exists() else study
+    owner = (
+        marker.read_text(encoding="utf-8", errors="replace").strip() if marker.exists() else study
+    )
     if owner != study:
         raise UserError(
             f"output: {str(output)!r} holds the study {owner!r}; give {study!r} a folder of its own"

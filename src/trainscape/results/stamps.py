@@ -34,23 +34,29 @@ def remove_other_stamps(stamp: Path) -> None:
     sweep(stamp.parent, "*", keep=[stamp])
 
 
-def changes(stamp: Path, seen: Seen | None = None) -> Iterator[UserError]:
+def changes(stamp: Path, products: Iterable[str], seen: Seen | None = None) -> Iterator[UserError]:
     """What is not as it was when it was stamped: an error for each product.
 
     Args:
         stamp: the stage's.
+        products: the stage's files, of which a stamp holds the hashes.
         seen: files that need not be read again.
     """
     seen = seen or Seen()
     try:
-        made = json.loads(stamp.read_text(encoding="utf-8")).items()
+        made = json.loads(stamp.read_text(encoding="utf-8"))
     except FileNotFoundError:
         yield MissingFileError(stamp)
         return
-    except (ValueError, AttributeError):
-        yield DamagedFileError(stamp, "is no stamp")
+    except OSError as error:
+        yield UserError(f"{stamp}: cannot be read: {error.strerror}")
         return
-    for name, sha in made:
+    except ValueError:
+        made = None
+    if not isinstance(made, dict) or made.keys() != set(products):
+        yield DamagedFileError(stamp, "is no stamp of these files")
+        return
+    for name, sha in made.items():
         try:
             seen.check(Path(name), sha, partial(_read, sha=sha))
         except UserError as error:

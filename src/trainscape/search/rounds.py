@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import source
-from trainscape.errors import DamagedFileError, UserError
+from trainscape.errors import DamagedFileError
 from trainscape.hashing import SHORT, sha256
 from trainscape.sealed import read_sealed, write_sealed
 
@@ -101,7 +101,7 @@ def progress(
 
 def write_round(file: Path, paths: Sequence[str]) -> None:
     """Say which cells a round proposes, by the digests that end their files' names."""
-    write_sealed(file, {"cells": [_sha(path) for path in paths]})
+    write_sealed(file, {"round": file.stem, "cells": [_sha(path) for path in paths]})
 
 
 def read_round(file: Path, cells: Mapping[str, Cell]) -> list[str]:
@@ -112,13 +112,17 @@ def read_round(file: Path, cells: Mapping[str, Cell]) -> list[str]:
         cells: the whole grid, by file.
 
     Raises:
-        UserError: the file is damaged, or names what is no cell of the grid.
+        MissingFileError: it is not there.
+        DamagedFileError: it is damaged, another round's, or names what is no cell of the grid.
     """
     known = {_sha(path): path for path in cells}
+    body = read_sealed(file)
     try:
-        return [known[sha] for sha in read_sealed(file)["cells"]]
-    except (DamagedFileError, KeyError, TypeError):
-        raise UserError(f"{file}: is no round of this search; delete it and run again") from None
+        if body["round"] != file.stem:
+            raise DamagedFileError(file, f"holds another round ({body['round']})")
+        return [known[sha] for sha in body["cells"]]
+    except (KeyError, TypeError):
+        raise DamagedFileError(file, "is no round of this search") from None
 
 
 def _sha(path: str) -> str:
