@@ -123,7 +123,8 @@ def _certainty(chosen: Row, rows: Sequence[Row], trials: pd.DataFrame) -> list[s
     else:
         others_worse = f"Each of the {others} other cells is worse by validation." if others else ""
     ends = [
-        f"The best {word} is the {end} tried with {chosen['optimizer']}: a better one may lie beyond."
+        f"The best {word} is the {end} tried with {chosen['optimizer']}: a better one may lie "
+        "beyond."
         for word, axis in (("lr", "lr"), ("batch size", "batch_size"))
         if (end := edge(chosen, rows, axis))
     ]
