@@ -216,3 +216,28 @@ def sha256(content: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(content).hexdigest()
+
+
+TORCHS = {"optimizer": [{"torch": "torch.optim.NAdam"}]}
+
+
+@pytest.mark.parametrize("grid_of", [{}, TORCHS], ids=["fused", "unfused"])
+@pytest.mark.parametrize(
+    ("part", "statement", "shape"),
+    [
+        ("loss", "return functional.cross_entropy(output, target, reduction='none')", "({n},)"),
+        ("metric", "return (output.argmax(-1) == target).double().mean(0, True)", "(1,)"),
+    ],
+)
+def test_a_loss_or_metric_that_is_no_single_number_is_refused(
+    part: str, statement: str, shape: str, grid_of: dict[str, object]
+) -> None:
+    """Its shape is told, with its line and the cure, by every way of training."""
+    text = PLUGIN.format(**{**WHOLE, part: statement})
+    line = text.splitlines().index(f"def {part}(output, target):") + 1
+    shape = shape.format(n=256 if grid_of else 2)  # trials are tried on two examples
+    said = refused(text, grid={**SPEC["grid"], **grid_of})  # type: ignore[dict-item]
+    assert said == (
+        f"workload 'broken', batch_size 256: plugins/broken.py, line {line}: the {part} gives "
+        f"the shape {shape} and is to give one number; take its mean"
+    )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainscape.engine.calls import foreign, numbers
 from trainscape.engine.model import Stack, build, drawn
 from trainscape.engine.tape import Recorder
-from trainscape.engine.trial import outputs
+from trainscape.engine.trial import judges, outputs, single
 from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Apart(Stack):
             for name, mask in masks.items():
                 model.get_submodule(name.removesuffix(".mask")).mask = mask[i]
             with torch.enable_grad():
-                loss = task.workload.loss(self._output(task, model, x[i]), y[i])
+                of = task.workload.loss
+                loss = single("loss", of, of(self._output(task, model, x[i]), y[i]))
                 made = torch.autograd.grad(loss, self.trained[i], materialize_grads=True)
             losses.append(loss.detach())
             for name, slope in zip(self.params, made, strict=True):
@@ -84,10 +85,11 @@ class Apart(Stack):
     @torch.no_grad()
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
         found = []
-        for of in (task.workload.loss, task.workload.metric.compute):
-            values = [of(output[i], y) for i in range(len(self.models))]
+        for name, of in judges(task.workload).items():
+            made = [of(output[i], y) for i in range(len(self.models))]
             # it may be a plain number
-            found.append(self._filled([torch.as_tensor(v, device=self.device) for v in values]))
+            values = [torch.as_tensor(value, device=self.device) for value in made]
+            found.append(self._filled([single(name, of, value) for value in values]))
         return found
 
     def _output(self, task: Task, model: nn.Module, x: Tensor) -> Tensor:

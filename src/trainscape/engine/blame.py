@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from trainscape.engine.model import drawing_layer
+from trainscape.engine.trial import PartError
 from trainscape.errors import UserError
 from trainscape.memory import is_lack
 from trainscape.source import PACKAGE
@@ -119,6 +120,8 @@ def _model_error(task: Task, error: Exception) -> UserError:
         )
     if "random operation" in str(error):  # vmap's words
         return UserError(f"{where}{_drawing(task)}")
+    if isinstance(error, PartError):
+        return UserError(f"{where}{line_where(error.part)}{error}")
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     if line := line_of(error):
         return UserError(f"{where}{line}{type(error).__name__}: {reason}")

@@ -15,7 +15,7 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from trainscape.engine import streams
-from trainscape.engine.trial import outputs
+from trainscape.engine.trial import judges, outputs, single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -182,7 +182,8 @@ class Stack:
             The losses, then for every block its gradient, in memory that the caller may write to.
         """
         output = outputs(partial(self.forward, x, masks, True), task.precision, self.device)
-        losses = vmap(task.workload.loss)(output, y)
+        loss = task.workload.loss
+        losses = single("loss", loss, vmap(loss)(output, y), axes=1)
         return [losses.detach(), *self.gradients(losses)]
 
     @torch.no_grad()
@@ -200,7 +201,10 @@ class Stack:
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
         """The losses and metrics (T,) of outputs (T, B, …) for the same targets (B, …)."""
         ys = y.expand(self.width, *y.shape)
-        return [vmap(of)(output, ys) for of in (task.workload.loss, task.workload.metric.compute)]
+        return [
+            single(name, of, vmap(of)(output, ys), axes=1)
+            for name, of in judges(task.workload).items()
+        ]
 
     def forward(self, x: Tensor, masks: Tensors, training: bool) -> Tensor:
         """Outputs (T, B, …) of every trial's model for its own inputs (T, B, …)."""
