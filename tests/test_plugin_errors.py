@@ -241,3 +241,48 @@ def test_a_loss_or_metric_that_is_no_single_number_is_refused(
         f"workload 'broken', batch_size 256: plugins/broken.py, line {line}: the {part} gives "
         f"the shape {shape} and is to give one number; take its mean"
     )
+
+
+REFUSED = {
+    "weights": (
+        {"build": "import numpy, torch", "model": "drawn(Model(), numpy, torch)"},
+        "the model gets other weights when it is built again with one seed; draw them by torch",
+    ),
+    "loss": (
+        {"loss": "CALLS.append(1); return len(CALLS) * functional.cross_entropy(output, target)"},
+        "the loss gives another value when it is called again on the same outputs; "
+        "it is to depend on them and the targets alone",
+    ),
+    "metric": (
+        {"metric": "CALLS.append(1); return output.mean() + len(CALLS)"},
+        "the metric gives another value when it is called again on the same outputs; "
+        "it is to depend on them and the targets alone",
+    ),
+    "numpy's": (
+        {"forward": "import numpy; x = x + numpy.random.rand()"},
+        "the model draws random numbers in its forward pass; use nn.Dropout modules",
+    ),
+    "Python's": (
+        {"forward": "import random, torch; x = x * torch.tensor(random.random())"},
+        "the model draws random numbers in its forward pass; use nn.Dropout modules",
+    ),
+    "in the metric": (
+        {"metric": "import random; random.random()"},
+        "the loss or metric draws random numbers, which no trial could draw again",
+    ),
+}
+HELPER = """
+CALLS = []
+
+
+def drawn(model, numpy, torch):
+    model.layer.weight.data = torch.from_numpy(numpy.random.rand(10, 64)).float()
+    return model
+"""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_the_same_again_is_refused(name: str) -> None:
+    """Weights, losses and metrics that a second call does not give again are told in one line."""
+    parts, words = REFUSED[name]
+    assert refused(PLUGIN.format(**{**WHOLE, **parts}) + HELPER).endswith(words)

@@ -132,7 +132,10 @@ def _model_error(task: Task, error: Exception) -> UserError:
 
 def _drawing(task: Task) -> str:
     """What to say of a model that draws random numbers: the layer that does, and the way out."""
-    layer, kind = drawing_layer(task.workload.build, task.splits.train.x[:2])
+    found = drawing_layer(task.workload.build, task.splits.train.x[:2])
+    if found is None:
+        return "the loss or metric draws random numbers, which no trial could draw again"
+    layer, kind = found
     called = f"layer {layer!r} ({_kind(kind)})" if layer else "the model"
     if layer and _is_torchs(kind):
         return (
@@ -151,7 +154,7 @@ def apart_because(workload: str, found: Obstacle) -> str:
     """
     reason = " ".join(str(found.error).split())
     reason = f"{line_of(found.error)}{reason.partition('. ')[0]}"
-    cure = "leave out .item(), branches on values and writing into other tensors"
+    cure = found.cure or "leave out .item(), branches on values and writing into other tensors"
     if found.kind is None:
         what = f"the {'model' if found.layer == '' else 'loss or metric'} ({reason})"
     elif not found.layer:
