@@ -26,6 +26,7 @@ from trainscape.pipeline import estimate as module
 from trainscape.pipeline.calibrate import calibrate
 from trainscape.pipeline.estimate import Speed, estimate, fit, roughly
 from trainscape.pipeline.layout import Layout
+from trainscape.workloads import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +198,7 @@ def test_measures_on_the_spot_with_the_engine_in_a_few_seconds() -> None:
     """Without records the engine is timed: positive times, larger batches no faster, no files."""
     began = time.process_time()
     plan = layout()
-    start, measured = calibrate(plan, list(plan.cells.values()))
+    start, measured, _ = calibrate(plan, list(plan.cells.values()))
     assert time.process_time() - began < 8
     points, chunk = measured["digits-mlp"]
     assert sorted(points) == [50, 400]
@@ -225,7 +226,7 @@ def test_measures_no_more_cells_together_than_there_are(monkeypatch: pytest.Monk
 def test_measures_cells_that_would_diverge() -> None:
     """A rate at which every trial breaks off at once is measured as any other."""
     plan = layout(grid={"optimizer": ["sgd"], "batch_size": [50], "lr": [1e30]})
-    _, measured = calibrate(plan, list(plan.cells.values()))
+    _, measured, _ = calibrate(plan, list(plan.cells.values()))
     assert 0 < measured["digits-mlp"][0][50] < 1
 
 
@@ -275,6 +276,25 @@ def test_a_batch_of_one_example_is_found_where_batch_norm_meets_it() -> None:
         assert "about" in estimate(few), "the last batch of an epoch is never met"
 
 
+def test_a_metric_that_is_not_finite_is_not_taken_for_a_lack_of_memory() -> None:
+    """Its trials diverge at once, and the line says so."""
+    with kept(workloads.registry):
+        entry = workloads.registry.get("digits-mlp")
+        metric = Metric("m", "max", "", lambda output, _: output.mean() * float("nan"))
+        workloads.registry.add("nan", replace(entry, name="nan", metric=metric), __file__)
+        text = estimate(layout(workloads=["nan"]))
+    assert "memory" not in text
+    assert "nan: time unknown, as its trials diverge at once: a loss or metric is not" in text
+
+
+def test_labels_beyond_the_outputs_are_found_before_a_model_meets_them() -> None:
+    """The line is that of the labels, not torch's own."""
+    with kept(workloads.registry):
+        plugin("few", lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 2)))
+        with pytest.raises(UserError, match="labels from 0 to 9; expected whole numbers from 0 to"):
+            estimate(layout(workloads=["few"]))
+
+
 def test_a_workload_without_data_is_named_and_not_downloaded() -> None:
     """A dataset that is not here is not fetched for an estimate: its time is called unknown."""
     text = estimate(layout(workloads=["mnist-mlp"]))
@@ -304,7 +324,7 @@ def test_optimizers_that_train_one_by_one_have_a_pace_of_their_own() -> None:
     """A class by its import path is timed apart, from records too: its seeds train in turn."""
     slow = {"torch": "torch.optim.LBFGS", "label": "slow"}
     plan = layout(grid={"optimizer": ["sgd", slow], "batch_size": [50], "lr": [0.1]})
-    _, measured = calibrate(plan, list(plan.cells.values()))
+    _, measured, _ = calibrate(plan, list(plan.cells.values()))
     assert set(measured) == {"digits-mlp", "digits-mlp with torch.optim.LBFGS"}
     fused, alone = (points[50] for points, _ in measured.values())
     assert alone > 2 * fused > 0

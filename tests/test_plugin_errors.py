@@ -216,3 +216,73 @@ def sha256(content: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(content).hexdigest()
+
+
+TORCHS = {"optimizer": [{"torch": "torch.optim.NAdam"}]}
+
+
+@pytest.mark.parametrize("grid_of", [{}, TORCHS], ids=["fused", "unfused"])
+@pytest.mark.parametrize(
+    ("part", "statement", "shape"),
+    [
+        ("loss", "return functional.cross_entropy(output, target, reduction='none')", "({n},)"),
+        ("metric", "return (output.argmax(-1) == target).double().mean(0, True)", "(1,)"),
+    ],
+)
+def test_a_loss_or_metric_that_is_no_single_number_is_refused(
+    part: str, statement: str, shape: str, grid_of: dict[str, object]
+) -> None:
+    """Its shape is told, with its line and the cure, by every way of training."""
+    text = PLUGIN.format(**{**WHOLE, part: statement})
+    line = text.splitlines().index(f"def {part}(output, target):") + 1
+    shape = shape.format(n=256 if grid_of else 2)  # trials are tried on two examples
+    said = refused(text, grid={**SPEC["grid"], **grid_of})  # type: ignore[dict-item]
+    assert said == (
+        f"workload 'broken', batch_size 256: plugins/broken.py, line {line}: the {part} gives "
+        f"the shape {shape} and is to give one number; take its mean"
+    )
+
+
+REFUSED = {
+    "weights": (
+        {"build": "import numpy, torch", "model": "drawn(Model(), numpy, torch)"},
+        "the model gets other weights when it is built again with one seed; draw them by torch",
+    ),
+    "loss": (
+        {"loss": "CALLS.append(1); return len(CALLS) * functional.cross_entropy(output, target)"},
+        "the loss gives another value when it is called again on the same outputs; "
+        "it is to depend on them and the targets alone",
+    ),
+    "metric": (
+        {"metric": "CALLS.append(1); return output.mean() + len(CALLS)"},
+        "the metric gives another value when it is called again on the same outputs; "
+        "it is to depend on them and the targets alone",
+    ),
+    "numpy's": (
+        {"forward": "import numpy; x = x + numpy.random.rand()"},
+        "the model draws random numbers in its forward pass; use nn.Dropout modules",
+    ),
+    "Python's": (
+        {"forward": "import random, torch; x = x * torch.tensor(random.random())"},
+        "the model draws random numbers in its forward pass; use nn.Dropout modules",
+    ),
+    "in the metric": (
+        {"metric": "import random; random.random()"},
+        "the loss or metric draws random numbers, which no trial could draw again",
+    ),
+}
+HELPER = """
+CALLS = []
+
+
+def drawn(model, numpy, torch):
+    model.layer.weight.data = torch.from_numpy(numpy.random.rand(10, 64)).float()
+    return model
+"""
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_the_same_again_is_refused(name: str) -> None:
+    """Weights, losses and metrics that a second call does not give again are told in one line."""
+    parts, words = REFUSED[name]
+    assert refused(PLUGIN.format(**{**WHOLE, **parts}) + HELPER).endswith(words)

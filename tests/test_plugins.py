@@ -249,3 +249,31 @@ def test_a_helper_that_is_imported_late_is_checked_at_once(folder: Path) -> None
     assert refused("late.py") == (
         "plugins: late.py: SyntaxError: invalid syntax (late_helper.py, line 1)"
     )
+
+
+WORKLOAD = """
+from trainscape.workloads import ACCURACY, Metric, workload
+
+METRIC = Metric("right", "{direction}", "fraction", ACCURACY.compute)
+
+@workload("own", dataset="digits", target={target}, metric=METRIC)
+def build():
+    from torch import nn
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+"""
+
+
+def test_a_direction_that_is_neither_max_nor_min_is_refused(folder: Path) -> None:
+    """It is refused when the metric is made, and never taken for one of the two."""
+    (folder / "own.py").write_text(WORKLOAD.format(target=0.9, direction="maximize"))
+    said = refused("own.py")
+    assert said.endswith("metric 'right', direction: unknown 'maximize'; did you mean 'max'?")
+
+
+def test_a_workloads_own_target_in_percent_is_refused(folder: Path) -> None:
+    """A share is from 0 to 1 in a plugin as it is in a study."""
+    (folder / "own.py").write_text(WORKLOAD.format(target=90, direction="max"))
+    with pytest.raises(UserError) as error:
+        grid.cells(parse({"plugins": ["own.py"], "workloads": ["own"]}, "params.yaml"))
+    assert str(error.value) == "workload 'own', target: 90 is no right; did you mean 0.9?"

@@ -24,6 +24,8 @@ ALIASES = {
     **dict.fromkeys(("val", "val_split", "validation_split", "holdout"), "validation"),
     **dict.fromkeys(("wd", "l2"), "weight_decay"),
     **dict.fromkeys(("warmup_steps", "warm_up"), "warmup"),
+    **dict.fromkeys(("maximize", "maximise", "maximum", "higher", "up"), "max"),
+    **dict.fromkeys(("minimize", "minimise", "minimum", "lower", "down"), "min"),
     "steplr": "step",
     "exponentiallr": "exponential",
     "linearlr": "linear",

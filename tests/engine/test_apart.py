@@ -114,6 +114,36 @@ def test_a_trial_depends_on_no_neighbour(name: str) -> None:
         assert train([one], of) == [record]
 
 
+class Replacing(nn.Module):
+    """Keeps a running mean by assigning it, as a buffer or as a plain attribute."""
+
+    def __init__(self, buffer: bool) -> None:
+        super().__init__()
+        self.out = nn.Linear(64, 10)
+        self.n: Tensor
+        if buffer:
+            self.register_buffer("n", torch.zeros(()))
+        else:
+            self.n = torch.zeros(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.n = self.n * 0.9 + x.detach().abs().mean()
+        out: Tensor = self.out(x.flatten(1)) / (1 + self.n)
+        return out
+
+
+@pytest.mark.parametrize("buffer", [True, False])
+def test_a_tensor_that_is_assigned_is_kept_as_in_a_plain_loop(buffer: bool) -> None:
+    """Each model keeps its own, and the line names it."""
+    of = task(examples.named(lambda: Replacing(buffer)), examples.images(50), 16)
+    line = why_apart(of)
+    assert line and "the model (it assigns tensor 'n' in place of changing it) takes one" in line
+    for seed in (3, 5):
+        one = trial("adam", 0.002, seed)
+        agrees(train([trial("sgd", 0.1, 1), one], of)[1], plain(one, of))
+
+
 def fusable() -> dict[str, Task]:
     """Tasks whose models run as one program, with what a pack has to keep for them."""
     digits = small(workloads.registry.get("digits-mlp"))

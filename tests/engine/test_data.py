@@ -13,6 +13,7 @@ from kit.examples import CPU
 from trainscape import workloads
 from trainscape.datasets import Arrays
 from trainscape.engine.data import prepare
+from trainscape.errors import UserError
 
 PLAIN = replace(examples.named(examples.odd), mean=0.0, std=1.0)
 
@@ -79,8 +80,18 @@ def test_tokens_stay_whole_numbers(kind: type[np.generic]) -> None:
     """Integers other than bytes are neither scaled nor made floats: an embedding looks them up."""
     tokens = np.arange(12).reshape(4, 3).astype(kind)
     labels = np.arange(4)
-    splits = prepare(
-        Arrays(tokens, labels, tokens, labels), replace(PLAIN, mean=0.5, std=2), 0, CPU
-    )
+    splits = prepare(Arrays(tokens, labels, tokens, labels), PLAIN, 0, CPU)
     assert splits.train.x.tolist() == tokens.tolist()
     assert not splits.train.x.is_floating_point()
+
+
+def test_integers_are_not_scaled_in_silence() -> None:
+    """A mean or std for inputs that stay as they are is refused, with the cure."""
+    arrays = numbered()
+    whole = replace(arrays, x_train=arrays.x_train.astype(np.int64))
+    with pytest.raises(UserError) as error:
+        prepare(whole, replace(PLAIN, std=0.5), 0, CPU)
+    assert str(error.value) == (
+        "workload 'example': mean and std are for floats and uint8; x_train of dataset 'digits' "
+        "holds int64: convert it by .astype('float32')"
+    )

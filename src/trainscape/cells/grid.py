@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from trainscape.cells.cell import Part
     from trainscape.study import Study
+    from trainscape.workloads import Metric
 
 
 def cells(study: Study) -> list[Cell]:
@@ -135,19 +136,24 @@ def _listed(rates: list[float] | Log) -> list[float]:
 
 def _check_targets(study: Study) -> None:
     for name in study.workloads:
-        workloads.registry.get(name, "workloads")
+        entry = workloads.registry.get(name, "workloads")
+        _check_target(f"workload {name!r}, target", entry.target, entry.metric)
     for name, value in study.target.items():
         if name not in study.workloads:
             raise unknown("target", name, study.workloads)
-        metric = workloads.registry.get(name).metric
-        if metric.unit == "fraction" and not 0 <= value <= 1:
-            near = f"did you mean {value / 100}?" if 1 < value <= 100 else "choose one from 0 to 1"
-            raise UserError(f"target.{name}: {value} is no {metric.name}; {near}")
+        _check_target(f"target.{name}", value, workloads.registry.get(name).metric)
     if study.target and not study.validation:
         raise UserError(
             f"target: {study.target} needs a validation split; "
             "set validation above 0 or remove target"
         )
+
+
+def _check_target(key: str, value: float, metric: Metric) -> None:
+    """Refuse a share in percent; ``key`` is what the message begins with."""
+    if metric.unit == "fraction" and not 0 <= value <= 1:
+        near = f"did you mean {value / 100}?" if 1 < value <= 100 else "choose one from 0 to 1"
+        raise UserError(f"{key}: {value} is no {metric.name}; {near}")
 
 
 def _check_data(study: Study) -> None:

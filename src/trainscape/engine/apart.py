@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from trainscape.engine.calls import foreign, numbers
-from trainscape.engine.model import Stack, build, drawn
+from trainscape.engine.model import MaskedDropout, Stack, build, drawn, repeats
 from trainscape.engine.tape import Recorder
-from trainscape.engine.trial import outputs
+from trainscape.engine.trial import PartError, judges, outputs, single
 from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Apart(Stack):
             for name, mask in masks.items():
                 model.get_submodule(name.removesuffix(".mask")).mask = mask[i]
             with torch.enable_grad():
-                loss = task.workload.loss(self._output(task, model, x[i]), y[i])
+                of = task.workload.loss
+                loss = single("loss", of, of(self._output(task, model, x[i]), y[i]))
                 made = torch.autograd.grad(loss, self.trained[i], materialize_grads=True)
             losses.append(loss.detach())
             for name, slope in zip(self.params, made, strict=True):
@@ -84,10 +85,11 @@ class Apart(Stack):
     @torch.no_grad()
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
         found = []
-        for of in (task.workload.loss, task.workload.metric.compute):
-            values = [of(output[i], y) for i in range(len(self.models))]
+        for name, of in judges(task.workload).items():
+            made = [of(output[i], y) for i in range(len(self.models))]
             # it may be a plain number
-            found.append(self._filled([torch.as_tensor(v, device=self.device) for v in values]))
+            values = [torch.as_tensor(value, device=self.device) for value in made]
+            found.append(self._filled([single(name, of, value) for value in values]))
         return found
 
     def _output(self, task: Task, model: nn.Module, x: Tensor) -> Tensor:
@@ -107,11 +109,13 @@ class Obstacle:
             it was not the model.
         kind: the module's class.
         error: what torch said.
+        cure: what makes them fuse, where it is not the usual.
     """
 
     layer: str | None
     kind: type[nn.Module] | None
     error: Exception
+    cure: str = ""
 
 
 def obstacle(task: Task) -> Obstacle | None:
@@ -123,6 +127,17 @@ def obstacle(task: Task) -> Obstacle | None:
         Exception: the workload cannot train by itself either; what it raised.
     """
     x, y = task.splits.train.x[:2], task.splits.train.y[:2]
+    if not repeats(task.workload.build):
+        raise PartError(
+            task.workload.build,
+            "the model gets other weights when it is built again with one seed; draw them by torch",
+        )
+    assigned = _tried_alone(task, x, y)
+    return assigned or _not_batched(task, x, y)
+
+
+def _not_batched(task: Task, x: Tensor, y: Tensor) -> Obstacle | None:
+    """What keeps torch from running two trials as one program."""
     stack = Stack(task.workload.build, 2, x)
     stack.load([0, 1])
     inside = _watched(stack.template)
@@ -138,14 +153,12 @@ def obstacle(task: Task) -> Obstacle | None:
             return None
         else:
             reason = "it computes with other numbers from call to call"
-        found = Obstacle("", None, ValueError(reason))
+        return Obstacle("", None, ValueError(reason))
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
         layer, kind = inside[-1] if inside else (None, None)
-        found = Obstacle(layer, kind, error)
-    _check_alone(task, x, y)
-    return found
+        return Obstacle(layer, kind, error)
 
 
 def _recorded(stack: Stack, task: Task, x: Tensor, y: Tensor, masks: Tensors) -> list[Call]:
@@ -178,12 +191,55 @@ def _watched(model: nn.Module) -> list[tuple[str, type[nn.Module]]]:
     return inside
 
 
-def _check_alone(task: Task, x: Tensor, y: Tensor) -> None:
-    """Run the model by itself, as it is going to train."""
+def _tried_alone(task: Task, x: Tensor, y: Tensor) -> Obstacle | None:
+    """Run the model by itself, as a plain loop would; what it assigns, if it keeps tensors so.
+
+    Such a tensor is lost when models run as one program: only what is changed in place stays.
+    """
     alone = Apart(task.workload.build, 1, x)
     alone.load([0])
-    before = drawn(x.device)
-    alone.step(task, x[None], y[None], alone.open_masks(len(x)))
-    _score(alone, task, x, y)
-    if not torch.equal(before, drawn(x.device)):
+    before, held = drawn(x.device), _held(alone.models[0])
+    found: Obstacle | None = None
+    for _ in range(2):
+        alone.step(task, x[None], y[None], alone.open_masks(len(x)))
+        _score(alone, task, x, y)
+        found = found or _assigned(alone.models[0], held)
+    _check_judges(task, alone, x, y)
+    if before != drawn(x.device):
         raise RuntimeError("random operation")  # as vmap says of it
+    return found
+
+
+def _held(model: nn.Module) -> dict[tuple[str, str], Tensor]:
+    """The tensors that modules hold besides parameters, by the module's name and their own."""
+    return {
+        (layer, name): value
+        for layer, module in model.named_modules()
+        if not isinstance(module, MaskedDropout)
+        for name, value in {**vars(module), **module._buffers}.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _assigned(model: nn.Module, before: dict[tuple[str, str], Tensor]) -> Obstacle | None:
+    """The first tensor that is another one than before."""
+    for (layer, name), value in _held(model).items():
+        if value is not before.get((layer, name)):
+            reason = f"it assigns tensor {name!r} in place of changing it"
+            cure = f"make {name!r} a buffer and change it in place"
+            return Obstacle(layer, type(model.get_submodule(layer)), ValueError(reason), cure)
+    return None
+
+
+@torch.no_grad()
+def _check_judges(task: Task, alone: Apart, x: Tensor, y: Tensor) -> None:
+    """Refuse a loss or metric that gives another value for the same outputs."""
+    output = alone._output(task, alone.models[0].eval(), x)
+    for name, of in judges(task.workload).items():
+        first, again = (torch.as_tensor(of(output, y), device=x.device).double() for _ in "12")
+        if not torch.allclose(first, again, rtol=1e-6, atol=0, equal_nan=True):  # of rounding
+            raise PartError(
+                of,
+                f"the {name} gives another value when it is called again on the same outputs; "
+                "it is to depend on them and the targets alone",
+            )

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from trainscape.engine.model import drawing_layer
+from trainscape.engine.trial import PartError
 from trainscape.errors import UserError
 from trainscape.memory import is_lack
 from trainscape.source import PACKAGE
@@ -119,6 +120,8 @@ def _model_error(task: Task, error: Exception) -> UserError:
         )
     if "random operation" in str(error):  # vmap's words
         return UserError(f"{where}{_drawing(task)}")
+    if isinstance(error, PartError):
+        return UserError(f"{where}{line_where(error.part)}{error}")
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     if line := line_of(error):
         return UserError(f"{where}{line}{type(error).__name__}: {reason}")
@@ -129,7 +132,10 @@ def _model_error(task: Task, error: Exception) -> UserError:
 
 def _drawing(task: Task) -> str:
     """What to say of a model that draws random numbers: the layer that does, and the way out."""
-    layer, kind = drawing_layer(task.workload.build, task.splits.train.x[:2])
+    found = drawing_layer(task.workload.build, task.splits.train.x[:2])
+    if found is None:
+        return "the loss or metric draws random numbers, which no trial could draw again"
+    layer, kind = found
     called = f"layer {layer!r} ({_kind(kind)})" if layer else "the model"
     if layer and _is_torchs(kind):
         return (
@@ -148,7 +154,7 @@ def apart_because(workload: str, found: Obstacle) -> str:
     """
     reason = " ".join(str(found.error).split())
     reason = f"{line_of(found.error)}{reason.partition('. ')[0]}"
-    cure = "leave out .item(), branches on values and writing into other tensors"
+    cure = found.cure or "leave out .item(), branches on values and writing into other tensors"
     if found.kind is None:
         what = f"the {'model' if found.layer == '' else 'loss or metric'} ({reason})"
     elif not found.layer:

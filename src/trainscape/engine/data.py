@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainscape.cells.budget import validation_size
 from trainscape.engine import streams
+from trainscape.errors import UserError
 
 if TYPE_CHECKING:
     from trainscape.datasets import Arrays
@@ -42,7 +43,12 @@ def prepare(arrays: Arrays, workload: Workload, validation: float, device: torch
     """Scale a dataset for ``workload`` and hold out the share ``validation`` of its training split.
 
     Every seed and cell holds out the same examples: validation values are comparable across trials.
+
+    Raises:
+        UserError: ``mean`` or ``std`` is given for integers, which are not scaled.
     """
+    for name in ("x_train", "x_test"):
+        _check_scale(name, torch.as_tensor(getattr(arrays, name)).dtype, workload)
     x, y = scaled(arrays.x_train, workload, device), _targets(arrays.y_train, device)
     order = streams.permutation(len(y), 0, "validation")
     held = validation_size(len(y), validation)
@@ -60,6 +66,17 @@ def scaled(x: object, workload: Workload, device: torch.device) -> Tensor:
     if not tensor.is_floating_point():
         return tensor.to(device)
     return ((tensor.float() - workload.mean) / workload.std).to(device)
+
+
+def _check_scale(name: str, dtype: torch.dtype, workload: Workload) -> None:
+    """Refuse ``mean`` and ``std`` of a workload whose inputs stay as they are."""
+    scales = dtype == torch.uint8 or dtype.is_floating_point
+    if not scales and (workload.mean, workload.std) != (0, 1):
+        raise UserError(
+            f"workload {workload.name!r}: mean and std are for floats and uint8; {name} of dataset "
+            f"{workload.dataset!r} holds {str(dtype).removeprefix('torch.')}: convert it by "
+            ".astype('float32')"
+        )
 
 
 def _targets(y: object, device: torch.device) -> Tensor:

@@ -6,16 +6,18 @@ mask they are given, so that no module draws random numbers while it trains.
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from trainscape.engine import streams
-from trainscape.engine.trial import outputs
+from trainscape.engine.trial import judges, outputs, single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -182,7 +184,8 @@ class Stack:
             The losses, then for every block its gradient, in memory that the caller may write to.
         """
         output = outputs(partial(self.forward, x, masks, True), task.precision, self.device)
-        losses = vmap(task.workload.loss)(output, y)
+        loss = task.workload.loss
+        losses = single("loss", loss, vmap(loss)(output, y), axes=1)
         return [losses.detach(), *self.gradients(losses)]
 
     @torch.no_grad()
@@ -200,7 +203,10 @@ class Stack:
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
         """The losses and metrics (T,) of outputs (T, B, …) for the same targets (B, …)."""
         ys = y.expand(self.width, *y.shape)
-        return [vmap(of)(output, ys) for of in (task.workload.loss, task.workload.metric.compute)]
+        return [
+            single(name, of, vmap(of)(output, ys), axes=1)
+            for name, of in judges(task.workload).items()
+        ]
 
     def forward(self, x: Tensor, masks: Tensors, training: bool) -> Tensor:
         """Outputs (T, B, …) of every trial's model for its own inputs (T, B, …)."""
@@ -292,13 +298,25 @@ def dropouts_of(model: nn.Module, example: Tensor) -> Dropouts:
     return found
 
 
-def drawn(device: torch.device) -> Tensor:
-    """The state of the generator that a model would draw from."""
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+def repeats(builder: Callable[[], nn.Module]) -> bool:
+    """Whether a builder gives the same weights when it is called again with one seed."""
+    first, again = (_state(build(builder, 0)) for _ in range(2))
+    return first.keys() == again.keys() and all(
+        torch.equal(first[name].nan_to_num(), again[name].nan_to_num()) for name in first
+    )
 
 
-def drawing_layer(builder: Callable[[], nn.Module], example: Tensor) -> tuple[str, type[nn.Module]]:
-    """The name and class of the innermost module that draws random numbers in training.
+def drawn(device: torch.device) -> tuple[object, ...]:
+    """The states of the generators that a model could draw from: torch's, Python's and numpy's."""
+    own = torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+    _, words, place, *_ = np.random.get_state(legacy=True)
+    return own.numpy().tobytes(), random.getstate(), np.asarray(words).tobytes(), place
+
+
+def drawing_layer(
+    builder: Callable[[], nn.Module], example: Tensor
+) -> tuple[str, type[nn.Module]] | None:
+    """The name and class of the innermost module that draws random numbers in training, if any.
 
     Args:
         builder: makes the model.
@@ -306,15 +324,15 @@ def drawing_layer(builder: Callable[[], nn.Module], example: Tensor) -> tuple[st
     """
     model = build(builder, 0).train()
     found: list[tuple[str, type[nn.Module]]] = []
-    before: list[Tensor] = []  # the generator's state when the modules that are running began
+    before: list[object] = []  # the generators' state when the modules that are running began
 
     def leave(name: str, module: nn.Module, *_: object) -> None:
-        if not torch.equal(before.pop(), torch.get_rng_state()):
+        if before.pop() != drawn(torch.device("cpu")):
             found.append((name, type(module)))
 
     for name, module in model.named_modules():
-        module.register_forward_pre_hook(lambda *_: before.append(torch.get_rng_state()))
+        module.register_forward_pre_hook(lambda *_: before.append(drawn(example.cpu().device)))
         module.register_forward_hook(partial(leave, name))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         model(example.cpu())
-    return found[0] if found else ("", type(model))
+    return found[0] if found else None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from trainscape.engine.data import Split
     from trainscape.optimizers import Optimizer
     from trainscape.schedules import Schedule
+    from trainscape.workloads import Workload
+
+    Judge = Callable[[Tensor, Tensor], Tensor]
 
 CHUNK = 256  # examples an evaluation holds at once; part of the numbers, since sums round per chunk
 SCORED = ("val", "test", "fit")  # the splits that evaluations score; fit the last one alone
@@ -30,6 +33,44 @@ class Trial:
     lr: float
     schedule: Schedule
     seed: int
+
+
+class PartError(ValueError):
+    """What is wrong with a function of a workload's.
+
+    Args:
+        part: the function, whose line a message names.
+        reason: the words.
+    """
+
+    def __init__(self, part: Callable[..., object], reason: str) -> None:
+        super().__init__(reason)
+        self.part = part
+
+
+def judges(workload: Workload) -> dict[str, Judge]:
+    """What scores a workload's outputs: its loss and its metric, by the word for each."""
+    return {"loss": workload.loss, "metric": workload.metric.compute}
+
+
+def single(name: str, of: Judge, values: Tensor, axes: int = 0) -> Tensor:
+    """The values, of which each is to be a single number.
+
+    Args:
+        name: of what gave them.
+        of: what gave them.
+        values: for every trial its own, where there is one axis of trials.
+        axes: how many axes of trials.
+
+    Raises:
+        PartError: they have a shape.
+    """
+    shape = tuple(values.shape[axes:])
+    if shape:
+        raise PartError(
+            of, f"the {name} gives the shape {shape} and is to give one number; take its mean"
+        )
+    return values
 
 
 def progress_of_part(

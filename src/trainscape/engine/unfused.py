@@ -25,9 +25,11 @@ from trainscape.engine.task import trials
 from trainscape.engine.trial import (
     METRICS,
     averages,
+    judges,
     outputs,
     progress_of_part,
     scored,
+    single,
     traced,
     whole,
 )
@@ -217,8 +219,9 @@ class Single:
     def _loss(self, x: Tensor, y: Tensor, checked: bool) -> Tensor:
         """The loss of a batch; where ``checked``, a model that draws random numbers is refused."""
         before = drawn(self.device) if checked else None
-        loss = self.workload.loss(self._outputs(x), y)
-        if before is not None and not torch.equal(before, drawn(self.device)):
+        of = self.workload.loss
+        loss = single("loss", of, of(self._outputs(x), y))
+        if before is not None and before != drawn(self.device):
             raise RuntimeError("random operation")  # as vmap says of it in a pack
         return loss
 
@@ -233,8 +236,10 @@ class Single:
 
     def _judged(self, output: Tensor, y: Tensor) -> list[Tensor]:
         """The loss and metric of outputs; functions that no pack could run may return a number."""
-        judges = self.workload.loss, self.workload.metric.compute
-        return [torch.as_tensor(of(output, y), device=self.device) for of in judges]
+        return [
+            single(name, of, torch.as_tensor(of(output, y), device=self.device))
+            for name, of in judges(self.workload).items()
+        ]
 
     def _outputs(self, x: Tensor) -> Tensor:
         return outputs(partial(self.model, x), self.task.precision, self.device)

@@ -17,7 +17,7 @@ from trainscape.pipeline.layout import DATA, Layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from trainscape.cells.cell import Cell
+    from trainscape.cells.cell import Cell, TrialRecord
     from trainscape.datasets import Arrays
 
     Points = Mapping[int, float]
@@ -37,7 +37,7 @@ def pace(cell: Cell) -> str:
 
 def calibrate(
     layout: Layout, train: Sequence[Cell], apart: Collection[str] = ()
-) -> tuple[float, dict[str, tuple[Points, float]]]:
+) -> tuple[float, dict[str, tuple[Points, float]], set[str]]:
     """What is known after training the smallest and largest batches of every pace for a moment.
 
     Args:
@@ -48,7 +48,8 @@ def calibrate(
     Returns:
         Seconds until a job's first step is done, the command line apart; and by pace, as far as
         the data is there and memory holds the model, a cell's step times by batch size and its time
-        to evaluate one chunk, all its seeds together, as a part of a full pack.
+        to evaluate one chunk, all its seeds together, as a part of a full pack; and the paces that
+        could not be measured because their trials diverge at once.
     """
     began = time.process_time()
     from trainscape.engine import device, run
@@ -59,6 +60,7 @@ def calibrate(
     clock = time.process_time if chosen.type == "cpu" else time.perf_counter
     warm: list[float] = []  # a process's first step loads and compiles
     measured: dict[str, tuple[Points, float]] = {}
+    diverging: set[str] = set()
     for name in dict.fromkeys(map(pace, train)):
         cells = sorted((c for c in train if pace(c) == name), key=lambda c: c.batch_size)
         try:
@@ -82,7 +84,7 @@ def calibrate(
                 return later * len(cell.seeds)
             return later / copies
 
-        with suppress(_NoMemoryError):
+        try:
             low, high = cells[0], cells[-1]
             one, more = gap(low, 1), gap(low, SPREAD)
             step = max((more - one) / (SPREAD - 1), one / 10)
@@ -91,7 +93,11 @@ def calibrate(
             if high.batch_size != low.batch_size:
                 points[high.batch_size] = max(gap(high, 1) - chunk, step)
             measured[name] = points, chunk
-    return imports + sum(warm[:1]), measured
+        except _NoMemoryError:
+            continue
+        except _DivergedError:
+            diverging.add(name)
+    return imports + sum(warm[:1]), measured, diverging
 
 
 class _EnoughError(Exception):
@@ -102,8 +108,16 @@ class _NoMemoryError(Exception):
     """Memory does not hold what was to be measured."""
 
 
+class _DivergedError(Exception):
+    """A loss, a metric or weights were not finite, though the rate is next to nothing."""
+
+
 def _intervals(
-    train: Callable[..., object], cell: Cell, copies: int, steps: int, clock: Callable[[], float]
+    train: Callable[..., tuple[object, Sequence[Sequence[TrialRecord]]]],
+    cell: Cell,
+    copies: int,
+    steps: int,
+    clock: Callable[[], float],
 ) -> tuple[float, float]:
     """Seconds until the first evaluation is done, and between later ones (their median).
 
@@ -123,7 +137,9 @@ def _intervals(
             raise _EnoughError
 
     with suppress(_EnoughError):
-        train([_endless(cell, steps)] * copies, progress=tell, width=PACK)
+        _, records = train([_endless(cell, steps)] * copies, progress=tell, width=PACK)
+        if any(record.status == "diverged" for trials in records for record in trials):
+            raise _DivergedError
     if len(stamps) < 3:
         raise _NoMemoryError
     first, *later = (b - a for a, b in pairwise(stamps))

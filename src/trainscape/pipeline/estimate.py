@@ -149,7 +149,7 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int, foreseen: Fo
     if not train:
         return "nothing to train: every missing cell is kept, and is back within a minute"
     cores = len(hardware.usable_cores())
-    speeds, start, basis = _speeds(layout, train, foreseen)
+    speeds, start, basis, diverging = _speeds(layout, train, foreseen)
     known = [cell for cell in train if pace(cell) in speeds]
     unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
     lines = []
@@ -167,7 +167,12 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int, foreseen: Fo
         lines.append(f"rests on {basis}, and {start:.1f} s to start a process")
     for name in unknown:
         data = workloads.registry.get(name).dataset
-        if name in foreseen.full or _has_data(name):
+        if name in diverging:
+            lines.append(
+                f"{name}: time unknown, as its trials diverge at once: "
+                "a loss or metric is not finite, or inputs are too large"
+            )
+        elif name in foreseen.full or _has_data(name):
             lines.append(f"{name}: does not fit the memory here; its cells get the status oom")
         else:
             lines.append(f"{name}: time unknown before its data is there (trainscape data {data})")
@@ -184,15 +189,18 @@ def _has_data(workload: str) -> bool:
 
 def _speeds(
     layout: Layout, train: Sequence[Cell], foreseen: Foreseen
-) -> tuple[dict[str, Speed], float, str]:
-    """The speed by pace, where it can be known, a job's start-up, and what both rest on."""
+) -> tuple[dict[str, Speed], float, str, set[str]]:
+    """The speed by pace, where it can be known, a job's start-up, and what both rest on.
+
+    And the workloads that diverge at once.
+    """
     wanted = {pace(cell) for cell in train}
     recorded = _recorded(layout, train, foreseen)
     if wanted <= recorded.keys():
         speeds = {name: fit(recorded[name]) for name in wanted}
-        return speeds, START, "step times measured earlier on this machine"
+        return speeds, START, "step times measured earlier on this machine", set()
     fitting = [cell for cell in train if cell.workload not in foreseen.full]
-    imports, measured = calibrate(layout, fitting, foreseen.apart)
+    imports, measured, diverging = calibrate(layout, fitting, foreseen.apart)
     start = LAUNCH + imports
     told = ", ".join(
         f"{name} {number(1e3 * seconds, 2)} ms a step at batch {batch}"
@@ -200,7 +208,8 @@ def _speeds(
         for batch, seconds in points.items()
     )
     fitted = {name: fit(*times) for name, times in measured.items()}
-    return fitted, start, f"a measurement just now ({told}, all seeds of a cell)"
+    basis = f"a measurement just now ({told}, all seeds of a cell)"
+    return fitted, start, basis, {cell.workload for cell in train if pace(cell) in diverging}
 
 
 def _recorded(

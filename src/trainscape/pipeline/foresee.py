@@ -48,9 +48,10 @@ def foresee(layout: Layout, train: Sequence[Cell]) -> Foreseen:
         cells = [cell for cell in train if cell.workload == name]
         single = {cell.batch_size: cell for cell in cells if grid.plan(cell).meets_single}
         fused = [cell for cell in cells if not import_path(cell.optimizer.spec())]
-        if workloads.registry.ships(name):
+        ours = workloads.registry.ships(name)
+        if ours:
             fused = []
-        if single or fused:
+        if single or not ours:
             _look(layout, name, list(single.values()), fused[:1], found)
     return found
 
@@ -62,6 +63,7 @@ def _look(
 
     from trainscape.engine import device
     from trainscape.engine.foresight import check_single, why_apart
+    from trainscape.engine.outputs import check_labels
     from trainscape.engine.task import Task
 
     on = device.choose(layout.study.device, layout.study.precision)
@@ -70,6 +72,7 @@ def _look(
             arrays = arrays_of(name)
             if arrays is None:
                 return
+            check_labels(workloads.registry.get(name), arrays)  # before a model meets them
             for cell in single:
                 check_single(Task.of(cell.spec(), arrays, on))
             for cell in fused:

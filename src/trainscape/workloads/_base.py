@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
+from trainscape.errors import unknown
 from trainscape.registry import Registry
 
 if TYPE_CHECKING:  # torch is imported where a model is built: listing a grid does not need it
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # torch is imported where a model is built: listing a grid do
     Loss = Callable[[Tensor, Tensor], Tensor]
 
 Of = TypeVar("Of")
+Direction = Literal["max", "min"]
 
 
 def example_mean(of: Of) -> Of:
@@ -51,12 +53,19 @@ class Metric:
         unit: ``fraction`` (0 to 1, shown in percent) or the unit of the value.
         compute: its value, from the outputs and targets of a whole split, or of any number of
             examples where it is marked as an :func:`example_mean`.
+
+    Raises:
+        UserError: the direction is neither ``max`` nor ``min``.
     """
 
     name: str
-    direction: Literal["max", "min"]
+    direction: Direction
     unit: str
     compute: Loss
+
+    def __post_init__(self) -> None:
+        if self.direction not in get_args(Direction):
+            raise unknown(f"metric {self.name!r}, direction", self.direction, get_args(Direction))
 
     def better(self, value: float, than: float) -> bool:
         """Whether ``value`` is at least as good as ``than``."""
