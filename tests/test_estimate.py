@@ -182,10 +182,12 @@ def test_ignores_records_of_other_machines_and_broken_ones(
     record(1e-3).write_text("{")
     called: list[int] = []
 
-    def calibrated(_: Layout, train: list[object], apart: object) -> tuple[float, dict[str, Any]]:
+    def calibrated(
+        _: Layout, train: list[object], apart: object
+    ) -> tuple[float, dict[str, Any], set[str]]:
         called.append(len(train))
         assert not apart
-        return 2.0, {"digits-mlp": ({50: 0.001, 400: 0.002}, 0.003)}
+        return 2.0, {"digits-mlp": ({50: 0.001, 400: 0.002}, 0.003)}, set()
 
     monkeypatch.setattr(module, "calibrate", calibrated)
     text = estimate(layout())
