@@ -179,7 +179,7 @@ def test_every_anchor_leads_somewhere(opened: Opened) -> None:
 def test_three_thousand_cells_sort_within_seconds(browser: Browser, tmp_path: Path) -> None:
     """A wide study's table stays usable."""
     lrs = [10 ** (-3 + k / 125) for k in range(500)]
-    entries = synthetic.study(lrs=lrs, batch_sizes=(64,), seeds=(0,), validation=0.0)
+    entries = synthetic.study(lrs=lrs, batch_sizes=(64,), seeds=(0,))
     build(entries, tmp_path, measured=None)
     tab = Opened(browser, tmp_path / "report.html", 1280)
     took = tab.page.evaluate(
