@@ -216,9 +216,7 @@ def _rates(like: Tensor) -> Tensor:
 
 def _is_users(part: Part) -> bool:
     """Whether a plugin has registered the part."""
-    return part.name != TORCH and not optimizers.registry.source(part.name).is_relative_to(
-        source.PACKAGE
-    )
+    return part.name != TORCH and not optimizers.registry.ships(part.name)
 
 
 def _key(part: Part) -> str:

@@ -13,7 +13,6 @@ from trainscape.files import remove_left_behind, sweep
 from trainscape.hashing import SHORT
 from trainscape.pipeline.layout import DATA, Layout, data_file, data_stamp
 from trainscape.results.stamps import changes, write_stamp
-from trainscape.source import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,19 +74,16 @@ def _check_labels(layout: Layout, dataset: str) -> None:
     """Refuse labels that do not fit the study's models, and say which classes have no example."""
     for name in layout.study.workloads:
         workload = workloads.registry.get(name)
-        if workload.dataset != dataset or not workload.classifies or _ours(workload):
+        ours = workloads.registry.ships(name) and datasets.registry.ships(
+            dataset
+        )  # tests see to it
+        if workload.dataset != dataset or not workload.classifies or ours:
             continue
         from trainscape.engine.outputs import check_labels  # imports torch
 
         arrays = datasets.load(dataset, DATA)
         if outputs := check_labels(workload, arrays):
             _note_missing(workload, arrays, labels.classes(workload, outputs))
-
-
-def _ours(workload: Workload) -> bool:
-    """Whether dataset and workload are this package's own, whose labels its tests have checked."""
-    files = workloads.registry.source(workload.name), datasets.registry.source(workload.dataset)
-    return all(file.is_relative_to(PACKAGE) for file in files)
 
 
 def _note_missing(workload: Workload, arrays: Arrays, classes: int) -> None:

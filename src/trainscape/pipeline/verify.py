@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape import datasets
 from trainscape.errors import DamagedFileError, UserError
 from trainscape.pipeline.layout import data_file, data_stamp
 from trainscape.pipeline.stages import stamped
@@ -25,19 +23,7 @@ if TYPE_CHECKING:
 
 def verify(layout: Layout) -> list[str]:
     """What is missing, damaged or edited, one line each; every file is read."""
-    return [str(error) for error in chain(_contents(layout), faults(layout, Seen()))]
-
-
-def _contents(layout: Layout) -> Iterator[UserError]:
-    """What is wrong with the content of datasets whose files are as they were stamped."""
-    for name in layout.datasets:
-        if not any(_data_changes(name, Seen())):
-            yield from _raised([partial(datasets.load, name, layout.data)])
-
-
-def _data_changes(name: str, seen: Seen) -> Iterator[UserError]:
-    """What a dataset's stamp says against its file."""
-    return changes(data_stamp(name), [data_file(name)], seen)
+    return [str(error) for error in faults(layout, Seen())]
 
 
 def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
@@ -50,7 +36,7 @@ def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
         seen: files that need not be read again.
     """
     for name in layout.datasets:
-        yield from _data_changes(name, seen)
+        yield from changes(data_stamp(name), [data_file(name)], seen)
     rounds = list(_raised(_rounds(layout)))
     yield from rounds
     damaged = any(isinstance(error, DamagedFileError) for error in rounds)

@@ -6,15 +6,13 @@ with an error such as ``'b'``. What git ignores, ``dvc repro`` makes without a w
 
 from __future__ import annotations
 
-import re
+import configparser
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-PLACED = re.compile(r"^\s*\[cache\]\s*$[^[]*?^\s*dir\s*=\s*(.+?)\s*$", re.MULTILINE)
+    from pathlib import Path
 
 
 def warnings(root: Path, output: Path, environ: Mapping[str, str]) -> Iterator[str]:
@@ -27,7 +25,7 @@ def warnings(root: Path, output: Path, environ: Mapping[str, str]) -> Iterator[s
     """
     if "DVC_STAGE" not in environ:
         return
-    cache = _cache(root)
+    cache = dvc_cache(root)
     if set("{}") & set(str(cache)):
         yield (
             f"DVC cannot keep files in {cache}, a path with braces; name a folder without: "
@@ -40,14 +38,12 @@ def warnings(root: Path, output: Path, environ: Mapping[str, str]) -> Iterator[s
         )
 
 
-def _cache(root: Path) -> Path:
-    """Where DVC keeps files, by the project's settings."""
-    place = Path("cache")
-    for name in ("config", "config.local"):  # the latter counts
-        file = root / ".dvc" / name
-        if file.is_file() and (found := PLACED.search(file.read_text(encoding="utf-8"))):
-            place = Path(found[1])
-    return (root / ".dvc" / place).resolve()
+def dvc_cache(project: Path) -> Path:
+    """Where DVC keeps files; its configuration may have moved it, the local one above all."""
+    home = next((p for p in (project, *project.parents) if (p / ".dvc").is_dir()), project) / ".dvc"
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([home / "config", home / "config.local"], encoding="utf-8")
+    return (home / config.get("cache", "dir", fallback="cache")).resolve()
 
 
 def _ignored(root: Path, file: Path) -> bool:

@@ -6,7 +6,6 @@ commit's dvc.lock has for it, or by that of its folder, whose listing is in DVC'
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import json
 import subprocess
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from trainscape.errors import UserError
+from trainscape.pipeline.versioned import dvc_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,18 +205,10 @@ class _Repository:
 
     def _listed(self, project: Path, md5: str, file: str) -> str | None:
         """The md5 of a file in a folder that DVC keeps, by the folder's listing."""
-        listing = _cache(project) / md5[:2] / md5[2:]
+        listing = dvc_cache(project) / "files" / "md5" / md5[:2] / md5[2:]
         try:
             entries = json.loads(listing.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             self.unlisted = True
             return None
         return next((entry["md5"] for entry in entries if entry["relpath"] == file), None)
-
-
-def _cache(project: Path) -> Path:
-    """Where DVC keeps files by md5; it may have been moved by DVC's configuration."""
-    home = next((p for p in (project, *project.parents) if (p / ".dvc").is_dir()), project) / ".dvc"
-    config = configparser.ConfigParser(interpolation=None)
-    config.read([home / "config", home / "config.local"], encoding="utf-8")
-    return home / config.get("cache", "dir", fallback="cache") / "files" / "md5"

@@ -111,7 +111,7 @@ class Run:
             self.workflow.dag.forcefiles.update(self.doubted)
         return []
 
-    @property
+    @cached_property
     def missed(self) -> list[str]:
         """The cells to be made though the training's stamp is there, which stands for them all."""
         settled = Path(self.layout.stamp("train")).exists()

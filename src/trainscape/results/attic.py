@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainscape.cells import range_tests
 from trainscape.cells.cell import parse_path
-from trainscape.errors import UserError
+from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import copy, make_own, sweep
 from trainscape.results.cell_files import read_cell
 
@@ -64,7 +64,8 @@ class Attic:
             try:
                 read_cell(kept, digest)
             except UserError as error:
-                print(f"{error}", file=sys.stderr)
+                why = error.why if isinstance(error, DamagedFileError) else "cannot be read"
+                print(f"{kept} {why}: it is passed over", file=sys.stderr)
                 continue
             if kept.is_relative_to(self.output):
                 path.parent.mkdir(parents=True, exist_ok=True)

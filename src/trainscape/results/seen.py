@@ -1,8 +1,8 @@
 """Files that were read and found right: they are not read again while they stay as they are.
 
-A thousand cells take a second to read, and a millisecond each where the disk is far. As git does, a
-file counts as unchanged while its size, its times and its place on the disk are. That is a help and
-no more: without the store, or where it is damaged, all files are read.
+To read all cells takes longer than all else before a run's first job. As git does, a file counts
+as unchanged while its size, its times and its place on the disk are. That is a help and no more:
+without the store, or where it is damaged, all files are read.
 """
 
 from __future__ import annotations
