@@ -79,6 +79,27 @@ def make_own(path: Path) -> None:
         copy(path, path)
 
 
+def recalled(store: Path) -> Any:
+    """What :func:`remember` kept; None where there is nothing, or nothing that can be read."""
+    try:
+        return json.loads(store.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def remember(store: Path, value: Any) -> None:
+    """Keep JSON that is a help and no more: only if there is a place for it.
+
+    Args:
+        store: the file; the parent of its folder must be there.
+        value: what is kept.
+    """
+    if store.parent.parent.is_dir():
+        remove_left_behind(store.parent.glob(".*.tmp"))
+        with suppress(UserError):  # a folder that cannot be written to
+            write_text(store, json.dumps(value))
+
+
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """An empty folder below ``parent`` that is removed when the block is left.

@@ -7,12 +7,10 @@ more: without it, or where it is damaged or of another version, the files are pa
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from trainscape.errors import UserError
-from trainscape.files import remove_left_behind, write_text
+from trainscape.files import recalled, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,26 +57,22 @@ class Known:
     def save(self) -> None:
         """Keep what is new, if there is a place for it."""
         before = self._before or {}
-        if self._asked.keys() <= before.keys() or not self.path.parent.parent.is_dir():
+        if self._asked.keys() <= before.keys():
             return
         both = {**before, **self._asked}
         self._before = both if len(both) <= MOST else dict(self._asked)
-        remove_left_behind(self.path.parent.glob(".*.tmp"))
-        try:
-            write_text(self.path, json.dumps({"version": self._version(), "files": self._before}))
-        except UserError:  # a folder that cannot be written to
-            return
+        remember(self.path, {"version": self._version(), "files": self._before})
 
     def _stored(self) -> dict[str, Facts]:
+        stored = recalled(self.path)
         try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
             if stored["version"] != self._version():
                 return {}
             return {
                 key: Facts(meaning, [(level, name) for level, name in imports])
                 for key, (meaning, imports) in stored["files"].items()
             }
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def _version(self) -> str:

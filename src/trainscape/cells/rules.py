@@ -11,16 +11,14 @@ hyperparameters or torch change.
 
 from __future__ import annotations
 
-import json
 import math
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainscape import optimizers, source
 from trainscape.cells.cell import TORCH
 from trainscape.errors import UserError
-from trainscape.files import write_text
+from trainscape.files import recalled, remember
 from trainscape.hardware import torch_version
 from trainscape.hashing import sha256
 from trainscape.user_lines import line_where
@@ -227,16 +225,11 @@ def _key(part: Part) -> str:
 
 
 def _stored() -> set[str]:
-    try:
-        return set(json.loads(PASSED.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return set()
+    found = recalled(PASSED)
+    return set(found) if isinstance(found, list) else set()
 
 
 def _store(before: set[str], passed: set[str]) -> None:
-    """Keep what has passed, if there is a place for it."""
-    if not PASSED.parent.parent.is_dir():
-        return
+    """Keep what has passed."""
     both = before | passed
-    with suppress(UserError):  # a folder that cannot be written to
-        write_text(PASSED, json.dumps(sorted(both if len(both) <= MOST else passed)))
+    remember(PASSED, sorted(both if len(both) <= MOST else passed))

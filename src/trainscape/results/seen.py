@@ -7,13 +7,11 @@ without the store, or where it is damaged, all files are read.
 
 from __future__ import annotations
 
-import json
-import os
 import time
+from os.path import lexists
 from typing import TYPE_CHECKING, Any
 
-from trainscape.errors import UserError
-from trainscape.files import remove_left_behind, write_text
+from trainscape.files import recalled, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,26 +52,14 @@ class Seen:
 
     def save(self) -> None:
         """Keep what was found, if there is a place for it."""
-        if self.store is None or not self.store.parent.parent.is_dir():
-            return
         both = {**self._before, **self._now}
-        if both == self._before:
-            return
-        remove_left_behind(self.store.parent.glob(".*.tmp"))
-        try:
-            write_text(
-                self.store,
-                json.dumps({p: known for p, known in both.items() if os.path.lexists(p)}),
-            )
-        except UserError:  # a folder that cannot be written to
-            return
+        if self.store is not None and both != self._before:
+            remember(self.store, {path: known for path, known in both.items() if lexists(path)})
 
 
 def _stored(store: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(store.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
+    found = recalled(store)
+    return found if isinstance(found, dict) else {}
 
 
 def _mark(path: Path) -> list[int] | None:
