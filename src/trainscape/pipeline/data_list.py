@@ -8,6 +8,7 @@ from trainscape import datasets, workloads
 from trainscape.cells import plugins
 from trainscape.datasets import Dataset, Values, joined, span
 from trainscape.errors import UserError
+from trainscape.pipeline.estimate import aligned
 from trainscape.pipeline.layout import DATA
 
 if TYPE_CHECKING:
@@ -31,12 +32,7 @@ def listed(files: Iterable[str]) -> str:
     """
     plugins.load(files)
     table = [HEAD, *(row(datasets.registry.get(name)) for name in datasets.registry.names())]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        for line in table
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(line.rstrip() for line in aligned(table, left=len(HEAD)))
 
 
 def row(dataset: Dataset) -> tuple[str, ...]:

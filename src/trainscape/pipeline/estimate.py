@@ -122,7 +122,7 @@ def estimate(layout: Layout) -> str:
     foreseen = foresee(layout, train)
     duration = _duration(layout, train, len(waiting), foreseen)
     notes = [*layout.notes, *foreseen.apart.values()]
-    found = [head, layout.progress(), *_aligned(table), *notes, duration]
+    found = [head, layout.progress(), *aligned(table), *notes, duration]
     return "\n".join(line for line in found if line)
 
 
@@ -271,13 +271,13 @@ def roughly(seconds: float) -> str:
     return f"{number(seconds / 86400)} days"
 
 
-def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table as lines: the first column to the left, numbers to the right."""
+def aligned(rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
+    """A table as lines: the first ``left`` columns to the left, the others, numbers, to the right."""
     table = [list(row) for row in rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     return [
         "  ".join(
-            text.rjust(width) if i else text.ljust(width)
+            text.rjust(width) if i >= left else text.ljust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in table
