@@ -272,7 +272,7 @@ def roughly(seconds: float) -> str:
 
 
 def aligned(rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
-    """A table as lines: the first ``left`` columns to the left, the others, numbers, to the right."""
+    """A table as lines: the first ``left`` columns to the left, the others to the right."""
     table = [list(row) for row in rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     return [
