@@ -7,8 +7,10 @@ with the largest difference.
 from __future__ import annotations
 
 import io
+import math
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -104,7 +106,8 @@ def curves(shape: Shape, on: torch.device) -> list[dict[str, Any]]:
             for one, x, y in zip(trials, here, there, strict=True)
             if one.optimizer.name == rule
             for name in ("train_loss", "val_loss", "test_loss")
-            for a, b in zip(getattr(x, name), getattr(y, name), strict=True)
+            # one that diverges on the device has no value where the CPU has one
+            for a, b in zip_longest(getattr(x, name), getattr(y, name), fillvalue=math.inf)
         ]
         apart = max(abs(a - b) / max(abs(a), 1e-2) for a, b in pairs)
         rows.append(
@@ -112,7 +115,7 @@ def curves(shape: Shape, on: torch.device) -> list[dict[str, Any]]:
                 "check": "CPU and GPU curves agree",
                 "what": f"{shape.workload}, {rule}",
                 "holds": apart <= TOLERANCE,
-                "largest": apart,
+                "largest": _finite(apart),
                 "detail": f"{len(pairs)} losses, tolerance {TOLERANCE:g} relative",
             }
         )
@@ -223,6 +226,11 @@ def _row(
         "check": check,
         "what": f"{shape.workload}, width {width}",
         "holds": holds,
-        "largest": (one - other).abs().max().item(),
+        "largest": _finite((one - other).abs().max().item()),
         "detail": detail,
     }
+
+
+def _finite(largest: float) -> float | None:
+    """A difference as JSON knows it; None where one side is no number."""
+    return largest if math.isfinite(largest) else None

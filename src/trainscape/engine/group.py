@@ -27,16 +27,18 @@ class Group:
         optimizer: their rule.
         part: their places.
         stack: the models of the whole pack.
+        steps: the most that :meth:`open` is given.
     """
 
-    def __init__(self, optimizer: Optimizer, part: slice, stack: Stack) -> None:
+    def __init__(self, optimizer: Optimizer, part: slice, stack: Stack, steps: int) -> None:
         self.optimizer, self.part, self.stack = optimizer, part, stack
         self.params = self._rows(stack.blocks)
         self.states = [optimizer.init(param) for param in self.params]
         self.names = list(optimizer.scalars(1))
         self.row = stack.blocks[0].new_zeros(1, len(self.names))
         self.now = {name: self.row[0, i] for i, name in enumerate(self.names)}
-        self.table = self.row
+        # a captured step reads it again and again: it stays where it is
+        self.table = self.row.new_zeros(steps, len(self.names))
 
     def _rows(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         """The group's rows of tensors laid out like the blocks, as the rule takes them."""
@@ -47,7 +49,7 @@ class Group:
         """Lay out the rule's numbers that the step alone decides, for all of these steps."""
         with telling(f"optimizer {str(self.optimizer)!r}"):
             rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
-        self.table = torch.tensor(rows, dtype=self.row.dtype, device=self.row.device)
+        self.table[: len(rows)].copy_(torch.tensor(rows, dtype=self.row.dtype))
 
     def update(
         self, grads: Sequence[Tensor], lr: Tensor, at: Tensor, norms: Tensor | None = None

@@ -245,7 +245,7 @@ class Pack:
         for part in parts:
             optimizer = optimizers[part.start]
             try:
-                groups.append(Group(optimizer, part, self.stack))
+                groups.append(Group(optimizer, part, self.stack, self.plan.epoch))
             except Exception as error:
                 raise rule_error(optimizer, error) from error
         return groups

@@ -80,7 +80,10 @@ def record(work: Work, arena: Arena, state: Iterable[Tensor], vary: Callable[[],
 def _close(found: Tensor, expected: Tensor) -> bool:
     """Equal but for the rounding that rewrites change."""
     scale = expected.abs().nan_to_num(0, 0, 0).max().item() if expected.numel() else 0.0
-    return torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
+    # tf32 rounds the operands of a product to 10 bits, and by another kernel otherwise
+    coarse = found.is_cuda and torch.backends.cuda.matmul.allow_tf32
+    rtol, atol = (1e-2, 1e-2 * scale) if coarse else (1e-3, 1e-4 * scale)
+    return torch.allclose(found, expected, rtol=rtol, atol=atol, equal_nan=True)
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
