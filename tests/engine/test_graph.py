@@ -1,7 +1,7 @@
 """A step that is captured once and launched again: nothing it reads may move.
 
-There is no GPU here, so a graph is played on the CPU: the kernel calls of one step are kept with the
-tensors that they read and wrote, and a launch makes the same calls on the same memory again.
+Where there is no GPU, a graph is played on the CPU: the kernel calls of one step are kept with the
+tensors that they read and wrote; a launch makes the same calls on the same memory again.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ def test_launches_give_what_steps_give(rule: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("kind", ["dropout", "batch-norm"])
 def test_models_with_masks_and_buffers(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks are drawn anew at every launch, and statistics go on."""
     work = task(WORKLOADS[kind](), examples.images(40, 8), 16, {"epochs": 5})
     crowd = [trial("adam", 0.01, seed) for seed in range(3)]
     expected = trained(crowd, work)
