@@ -120,8 +120,10 @@ class Run:
         """The part of the cells that this run trains, by ``--batch``; None for all."""
         return self.workflow.dag_settings.batch
 
-    def later(self, checkpoints: Any) -> list[str]:
+    def later(self, checkpoints: Any) -> list[Any]:
         """The cells that become known on the way: a search's, then finalists on fresh seeds.
+
+        Apart from what is :meth:`known`, which does not wait for them.
 
         Args:
             checkpoints: Snakemake's; one that is still to come makes a rule wait and ask again.
@@ -131,18 +133,14 @@ class Run:
         found = proposed(self.layout, checkpoints)
         for file in map(Path, files):
             checkpoints.choose_finalists.get(workload=file.parent.name, finalists=file.stem)
-        return [*found, *(self.layout.confirmed() if files else ())]
+        return self.undated([*found, *(self.layout.confirmed() if files else ())])
 
-    def settled(self, checkpoints: Any) -> list[Any]:
-        """The input of the rule that ends the training: all that is trained, and what names it.
-
-        Args:
-            checkpoints: Snakemake's.
-        """
-        later = self.later(checkpoints)
+    def known(self) -> list[Any]:
+        """What is trained as far as it is known from the start, and what will name the rest."""
+        self.nothing()
         names = set() if self._batch is None else set(self.layout.finalists.values())
         files = [file for file in self.layout.products("train") if file not in names]
-        return self.undated([*files, *later])
+        return self.undated(files)
 
     @cached_property
     def missed(self) -> list[str]:
