@@ -43,7 +43,7 @@ LOGS = f"logs/{LAYOUT.study.name}"
 rule all:
     input:
         RUN.all,
-        lambda _: proposed(LAYOUT, checkpoints),
+        lambda _: RUN.later(checkpoints),
     localrule: True
 
 
@@ -54,6 +54,11 @@ include: "workflow/rules/train.smk"
 if LAYOUT.rounds:
 
     include: "workflow/rules/search.smk"
+
+
+if LAYOUT.finalists:
+
+    include: "workflow/rules/confirm.smk"
 
 
 include: "workflow/rules/throughput.smk"

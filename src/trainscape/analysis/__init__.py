@@ -7,6 +7,7 @@ the summary: each can be made again from the file of the one before.
 from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, ties, validated
 from trainscape.analysis._curves import curves
+from trainscape.analysis._detail import examples, noise
 from trainscape.analysis._metrics import metrics
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
@@ -40,6 +41,7 @@ __all__ = [
     "curves",
     "decay",
     "edge",
+    "examples",
     "frame",
     "goal",
     "grouped",
@@ -47,6 +49,7 @@ __all__ = [
     "metric",
     "metrics",
     "needed",
+    "noise",
     "paths",
     "range_curve",
     "range_curves",

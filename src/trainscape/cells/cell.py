@@ -60,6 +60,9 @@ class Cell:
         trace_every: steps between recorded training losses, 0 for none.
         last_batch: of an epoch, where it is not full: ``keep`` or ``drop``.
         order: of the examples in an epoch: ``shuffle``, or ``fixed`` as the dataset holds them.
+        detailed: whether records hold ``outcomes`` and ``noise``.
+        split: which training examples are held out: ``fixed``, the same ones for every seed, or
+            ``per-seed``.
     """
 
     workload: str
@@ -75,6 +78,8 @@ class Cell:
     trace_every: int = 0
     last_batch: str = "keep"
     order: str = "shuffle"
+    detailed: bool = False
+    split: str = "fixed"
 
     def spec(self) -> dict[str, Any]:
         """The cell as plain data: what its file states and its digest covers."""
@@ -92,6 +97,8 @@ class Cell:
             "last_batch": self.last_batch,
             "order": self.order,
             **({"trace_every": self.trace_every} if self.trace_every else {}),
+            **({"detailed": True} if self.detailed else {}),
+            **({"split": self.split} if self.split != "fixed" else {}),
         }
 
     def digest(self, identity: Mapping[str, str]) -> str:
@@ -106,7 +113,7 @@ class Cell:
     def __str__(self) -> str:
         return (
             f"{self.workload} {self.optimizer.label} batch {self.batch_size} "
-            f"lr {self.lr!r} {self.schedule.label}"
+            f"lr {self.lr!r} {self.schedule.label}" + (" on fresh seeds" if self.detailed else "")
         )
 
 

@@ -6,7 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, schedules, workloads
-from trainscape.cells import alike, labels, plugins, tryout
+from trainscape.cells import alike, confirm, labels, plugins, tryout
 from trainscape.cells.budget import Plan, validation_size
 from trainscape.cells.cell import Cell
 from trainscape.cells.parts import optimizer_parts, schedule_parts
@@ -37,6 +37,7 @@ def cells(study: Study) -> list[Cell]:
     shapes = schedule_parts(study)
     rates = _rates_by_label(study, opts)
     _check_targets(study)
+    confirm.check(study)
     _check_data(study)
     grid = [
         Cell(

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
-from trainscape.cells import alike, grid, identity, range_tests
+from trainscape.cells import alike, confirm, grid, identity, range_tests
 from trainscape.errors import unknown
 from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
 from trainscape.hashing import SHORT
 from trainscape.pipeline import stages
 from trainscape.pipeline.checks import check_figures, check_output
+from trainscape.results.finalists import finalists_files, outlook, read_finalists, spread
 from trainscape.results.owner import check_claim
 from trainscape.search.rounds import progress, read_round, round_files, stand_ins
 
@@ -34,6 +35,7 @@ DATA = Path("data")
 TABLES = (
     *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
+    *("confirm.csv", "examples.csv", "noise.csv"),
 )
 REPLAY = ("replay/replay.csv", "replay/replay.json")
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
@@ -86,9 +88,18 @@ class Layout:
         return {str(folder / cell.path(identity.digest(cell))): cell for cell in tests}
 
     @cached_property
+    def confirmable(self) -> dict[str, Cell]:
+        """Every cell of the grid on fresh seeds, by file, in grid order; none if none is to be."""
+        if not self.study.confirm:
+            return {}
+        folder, wanted = self.output / confirm.FOLDER, self.study.confirm
+        cells = (confirm.again(cell, wanted) for cell in self.grid)
+        return {str(folder / cell.path(identity.digest(cell))): cell for cell in cells}
+
+    @cached_property
     def trainable(self) -> dict[str, Cell]:
-        """All that may be trained, by its file: the cells of the grid, then the range tests."""
-        return {**self.cells, **self.range_tests}
+        """All that may be trained, by file: the grid, the range tests, the grid on fresh seeds."""
+        return {**self.cells, **self.range_tests, **self.confirmable}
 
     @cached_property
     def rounds(self) -> dict[str, list[str]]:
@@ -110,23 +121,58 @@ class Layout:
         proposed = set(self.proposed())
         return {path: cell for path, cell in self.cells.items() if path in proposed}
 
+    @cached_property
+    def finalists(self) -> dict[str, str]:
+        """The file that says which cells are confirmed, by workload; none if none are."""
+        if not self.study.confirm:
+            return {}
+        return finalists_files(self.output, self.cells, self.study.confirm.cells, self.rounds)
+
+    def confirmed(self, files: Iterable[str] | None = None) -> dict[str, Cell]:
+        """The finalists on fresh seeds, by file, in grid order; of the workloads that have theirs.
+
+        Args:
+            files: the files that name them; by default all.
+        """
+        there = [Path(file) for file in files or self.finalists.values() if Path(file).exists()]
+        named = {path for file in there for path in read_finalists(file, self.cells)}
+        again = zip(self.cells, self.confirmable.items(), strict=False)
+        return dict(fresh for path, fresh in again if path in named)
+
     @property
     def trained(self) -> dict[str, Cell]:
-        """All that is trained, by its file: the chosen cells, then the range tests."""
-        return {**self.chosen, **self.range_tests}
+        """All that is trained, by its file: the chosen cells, the range tests, the finalists."""
+        return {**self.chosen, **self.range_tests, **self.confirmed()}
 
     @property
     def expected(self) -> dict[str, Cell]:
-        """All that will be trained; others stand in for the cells yet to be proposed."""
-        if self.study.design == "grid":
-            return self.trained
-        return {**stand_ins(self.study.design, self.cells, self.proposed()), **self.range_tests}
+        """All that will be trained; others stand in for the cells yet to be proposed or chosen."""
+        grid, design = self.cells, self.study.design
+        if design != "grid":
+            grid = stand_ins(design, self.cells, self.proposed())
+        return {**grid, **self.range_tests, **self._expected_finalists(list(grid))}
 
-    def progress(self) -> str:
-        """How far a search is, and how much of the grid it trains; empty for a grid."""
-        if self.study.design == "grid":
-            return ""
-        return progress(self.study.design, self.cells, self.rounds, len(self.proposed()))
+    def _expected_finalists(self, grid: list[str]) -> dict[str, Cell]:
+        """The finalists, and cells spread over the grid for those that are yet to be chosen."""
+        found = self.confirmed()
+        again = dict(zip(self.cells, self.confirmable, strict=False))
+        for workload, file in self.finalists.items():
+            own = [again[path] for path in grid if self.cells[path].workload == workload]
+            if self.study.confirm and not Path(file).exists():
+                paths = spread(own, max(self.study.confirm.cells, len(self.labels.optimizers)))
+                found |= {path: self.confirmable[path] for path in paths}
+        return found
+
+    @property
+    def progress(self) -> list[str]:
+        """How far a search and a confirmation are, in a line each; none of a grid alone."""
+        study, lines = self.study, []
+        if study.design != "grid":
+            lines.append(progress(study.design, self.cells, self.rounds, len(self.proposed())))
+        if study.confirm:
+            seeds = next(iter(self.confirmable.values())).seeds
+            lines.append(outlook(self.finalists, len(self.confirmed()), study.confirm.cells, seeds))
+        return lines
 
     def cost(self, path: str) -> int:
         """About how long the cell at ``path`` trains, in no unit: to share work out evenly.
@@ -220,6 +266,7 @@ class Layout:
             "train": lambda: [
                 *([file for files in self.rounds.values() for file in files] or self.cells),
                 *self.range_tests,
+                *self.finalists.values(),
             ],
             "throughput": lambda: [self.throughput] if self.throughput else [],
             "replay": lambda: self._files(*REPLAY) if self.study.replay.enabled else [],

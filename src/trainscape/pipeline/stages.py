@@ -80,7 +80,11 @@ def _values(layout: Layout, stage: str) -> dict[str, object]:
     """The values of the study that a stage's products are made by, beside what it reads."""
     study, drawn = layout.study, layout.figures
     values: dict[str, Callable[[], dict[str, object]]] = {
-        "train": lambda: {"cells": list(layout.trainable), "rounds": layout.rounds},
+        "train": lambda: {
+            "cells": list(layout.trainable),
+            "rounds": layout.rounds,
+            **({"finalists": layout.finalists} if layout.finalists else {}),
+        },
         "collect": lambda: {"targets": layout.targets_to_reach},
         "replay": lambda: {"replay": study.replay.model_dump(), "packages": packages()},
         "figures": lambda: {
