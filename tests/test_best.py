@@ -97,9 +97,9 @@ def test_shrinkage_is_stronger_where_noise_is() -> None:
     """With noise only, means come together; with little noise, they stay."""
     draw = generator("shrinkage")
     noise = draw.normal(0, 1, (40, 5))
-    mean, sd = shrunk(noise)
+    mean, sd = shrunk(noise, Scale("identity"))
     assert np.ptp(mean[noise.mean(1) > 0]) < 0.5 * np.ptp(noise.mean(1)[noise.mean(1) > 0])
     spread = draw.normal(0, 50, (40, 1)) + noise
-    mean, sd = shrunk(spread)
+    mean, sd = shrunk(spread, Scale("identity"))
     np.testing.assert_allclose(mean, spread.mean(1), atol=1.0)
     assert sd.mean() == pytest.approx(1 / np.sqrt(5), rel=0.2)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import log_ndtr
 
-from trainscape.statistics.variance import moderate, variances
+from trainscape.statistics.variance import around_means, moderate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +69,9 @@ def finalists(
     index = np.flatnonzero(complete(values, failed))
     if not len(index):
         return []
-    up = scale.up(values[index])
     # sums in floating point depend on their order: it is that of the values, not of the list
-    order = np.lexsort(up.T[::-1])
-    index, up = index[order], up[order]
-    mean, sd = shrunk(up)
+    index = index[np.lexsort(values[index].T[::-1])]
+    mean, sd = shrunk(values[index], scale)
     chance = chance_of_best(mean, sd)
     scores = [
         (-round(float(p), CHANCES), -round(float(m), DIGITS))
@@ -102,7 +100,7 @@ def _first_of_groups(
     return {place for place in ranking if ranks[place] == first[int(groups[place])]}
 
 
-def shrunk(up: Floats) -> tuple[Floats, Floats]:
+def shrunk(values: Floats, scale: Scale) -> tuple[Floats, Floats]:
     """What five seeds and the rest of the grid tell of each cell: a mean and its sd, (C,) each.
 
     The prior is a normal distribution fitted to the best quarter of the cells by moments: τ² is the
@@ -114,13 +112,14 @@ def shrunk(up: Floats) -> tuple[Floats, Floats]:
     zero.
 
     Args:
-        up: values on the scale, (C, S), none missing. With one seed nothing is known of noise:
-            means stay, and their sd is 0.
+        values: raw metric, (C, S), none missing. With one seed nothing is known of noise: means
+            stay, and their sd is 0.
+        scale: the metric's; what is returned is on it.
     """
-    mean = up.mean(1)
-    if up.shape[1] < 2 or len(up) < 2:
+    mean = scale.up(values.mean(1))
+    if values.shape[1] < 2 or len(values) < 2:
         return mean, np.zeros(len(mean))
-    noise = moderate(*variances(up)).variance / up.shape[1]
+    noise = moderate(*around_means(values, scale)).variance / values.shape[1]
     top = np.sort(mean)[-max(FEWEST, len(mean) // TOP) :]
     seen = float(top.var(ddof=1))
     spread = max(seen - float(np.median(noise[mean >= top[0]])), LEAST * seen)
