@@ -12,7 +12,7 @@ from trainscape.analysis._metrics import metrics
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
-from trainscape.analysis._scaling import ALL, RULES, rules, scaling
+from trainscape.analysis._scaling import ALL, RULES, best_rates, rules, scaling
 from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
 from trainscape.analysis._timings import timed, timings
@@ -38,6 +38,7 @@ __all__ = [
     "axes",
     "batches",
     "best",
+    "best_rates",
     "curves",
     "decay",
     "edge",

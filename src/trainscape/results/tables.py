@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
-TEXT = {"workload", "optimizer", "schedule", "split", "status", "backend", "digest", "method"}
+TEXT = {
+    "workload",
+    "optimizer",
+    "schedule",
+    "split",
+    "status",
+    "backend",
+    "digest",
+    "method",
+    "reason",
+    "side",
+}
 WHOLE = {
     "batch_size",
     "cells",

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LINE = 0.17  # inches for one optimizer and schedule
+ARROW = 0.4  # of α: how far the line to a missing bound goes
 
 
 def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
     """The exponent α of lr ∝ batch^α with its interval, by optimizer and schedule.
 
     A square is the mean over the schedules. Dotted lines are the rules of thumb. A hollow point has
-    best rates at the end of the axis.
+    best rates at the end of the axis; an arrow stands where they leave α without a bound.
 
     Args:
         title: stands above.
@@ -45,7 +46,7 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
             mean = row["schedule"] == ALL
             color = INK if mean else panels.line_look(rank, len(schedules))["color"]
             label = row["schedule"] if row["optimizer"] == optimizers[0] else None
-            axes.plot([row["low"], row["high"]], [y, y], color=color, linewidth=1.5)
+            _interval(axes, row, y, color)
             axes.plot(
                 row["exponent"],
                 y,
@@ -61,6 +62,16 @@ def lr_scaling(title: str, rows: Sequence[Row]) -> Figure:
     panels.name_axes(axes, "α of best lr ∝ batch size^α", "")
     panels.legend(axes)
     return figure
+
+
+def _interval(axes: Axes, row: Row, y: float, color: str) -> None:
+    """A line from bound to bound; an arrow where there is none."""
+    for bound, sign, arrow in (("low", -1, "<"), ("high", 1, ">")):
+        known = row[bound] is not None
+        end = row[bound] if known else row["exponent"] + sign * ARROW
+        axes.plot([row["exponent"], end], [y, y], color=color, linewidth=1.5)
+        if not known:
+            axes.plot(end, y, arrow, color=color, markersize=4)
 
 
 def _rules(axes: Axes) -> None:
