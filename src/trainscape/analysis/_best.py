@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainscape.results.tables import Row
 from trainscape.workloads import Metric, registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from trainscape.results.tables import Row
 
 
 def metric(workload: str) -> Metric:

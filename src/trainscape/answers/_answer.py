@@ -13,9 +13,9 @@ from trainscape.answers._optimizers import optimizers
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    import numpy as np
     from trainscape.analysis import Cells, Row
     from trainscape.answers._next import Suggestion
     from trainscape.cells.cell import Cell
@@ -113,7 +113,7 @@ def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
         "tied": members(final, tied),
         "lr_range": rate_range(grid, final, tied, picked.index),
         "optimizers": rows,
-        "next": [s.plain() for s in _next(asked, final, rows, place, confirmed) if s],
+        "next": [s.plain() for s in _next(asked, final, rows, confirmed) if s],
     }
 
 
@@ -126,7 +126,7 @@ def _edge(row: Row, rows: Sequence[Row], axis: str) -> str | None:
 
 
 def _next(
-    asked: Asked, final: Cells, rows: Sequence[Mapping[str, Any]], place: Row, confirmed: bool
+    asked: Asked, final: Cells, rows: Sequence[Mapping[str, Any]], confirmed: bool
 ) -> list[Suggestion | None]:
     """What would settle what is open."""
     if not asked.whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from trainscape.statistics.intervals import both, over_examples, over_seeds, wilson
 
 if TYPE_CHECKING:

@@ -167,12 +167,8 @@ def edges(best: Sequence[Row], cells: Sequence[Row]) -> dict[str, str]:
 
 def _beyond(values: Sequence[float], end: str) -> float:
     """The next value of a geometric axis beyond its end, in as few digits as the axis has."""
-    ordered = sorted(values)
-    if end == "lowest":
-        raw = ordered[0] ** 2 / ordered[1]
-    else:
-        raw = ordered[-1] ** 2 / ordered[-2]
-    return float(f"{raw:.{DIGITS}g}") if len(ordered) > 1 else raw
+    ordered = sorted(values, reverse=end == "lowest")
+    return float(f"{ordered[-1] ** 2 / ordered[-2]:.{DIGITS}g}")
 
 
 def _steps(cell: Cell) -> int:

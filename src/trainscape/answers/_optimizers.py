@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from trainscape.statistics.forgiving import basins, expected_best, safe_rate, sensitivity
-from trainscape.statistics.versus import versus
 
 from trainscape import workloads
 from trainscape.analysis import first_of_optimizers
 from trainscape.answers._choice import at, described
 from trainscape.answers._intervals import rounded
+from trainscape.statistics.forgiving import basins, expected_best, safe_rate, sensitivity
+from trainscape.statistics.versus import versus
 from trainscape.workloads import cross_entropy
 
 if TYPE_CHECKING:

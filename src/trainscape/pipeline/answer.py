@@ -1,10 +1,8 @@
-"""Tables -> claims: ``answers.json``, the numbers that commits are compared by, and their tables."""
+"""Tables -> claims: ``answers.json``, the numbers that commits are compared by, and tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from trainscape import analysis, answers, datasets, workloads
 from trainscape.cells.budget import validation_size
@@ -14,6 +12,7 @@ from trainscape.pipeline.tables import searched, table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 

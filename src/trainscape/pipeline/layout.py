@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 DATA = Path("data")
-# What collect makes: the tables and numbers that a commit is compared by, then long tables.
+# What collect makes: tables that a commit is compared by, then long ones.
 TABLES = (
-    *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
     *("confirm.csv", "examples.csv", "noise.csv"),
 )
+ANSWERS = ("answers.json", "metrics.json", "best.csv", "scaling.csv")
 REPLAY = ("replay/replay.csv", "replay/replay.json")
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
 
@@ -271,6 +272,7 @@ class Layout:
             "throughput": lambda: [self.throughput] if self.throughput else [],
             "replay": lambda: self._files(*REPLAY) if self.study.replay.enabled else [],
             "collect": lambda: self._files(*TABLES),
+            "answer": lambda: self._files(*ANSWERS),
             "figures": lambda: self._drawn(timed=False),
             "timings": lambda: [
                 *self._files("timings.csv", "timings.json"),

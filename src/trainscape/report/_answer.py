@@ -25,12 +25,12 @@ class Answer:
     Args:
         workload: its name.
         opening: the first sentence, in parts: text, and whether it stands out.
-        sentences: how sure that is, and what else a reader must know first.
+        paragraphs: in sentences, how sure that is; then what else a reader must know first.
     """
 
     workload: str
     opening: list[tuple[str, bool]]
-    sentences: list[str]
+    paragraphs: list[list[str]]
 
 
 def answers(
@@ -49,26 +49,19 @@ def answers(
         searched: what was trained of the grid, if not all.
         notes: by workload, what to know of its grid.
     """
-    return [
-        Answer(
-            workload,
-            _opening(workload, own),
-            [
-                sentence
-                for sentence in (
-                    *_certainty(workload, own),
-                    _search(workload, own["grid"]["cells"], searched),
-                    _failures(own["failures"]),
-                    _budget(study, records(runs)) + _epochs(study),
-                    *(notes or {}).get(workload, []),
-                    _backends(runs),
-                )
-                if sentence
-            ],
-        )
-        for workload, own in found.items()
-        for runs in [trials[trials["workload"] == workload]]
-    ]
+    made = []
+    for workload, own in found.items():
+        runs = trials[trials["workload"] == workload]
+        about = [
+            _search(workload, own["grid"]["cells"], searched),
+            _failures(own["failures"]),
+            _budget(study, records(runs)) + _epochs(study),
+            *(notes or {}).get(workload, []),
+            _backends(runs),
+        ]
+        told = [[s for s in part if s] for part in (_certainty(workload, own), about)]
+        made.append(Answer(workload, _opening(workload, own), [part for part in told if part]))
+    return made
 
 
 def cell_name(cell: Mapping[str, Any]) -> str:
@@ -96,32 +89,54 @@ def _opening(workload: str, own: Mapping[str, Any]) -> list[tuple[str, bool]]:
             "show every cell; to choose one by its test value would make that value too good."
         )
         return [(words, False)]
-    count, name = len(own["tied"]), cell_name(chosen["cell"])
     value = score(chosen["test"]["mean"], judged, unit=True)
-    if own["seeds"] < 2:
-        before = "with one seed it cannot be said which cells are really worse; the best was "
-    elif count == 1:
-        before = "one setting is better than all others: "
-    else:
-        before = f"{counted(count, 'setting')} cannot be told from the best; take "
     return [
-        (before, False),
-        (name, True),
-        (f"{_rule(chosen, count)}. Its test {judged.name} is ", False),
+        (_beginning(own), False),
+        (cell_name(chosen["cell"]), True),
+        (f"{_rule(chosen)}. Its test {judged.name} is ", False),
         (value, True),
         (_intervals(chosen["test"], judged, own), False),
     ]
 
 
-def _rule(chosen: Mapping[str, Any], count: int) -> str:
-    """Why this one of those that cannot be told apart."""
-    if count == 1:
+def _beginning(own: Mapping[str, Any]) -> str:
+    """What comes before the name of the setting."""
+    tied, equal = len(own["tied"]), own["chosen"]["equal"]
+    if own["seeds"] < 2:
+        return "with one seed it cannot be said which settings are really worse; take "
+    if tied == 1 and equal == 1:
+        return "one setting is better than all others: "
+    margin = points(own["margin"], own["metric"]["unit"])
+    many = (
+        f"{counted(tied, 'setting')} cannot be told from the best"
+        if tied > 1
+        else "one setting is better than all others"
+    )
+    return f"{many}, {counted(equal, 'setting')} are as good in practice (within {margin}); take "
+
+
+def _rule(chosen: Mapping[str, Any]) -> str:
+    """Why this one of those that are as good."""
+    rules = list(chosen["left"])
+    words = {
+        "steps": f"which trains in the fewest steps of these ({number(chosen['steps'])})",
+        "room": "lies deepest among learning rates that do as well",
+        "batch": "has the smallest batch",
+        "mean": "has the best mean",
+        "lr": "has the lowest rate",
+        "label": "comes first by name",
+    }
+    if not rules:
         return ""
-    steps = f", which trains in the fewest steps of them ({number(chosen['steps'])})"
-    return steps + {
-        "steps": "",
-        "middle": " and lies in the middle of the learning rates that are as good",
-    }.get(chosen["rule"], "")
+    said = [words["steps"], *([words[rules[-1]]] if rules[-1] != "steps" else [])]
+    return ", " + " and ".join(said)
+
+
+def points(margin: float, unit: str) -> str:
+    """A difference of metrics in words: of shares in points."""
+    if unit == "fraction":
+        return f"{number(100 * margin)} {'point' if margin == 0.01 else 'points'}"
+    return f"{number(margin)} {unit}".rstrip()
 
 
 def _intervals(test: Mapping[str, Any], judged: Metric, own: Mapping[str, Any]) -> str:
@@ -151,8 +166,8 @@ def _certainty(workload: str, own: Mapping[str, Any]) -> list[str]:
         basis = f"{trained}: that is one seed, so its spread is unknown."
     else:
         basis = (
-            f"{trained}. The best of {grid['cells']} owes something to luck on these seeds and this "
-            f"validation split (its validation {judged.name}, "
+            f"{trained}. The best of {grid['cells']} owes something to luck on these seeds and on "
+            f"this validation split (its validation {judged.name}, "
             f"{score(chosen['validation']['mean'], judged, unit=True)}, is too good by that); its "
             "test value was not selected by. Fresh seeds (confirm in params.yaml) would tell."
         )
@@ -171,8 +186,8 @@ def _ends(chosen: Mapping[str, Any]) -> list[str]:
     """Whether the chosen cell ends an axis."""
     words = {"lr": "lr", "batch_size": "batch size"}
     return [
-        f"Its {words[axis]} is the {end} tried with {chosen['cell']['optimizer']}: a better one may "
-        "lie beyond."
+        f"Its {words[axis]} is the {end} tried with {chosen['cell']['optimizer']}: a better one "
+        "may lie beyond."
         for axis, end in chosen["edges"].items()
     ]
 

@@ -10,7 +10,7 @@ import yaml
 from trainscape.analysis import ALL, metric, rules
 from trainscape.figures.values import number, score
 from trainscape.numerals import counted
-from trainscape.report._answer import span
+from trainscape.report._answer import points, span
 from trainscape.report._table import Column, Table, as_it_is, fields
 
 if TYPE_CHECKING:
@@ -58,8 +58,6 @@ def claims(found: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
     makers: Sequence[Callable[[str, Mapping[str, Any]], Claim | None]] = (
         _optimizers,
         _scaling,
-        _batches,
-        _importance,
         _next,
     )
     made = [make(workload, own) for workload, own in found.items() for make in makers]
@@ -72,7 +70,7 @@ def _optimizers(workload: str, own: Mapping[str, Any]) -> Claim | None:
     if len(rows) < 2:
         return None
     judged = metric(workload)
-    margin = _points(own["margin"], judged)
+    margin = points(own["margin"], judged.unit)
     rests = (
         f"Each optimizer at its best setting, on {own['seeds']} fresh seeds."
         if own["confirmed"]
@@ -184,13 +182,6 @@ def _lost(row: Row, _: Metric) -> str:
 def _signed(value: float, judged: Metric) -> str:
     text = score(abs(value), judged)
     return text if not float(f"{text}".replace("k", "e3")) else ("−" if value < 0 else "+") + text
-
-
-def _points(margin: float, judged: Metric) -> str:
-    """A difference in words: of shares in points."""
-    if judged.unit == "fraction":
-        return f"{number(100 * margin)} points"
-    return f"{number(margin)} {judged.unit}".rstrip()
 
 
 def _next(workload: str, own: Mapping[str, Any]) -> Claim | None:
