@@ -12,7 +12,7 @@ from trainscape.cells.budget import validation_size
 from trainscape.errors import MissingFileError, UserError
 from trainscape.files import sweep
 from trainscape.results.cell_files import read_entries
-from trainscape.results.finalists import write_finalists
+from trainscape.results.finalists import write
 from trainscape.results.owner import claim
 from trainscape.statistics.scores import scale
 
@@ -60,7 +60,7 @@ def make(layout: Layout, file: str) -> None:
     held = validation_size(datasets.registry.get(entry.dataset).train, layout.study.validation)
     places = choose(rows, values, entry.metric, held, layout.study.confirm.cells)
     paths = list(cells)
-    write_finalists(Path(file), [paths[place] for place in places])
+    write(Path(file), [paths[place] for place in places])
     sweep(Path(file).parent, "finalists-*.json", keep=[Path(file)])
     for place in places:
         print(f"chosen {cells[paths[place]]}")
