@@ -10,7 +10,7 @@ from trainscape.cells.budget import validation_size
 from trainscape.errors import MissingFileError, UserError
 from trainscape.files import sweep
 from trainscape.results.cell_files import read_entries
-from trainscape.results.finalists import write_finalists
+from trainscape.results.finalists import write
 from trainscape.results.owner import claim
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def make(layout: Layout, file: str) -> None:
     own = analysis.Cells.of(table, held, dataset.test)
     places = analysis.finalists_of(own, layout.study.confirm.cells)
     paths = list(cells)
-    write_finalists(Path(file), [paths[place] for place in places])
+    write(Path(file), [paths[place] for place in places])
     sweep(Path(file).parent, "finalists-*.json", keep=[Path(file)])
     for place in places:
         print(f"chosen {cells[paths[place]]}")

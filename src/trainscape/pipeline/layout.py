@@ -18,9 +18,9 @@ from trainscape.cells import alike, confirm, grid, identity, range_tests
 from trainscape.errors import unknown
 from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
 from trainscape.hashing import SHORT
-from trainscape.pipeline import stages
+from trainscape.pipeline import outlook, stages
 from trainscape.pipeline.checks import check_figures, check_output
-from trainscape.results.finalists import finalists_files, outlook, read_finalists, spread
+from trainscape.results import finalists as finalist_files
 from trainscape.results.owner import check_claim
 from trainscape.search.rounds import progress, read_round, round_files, stand_ins
 
@@ -127,7 +127,7 @@ class Layout:
         """The file that says which cells are confirmed, by workload; none if none are."""
         if not self.study.confirm:
             return {}
-        return finalists_files(self.output, self.cells, self.study.confirm.cells, self.rounds)
+        return finalist_files.files(self.output, self.cells, self.study.confirm.cells, self.rounds)
 
     def confirmed(self, files: Iterable[str] | None = None) -> dict[str, Cell]:
         """The finalists on fresh seeds, by file, in grid order; of the workloads that have theirs.
@@ -136,7 +136,7 @@ class Layout:
             files: the files that name them; by default all.
         """
         there = [Path(file) for file in files or self.finalists.values() if Path(file).exists()]
-        named = {path for file in there for path in read_finalists(file, self.cells)}
+        named = {path for file in there for path in finalist_files.read(file, self.cells)}
         again = zip(self.cells, self.confirmable.items(), strict=False)
         return dict(fresh for path, fresh in again if path in named)
 
@@ -148,32 +148,18 @@ class Layout:
     @property
     def expected(self) -> dict[str, Cell]:
         """All that will be trained; others stand in for the cells yet to be proposed or chosen."""
-        grid, design = self.cells, self.study.design
+        design, first = self.study.design, self.cells
         if design != "grid":
-            grid = stand_ins(design, self.cells, self.proposed())
-        return {**grid, **self.range_tests, **self._expected_finalists(list(grid))}
-
-    def _expected_finalists(self, grid: list[str]) -> dict[str, Cell]:
-        """The finalists, and cells spread over the grid for those that are yet to be chosen."""
-        found = self.confirmed()
-        again = dict(zip(self.cells, self.confirmable, strict=False))
-        for workload, file in self.finalists.items():
-            own = [again[path] for path in grid if self.cells[path].workload == workload]
-            if self.study.confirm and not Path(file).exists():
-                paths = spread(own, max(self.study.confirm.cells, len(self.labels.optimizers)))
-                found |= {path: self.confirmable[path] for path in paths}
-        return found
+            first = stand_ins(design, self.cells, self.proposed())
+        return {**first, **self.range_tests, **outlook.expected(self, first)}
 
     @property
     def progress(self) -> list[str]:
         """How far a search and a confirmation are, in a line each; none of a grid alone."""
-        study, lines = self.study, []
-        if study.design != "grid":
-            lines.append(progress(study.design, self.cells, self.rounds, len(self.proposed())))
-        if study.confirm:
-            seeds = next(iter(self.confirmable.values())).seeds
-            lines.append(outlook(self.finalists, len(self.confirmed()), study.confirm.cells, seeds))
-        return lines
+        design, lines = self.study.design, [outlook.progress(self)]
+        if design != "grid":
+            lines.insert(0, progress(design, self.cells, self.rounds, len(self.proposed())))
+        return [line for line in lines if line]
 
     def cost(self, path: str) -> int:
         """About how long the cell at ``path`` trains, in no unit: to share work out evenly.

@@ -10,8 +10,8 @@ from trainscape.errors import DamagedFileError, UserError
 from trainscape.pipeline.layout import data_file, data_stamp
 from trainscape.pipeline.stages import stamped
 from trainscape.pipeline.throughput import elsewhere, read_record
+from trainscape.results import finalists as named
 from trainscape.results.cell_files import read_cell
-from trainscape.results.finalists import read_finalists
 from trainscape.results.seen import Seen
 from trainscape.results.stamps import changes
 from trainscape.search.rounds import read_round
@@ -65,7 +65,7 @@ def _rounds(layout: Layout) -> Iterator[Callable[[], object]]:
 def _finalists(layout: Layout) -> Iterator[Callable[[], object]]:
     """Calls that read the files that name finalists; one a workload."""
     for file in layout.finalists.values():
-        yield partial(read_finalists, Path(file), layout.cells)
+        yield partial(named.read, Path(file), layout.cells)
 
 
 def _is_damage(error: UserError) -> bool:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from trainscape import source
 from trainscape.errors import DamagedFileError
 from trainscape.hashing import SHORT, sha256
-from trainscape.numerals import counted
 from trainscape.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ FOLDER = "finalists"
 CHOICE = source.PACKAGE / "pipeline" / "confirm.py"  # what makes a file
 
 
-def finalists_files(
+def files(
     output: Path, cells: Mapping[str, Cell], wanted: int, rounds: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
     """The files of all workloads, by workload.
@@ -49,12 +48,12 @@ def finalists_files(
     return found
 
 
-def write_finalists(file: Path, paths: Iterable[str]) -> None:
+def write(file: Path, paths: Iterable[str]) -> None:
     """Say which cells are finalists, by the digests that end the names of the grid's files."""
     write_sealed(file, {"finalists": file.stem, "cells": [_sha(path) for path in paths]})
 
 
-def read_finalists(file: Path, cells: Mapping[str, Cell]) -> list[str]:
+def read(file: Path, cells: Mapping[str, Cell]) -> list[str]:
     """The files of the grid's cells that are finalists, the most promising first.
 
     Args:
@@ -73,37 +72,6 @@ def read_finalists(file: Path, cells: Mapping[str, Cell]) -> list[str]:
         return [known[sha] for sha in body["cells"]]
     except (KeyError, TypeError):
         raise DamagedFileError(file, "names no finalists of this grid") from None
-
-
-def spread(paths: Sequence[str], count: int) -> list[str]:
-    """Up to ``count`` of the files, evenly spread, to stand in for those that are not known.
-
-    >>> spread(["a", "b", "c", "d", "e"], 2), spread(["a"], 2)
-    (['a', 'c'], ['a'])
-    """
-    count = min(count, len(paths))
-    return [paths[i * len(paths) // count] for i in range(count)]
-
-
-def outlook(files: Mapping[str, str], chosen: int, wanted: int, seeds: Sequence[int]) -> str:
-    """How far a confirmation is, in a line.
-
-    Args:
-        files: the finalists' files, by workload.
-        chosen: how many finalists are chosen so far.
-        wanted: how many a workload is to have.
-        seeds: the fresh ones.
-    """
-    there = sum(Path(file).exists() for file in files.values())
-    on = f"on {len(seeds)} fresh seeds from {seeds[0]} on"
-    if there == len(files):
-        return f"a confirmation: {counted(chosen, 'finalist')} {on}"
-    of = "" if len(files) == 1 else f"; {there} of {len(files)} workloads have theirs"
-    each = "" if len(files) == 1 else " of each workload"
-    return (
-        f"a confirmation: about {counted(wanted, 'finalist')}{each} {on}; which they are is known "
-        f"when all other cells are trained{of}"
-    )
 
 
 def _sha(path: str) -> str:
