@@ -14,6 +14,7 @@ from trainscape import workloads
 from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TrialRecord, import_path
 from trainscape.engine import backend, pulse
+from trainscape.engine.apart import obstacle
 from trainscape.engine.foresight import check_single
 from trainscape.engine.outputs import check_labels
 from trainscape.engine.task import Task
@@ -134,7 +135,7 @@ def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], Non
         return Fused(task, width, say)
     from trainscape.engine.unfused import Unfused
 
-    return Unfused(task)
+    return Unfused(task, apart=task.detailed and not task.ships and bool(obstacle(task)))
 
 
 def _trained(

@@ -34,6 +34,7 @@ class Task:
         precision: of the arithmetic.
         trace: steps between recorded training losses, 0 for none.
         fixed: whether every epoch takes the examples as the dataset holds them.
+        detailed: whether records hold outcomes of examples and the noise of gradients.
     """
 
     workload: Workload
@@ -42,6 +43,7 @@ class Task:
     precision: str = "fp32"
     trace: int = 0
     fixed: bool = False
+    detailed: bool = False
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], arrays: Arrays, on: torch.device) -> Task:
@@ -50,7 +52,14 @@ class Task:
         splits = prepare(arrays, workload, spec["validation"], on)
         plan = Plan.of(spec, len(arrays.y_train))
         trace, fixed = spec.get("trace_every", 0), spec.get("order") == "fixed"
-        return cls(workload, splits, plan, spec["precision"], trace, fixed)
+        detailed = spec.get("detailed", False)
+        return cls(workload, splits, plan, spec["precision"], trace, fixed, detailed)
+
+    @property
+    def ships(self) -> bool:
+        """Whether the workload is one of this package's: tests say that its models fuse."""
+        known, name = workloads.registry, self.workload.name
+        return known.ships(name) and known.get(name) is self.workload
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """The rows of the training split as an epoch meets them, int64 (N,), on the CPU."""
