@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from trainscape.workloads import Workload
 
 
+PER_SEED = "per-seed"  # a cell's ``split`` where each seed holds out examples of its own
+
+
 @dataclass(frozen=True)
 class Task:
     """A workload, its data and a plan.
@@ -47,9 +50,13 @@ class Task:
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], arrays: Arrays, on: torch.device) -> Task:
-        """The task of a cell (``Cell.spec``) and of all that train with it."""
+        """The task of a cell (``Cell.spec``) and of all that train with it.
+
+        Where the split is the seed's, of a cell of one seed.
+        """
         workload = workloads.registry.get(spec["workload"])
-        splits = prepare(arrays, workload, spec["validation"], on)
+        own = spec["seeds"][0] if spec.get("split") == PER_SEED else 0
+        splits = prepare(arrays, workload, spec["validation"], on, own)
         plan = Plan.of(spec, len(arrays.y_train))
         trace, fixed = spec.get("trace_every", 0), spec.get("order") == "fixed"
         detailed = spec.get("detailed", False)
