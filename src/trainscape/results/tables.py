@@ -24,6 +24,7 @@ WHOLE = {
     "steps",
     "diverged",
     "diverged_at",
+    "failed",
     "reached",
     "batch_sizes",
     "edges",
