@@ -36,6 +36,7 @@ WHOLE = {
     "diverged",
     "diverged_at",
     "example",
+    "failed",
     "reached",
     "batch_sizes",
     "edges",
