@@ -6,6 +6,7 @@ the summary: each can be made again from the file of the one before.
 
 from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, ties, validated
+from trainscape.analysis._critical import best_steps, critical, noise_scales
 from trainscape.analysis._curves import curves
 from trainscape.analysis._metrics import metrics
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
@@ -38,6 +39,8 @@ __all__ = [
     "batches",
     "best",
     "best_rates",
+    "best_steps",
+    "critical",
     "curves",
     "decay",
     "edge",
@@ -48,6 +51,7 @@ __all__ = [
     "metric",
     "metrics",
     "needed",
+    "noise_scales",
     "paths",
     "range_curve",
     "range_curves",
