@@ -24,6 +24,7 @@ TEXT = {
     "method",
     "reason",
     "side",
+    "warning",
 }
 WHOLE = {
     "batch_size",
