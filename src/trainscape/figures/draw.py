@@ -12,7 +12,7 @@ import matplotlib as mpl
 from trainscape.analysis import RangeCurve, Row, best, grouped, key, metric, trained
 from trainscape.figures.articles.descent import decay, path
 from trainscape.figures.articles.losses import loss_by_batch, trace
-from trainscape.figures.articles.scaling import lr_scaling
+from trainscape.figures.answers.scaling import lr_scaling
 from trainscape.figures.curves import curves_figure, loss_curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.ranges import ranges_figure
