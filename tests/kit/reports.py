@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kit import synthetic
-from trainscape import analysis, report
+from trainscape import analysis, answers, report
 from trainscape.figures.draw import Content, draw
 from trainscape.figures.names import Labels, Wanted, listed
 
@@ -58,6 +58,9 @@ class MadeUp:
         self.replayed, self.searched = replayed, searched
         whole = analysis.whole(rows, searched)
         self.labels = Labels(*(list(dict.fromkeys(row[a] for row in whole)) for a in AXES))
+        self.found = {
+            workload: self._answer(workload, entries) for workload in self.labels.workloads
+        }
         self.figures = listed(
             self.labels,
             Wanted(
@@ -75,6 +78,24 @@ class MadeUp:
                 Labels([workload], [optimizer], []), Wanted(validation=False, range_tests=True)
             )
         ]
+
+    def _answer(self, workload: str, entries: Sequence[Entry]) -> dict[str, Any]:
+        """What is claimed of a workload."""
+        trials = self.trials[self.trials["workload"] == workload]
+        validated = analysis.validated(self.trials)
+        return answers.answer(
+            answers.Asked(
+                grid=analysis.Cells.of(trials, validation=287, test=360),
+                final=None,
+                examples={},
+                margin=0.005,
+                confirm=None,
+                cells=[entry.cell for entry in entries if entry.cell.workload == workload],
+                axes={"batch_size": []},
+                whole=self.searched is None,
+                validated=validated,
+            )
+        )
 
     def draw(self, folder: Path) -> list[Path]:
         """Draw every figure."""
@@ -95,6 +116,7 @@ class MadeUp:
             labels=self.labels,
             figures=self.figures,
             folder=folder,
+            found=self.found,
             cells=self.cells,
             trials=self.trials,
             tests=self.tests,

@@ -32,6 +32,7 @@ def cells(study: Study) -> list[Cell]:
         UserError: a name, hyperparameter or combination is not valid.
     """
     _check_precision(study)
+    _check_split(study)
     plugins.load(study.plugins)
     opts = optimizer_parts(study)
     shapes = schedule_parts(study)
@@ -54,6 +55,7 @@ def cells(study: Study) -> list[Cell]:
             trace_every=study.trace_every,
             last_batch=study.last_batch,
             order=study.order,
+            split=study.split,
         )
         for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
         for lr, schedule in product(rates[optimizer.label], shapes)
@@ -103,6 +105,14 @@ def _check_precision(study: Study) -> None:
     if study.device == "cpu" or hardware.gpus() is None:
         without = "device is 'cpu'" if study.device == "cpu" else "no GPU is seen here"
         raise UserError(f"precision: 'tf32' needs CUDA, and {without}; choose 'fp32' or 'bf16'")
+
+
+def _check_split(study: Study) -> None:
+    """Refuse to draw for each seed what is not held out at all."""
+    if study.split == "per-seed" and not study.validation:
+        raise UserError(
+            "split: 'per-seed' needs a validation split; set validation above 0, or split: fixed"
+        )
 
 
 def _batch_size(batch_size: int | str, workload: str, study: Study) -> int:

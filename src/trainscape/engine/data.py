@@ -39,10 +39,20 @@ class Splits:
     test: Split
 
 
-def prepare(arrays: Arrays, workload: Workload, validation: float, device: torch.device) -> Splits:
+def prepare(
+    arrays: Arrays, workload: Workload, validation: float, device: torch.device, seed: int = 0
+) -> Splits:
     """Scale a dataset for ``workload`` and hold out the share ``validation`` of its training split.
 
-    Every seed and cell holds out the same examples: validation values are comparable across trials.
+    Every cell holds out the same examples: validation values are comparable across trials, unless
+    their seeds hold out examples of their own.
+
+    Args:
+        arrays: the dataset.
+        workload: says how inputs are scaled.
+        validation: the share.
+        device: where the splits are to lie.
+        seed: draws the examples that are held out.
 
     Raises:
         UserError: ``mean`` or ``std`` is given for integers, which are not scaled.
@@ -50,7 +60,7 @@ def prepare(arrays: Arrays, workload: Workload, validation: float, device: torch
     for name in ("x_train", "x_test"):
         _check_scale(name, torch.as_tensor(getattr(arrays, name)).dtype, workload)
     x, y = scaled(arrays.x_train, workload, device), _targets(arrays.y_train, device)
-    order = streams.permutation(len(y), 0, "validation")
+    order = streams.permutation(len(y), seed, "validation")
     held = validation_size(len(y), validation)
     val, train = order[:held].sort().values.to(device), order[held:].sort().values.to(device)
     test = Split(scaled(arrays.x_test, workload, device), _targets(arrays.y_test, device))

@@ -6,6 +6,7 @@ file is in no digest, so that neither engine's source counts for the other's cel
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -14,9 +15,10 @@ from trainscape import workloads
 from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TrialRecord, import_path
 from trainscape.engine import backend, pulse
+from trainscape.engine.apart import obstacle
 from trainscape.engine.foresight import check_single
 from trainscape.engine.outputs import check_labels
-from trainscape.engine.task import Task
+from trainscape.engine.task import PER_SEED, Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
 from trainscape.memory import out_of_memory
@@ -80,6 +82,74 @@ def train_cells(
             and then the other cells are trained first: those with optimizers of ours together,
             every other one by itself.
     """
+    train = partial(_train_cells, arrays=arrays, on=on, width=width)
+    if specs[0].get("split") == PER_SEED:
+        return _seed_by_seed(train, specs, progress, finished, say)
+    return train(specs, progress=progress, finished=finished, say=say)
+
+
+def _seed_by_seed(
+    train: Callable[..., tuple[list[int], list[list[TrialRecord]]]],
+    specs: Sequence[dict[str, Any]],
+    progress: Callable[[int, int], None],
+    finished: Callable[[int, list[TrialRecord], str], None],
+    say: Callable[[str], None],
+) -> tuple[list[int], list[list[TrialRecord]]]:
+    """Train cells whose seeds hold out examples of their own: the trials of a seed together.
+
+    Args:
+        train: trains cells that hold out the same examples (:func:`_train_cells`).
+        specs: the cells.
+        progress: as of :func:`train_cells`, and so are the others.
+        finished: as above.
+        say: as above; it is told no line twice.
+    """
+    found: list[dict[int, TrialRecord]] = [{} for _ in specs]
+    backends: list[set[str]] = [set() for _ in specs]
+    said: set[str] = set()
+    evaluations: list[int] = []
+    done, failures = 0, Failures()
+    whole = sum(len(spec["seeds"]) for spec in specs)
+
+    def say_once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    for seed in dict.fromkeys(seed for spec in specs for seed in spec["seeds"]):
+        places = [i for i, spec in enumerate(specs) if seed in spec["seeds"]]
+
+        def keep(k: int, made: list[TrialRecord], backend: str, of: Sequence[int] = places) -> None:
+            i = of[k]
+            backends[i].add(backend)
+            found[i][made[0].seed] = made[0]
+            if len(found[i]) == len(specs[i]["seeds"]):
+                records = [found[i][seed] for seed in specs[i]["seeds"]]
+                finished(i, records, "+".join(sorted(backends[i])))
+
+        def tell(steps: int, total: int, before: int = done, trials: int = len(places)) -> None:
+            each = total // trials
+            progress(before * each + steps, whole * each)
+
+        own = [{**specs[i], "seeds": [seed]} for i in places]
+        with failures.collecting():
+            evaluations, _ = train(own, progress=tell, finished=keep, say=say_once)
+        done += len(places)
+    failures.tell()
+    made = [[of[seed] for seed in spec["seeds"]] for of, spec in zip(found, specs, strict=True)]
+    return evaluations, made
+
+
+def _train_cells(
+    specs: Sequence[dict[str, Any]],
+    arrays: Arrays,
+    on: torch.device,
+    progress: Callable[[int, int], None],
+    finished: Callable[[int, list[TrialRecord], str], None],
+    width: int | None,
+    say: Callable[[str], None],
+) -> tuple[list[int], list[list[TrialRecord]]]:
+    """Train cells that hold out the same examples; arguments as of :func:`train_cells`."""
     try:
         with out_of_memory():
             check_labels(workloads.registry.get(specs[0]["workload"]), arrays)
@@ -134,7 +204,7 @@ def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], Non
         return Fused(task, width, say)
     from trainscape.engine.unfused import Unfused
 
-    return Unfused(task)
+    return Unfused(task, apart=task.detailed and not task.ships and bool(obstacle(task)))
 
 
 def _trained(
