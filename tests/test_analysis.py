@@ -70,6 +70,7 @@ def test_summary_of_a_whole_cell() -> None:
         "seeds": 3,
         "status": "ok",
         "diverged": 0,
+        "failed": 0,
         "val_metric_mean": pytest.approx(0.9270833333333334, abs=1e-15),
         "val_metric_std": pytest.approx((7 / 3072) ** 0.5, abs=1e-15),
         "test_metric_mean": pytest.approx(0.9114583333333334, abs=1e-15),

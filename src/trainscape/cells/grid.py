@@ -149,6 +149,8 @@ def _check_targets(study: Study) -> None:
     for name in study.workloads:
         entry = workloads.registry.get(name, "workloads")
         _check_target(f"workload {name!r}, target", entry.target, entry.metric)
+        if entry.chance is not None:
+            _check_target(f"workload {name!r}, chance", entry.chance, entry.metric)
     for name, value in study.target.items():
         if name not in study.workloads:
             raise unknown("target", name, study.workloads)

@@ -38,6 +38,15 @@ class Splits:
     val: Split
     test: Split
 
+    def copy_(self, others: Splits) -> None:
+        """Take the examples of other splits of the same sizes, in the memory that is there."""
+        for own, other in zip(self._tensors(), others._tensors(), strict=True):
+            own.copy_(other)
+
+    def _tensors(self) -> list[Tensor]:
+        splits = (self.train, self.fit, self.val, self.test)
+        return [tensor for split in splits for tensor in (split.x, split.y)]
+
 
 def prepare(
     arrays: Arrays, workload: Workload, validation: float, device: torch.device, seed: int = 0

@@ -6,12 +6,10 @@ file is in no digest, so that neither engine's source counts for the other's cel
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from trainscape import workloads
 from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TrialRecord, import_path
 from trainscape.engine import backend, pulse
@@ -82,10 +80,10 @@ def train_cells(
             and then the other cells are trained first: those with optimizers of ours together,
             every other one by itself.
     """
-    train = partial(_train_cells, arrays=arrays, on=on, width=width)
+    training = Training(arrays, on, width)
     if specs[0].get("split") == PER_SEED:
-        return _seed_by_seed(train, specs, progress, finished, say)
-    return train(specs, progress=progress, finished=finished, say=say)
+        return _seed_by_seed(training.train, specs, progress, finished, say)
+    return training.train(specs, progress, finished, say)
 
 
 def _seed_by_seed(
@@ -98,7 +96,7 @@ def _seed_by_seed(
     """Train cells whose seeds hold out examples of their own: the trials of a seed together.
 
     Args:
-        train: trains cells that hold out the same examples (:func:`_train_cells`).
+        train: trains cells that hold out the same examples (:meth:`Training.train`).
         specs: the cells.
         progress: as of :func:`train_cells`, and so are the others.
         finished: as above.
@@ -133,56 +131,83 @@ def _seed_by_seed(
 
         own = [{**specs[i], "seeds": [seed]} for i in places]
         with failures.collecting():
-            evaluations, _ = train(own, progress=tell, finished=keep, say=say_once)
+            evaluations, _ = train(own, tell, keep, say_once)
         done += len(places)
     failures.tell()
     made = [[of[seed] for seed in spec["seeds"]] for of, spec in zip(found, specs, strict=True)]
     return evaluations, made
 
 
-def _train_cells(
-    specs: Sequence[dict[str, Any]],
-    arrays: Arrays,
-    on: torch.device,
-    progress: Callable[[int, int], None],
-    finished: Callable[[int, list[TrialRecord], str], None],
-    width: int | None,
-    say: Callable[[str], None],
-) -> tuple[list[int], list[list[TrialRecord]]]:
-    """Train cells that hold out the same examples; arguments as of :func:`train_cells`."""
-    try:
-        with out_of_memory():
-            check_labels(workloads.registry.get(specs[0]["workload"]), arrays)
-            task = Task.of(specs[0], arrays, on)
+class Training:
+    """Trains cells of one workload, batch size and budget.
+
+    What one call has recorded, the next uses: it may hold out other examples, and no more.
+
+    Args:
+        arrays: the workload's dataset.
+        on: where to train.
+        width: trials that are trained together at most; by default what suits the machine.
+    """
+
+    def __init__(self, arrays: Arrays, on: torch.device, width: int | None) -> None:
+        self.arrays, self.on, self.width = arrays, on, width
+        self.task: Task | None = None
+        self.engines: dict[bool, Engine] = {}
+
+    def train(
+        self,
+        specs: Sequence[dict[str, Any]],
+        progress: Callable[[int, int], None],
+        finished: Callable[[int, list[TrialRecord], str], None],
+        say: Callable[[str], None],
+    ) -> tuple[list[int], list[list[TrialRecord]]]:
+        """Train cells that hold out the same examples; arguments as of :func:`train_cells`."""
+        try:
+            with out_of_memory():
+                task = self._task_of(specs[0])
+        except torch.OutOfMemoryError:
+            return Plan.of(specs[0], len(self.arrays.y_train)).evaluations, without_memory(
+                specs, self.on, finished
+            )
+        steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
+        records: list[list[TrialRecord]] = [[] for _ in specs]
+        before = 0
+
+        def tell(done: int) -> None:
+            progress(done, sum(steps))
+
+        failures = Failures()
+        for fused in (True, False):
+            own = [
+                i
+                for i, spec in enumerate(specs)
+                if (import_path(spec["optimizer"]) is None) == fused
+            ]
+            if not own:
+                continue
+            if fused not in self.engines:
+                self.engines[fused] = _engine(task, fused, self.width, say)
+            engine = self.engines[fused]
+            for together in [own] if fused else [[i] for i in own]:
+                part = progress_of_part(tell, before)
+                with failures.collecting():
+                    for i, made in _trained(engine, {i: specs[i] for i in together}, part):
+                        records[i] = made
+                        finished(i, made, engine.backend)
+                before += sum(steps[i] for i in together)
+        failures.tell()
+        return task.plan.evaluations, records
+
+    def _task_of(self, spec: Mapping[str, Any]) -> Task:
+        """The task of a cell: that of the call before with other examples held out, if there is."""
+        task = Task.of(spec, self.arrays, self.on)
+        if self.task is None:
+            check_labels(task.workload, self.arrays)
             check_single(task)
-    except torch.OutOfMemoryError:
-        return Plan.of(specs[0], len(arrays.y_train)).evaluations, without_memory(
-            specs, on, finished
-        )
-    steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
-    records: list[list[TrialRecord]] = [[] for _ in specs]
-    before = 0
-
-    def tell(done: int) -> None:
-        progress(done, sum(steps))
-
-    failures = Failures()
-    for fused in (True, False):
-        own = [
-            i for i, spec in enumerate(specs) if (import_path(spec["optimizer"]) is None) == fused
-        ]
-        if not own:
-            continue
-        engine = _engine(task, fused, width, say)
-        for together in [own] if fused else [[i] for i in own]:
-            part = progress_of_part(tell, before)
-            with failures.collecting():
-                for i, made in _trained(engine, {i: specs[i] for i in together}, part):
-                    records[i] = made
-                    finished(i, made, engine.backend)
-            before += sum(steps[i] for i in together)
-    failures.tell()
-    return task.plan.evaluations, records
+            self.task = task
+        else:
+            self.task.splits.copy_(task.splits)
+        return self.task
 
 
 def without_memory(

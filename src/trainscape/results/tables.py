@@ -24,6 +24,7 @@ TEXT = {
     "method",
     "reason",
     "side",
+    "warning",
 }
 WHOLE = {
     "batch_size",
@@ -36,6 +37,7 @@ WHOLE = {
     "diverged",
     "diverged_at",
     "example",
+    "failed",
     "reached",
     "batch_sizes",
     "edges",

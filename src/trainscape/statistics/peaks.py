@@ -26,6 +26,7 @@ class Peaks:
     Args:
         place: where each is least, in the unit of the axis; NaN for a curve without a finite point.
         depth: its height there.
+        curve: c of the parabola c·(x − place)² + depth; NaN where there is none.
         side: −1 where the best point is the axis's first, so that the true place lies there or
             below; 1 where it is the last: there or above; 0 between.
         half: half a step of the axis at the best point; at an end, of the one step that is there.
@@ -34,6 +35,7 @@ class Peaks:
 
     place: Floats
     depth: Floats
+    curve: Floats
     side: Whole
     half: Floats
     turned: NDArray[np.bool_]
@@ -72,13 +74,14 @@ def peaks(heights: ArrayLike, axis: ArrayLike) -> Peaks:
         turned = inner & (fall + rise > 0)
         total = np.where(turned, fall + rise, 1.0)
         shift = np.where(turned, (fall * right - rise * left) / (2 * total), 0.0)
-        dip = np.where(turned, shift**2 * total / (left + right), 0.0)
+        curve = np.where(turned, total / (left + right), np.nan)
     found = np.isfinite(here)
     side = np.where(best == 0, -1, np.where(best == last, 1, 0))
     steps = np.where(side == 0, 2, 1)
     return Peaks(
         np.where(found, x[best] + shift, np.nan),
-        np.where(found, here - dip, np.inf),
+        np.where(found, here - np.where(turned, curve * shift**2, 0.0), np.inf),
+        curve,
         np.where(found, side, 0),
         (left + right) / steps / 2,
         turned,
