@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from kit import synthetic
 from trainscape import analysis, answers, report
 from trainscape.figures.draw import Content, draw
-from trainscape.figures.names import Labels, Wanted, listed
+from trainscape.figures.names import Counts, Labels, Wanted, listed, of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from trainscape.analysis import Entry, Replayed, Searched
+    from trainscape.analysis import Entry, Replayed, Row, Searched
 
 STUDY = {"name": "default", "budget": {"epochs": 10}, "grid": {"lr": [0.1, 0.01]}, "seeds": [0, 1]}
 
@@ -68,6 +68,7 @@ class MadeUp:
                 throughput=measured is not None,
                 replay=replayed is not None,
                 search=searched is not None,
+                answers=self._pictures(whole),
             ),
         )
         drawn = {row["optimizer"]: row["workload"] for row in self.tests}
@@ -78,6 +79,15 @@ class MadeUp:
                 Labels([workload], [optimizer], []), Wanted(validation=False, range_tests=True)
             )
         ]
+
+    def _pictures(self, cells: Sequence[Row]) -> list[str]:
+        """The kinds of pictures of what was found."""
+        rates = {(row["optimizer"], row["lr"]) for row in cells}
+        most = max(sum(own == name for own, _ in rates) for name in self.labels.optimizers)
+        sizes = len({row["batch_size"] for row in cells})
+        counts = Counts(len(self.labels.optimizers), sizes, most, len(self.labels.schedules))
+        validated = analysis.validated(self.trials)
+        return of_answers(counts, validation=validated, whole=self.searched is None)
 
     def _answer(self, workload: str, entries: Sequence[Entry]) -> dict[str, Any]:
         """What is claimed of a workload."""
@@ -94,6 +104,8 @@ class MadeUp:
                 axes={"batch_size": []},
                 whole=self.searched is None,
                 validated=validated,
+                scaling=analysis.records(analysis.scaling(trials)),
+                rates=analysis.records(analysis.best_rates(trials)),
             )
         )
 
@@ -106,6 +118,7 @@ class MadeUp:
             test_curves=self.test_curves,
             replayed=self.replayed,
             searched=self.searched,
+            found=self.found,
         )
         return draw(self.figures, content, folder)
 

@@ -40,6 +40,7 @@ class Asked:
         whole: whether all cells of the grid were trained.
         validated: whether there is a validation split.
         scaling: rows on how the best rate follows the batch size.
+        rates: the best rate at each batch size, which these rest on.
         critical: rows on how steps to the target fall with the batch size.
         importance: rows on what matters.
     """
@@ -54,6 +55,7 @@ class Asked:
     whole: bool
     validated: bool
     scaling: Sequence[Row] = field(default_factory=list)
+    rates: Sequence[Row] = field(default_factory=list)
     critical: Sequence[Row] = field(default_factory=list)
     importance: Sequence[Row] = field(default_factory=list)
 
@@ -81,6 +83,7 @@ def answer(asked: Asked) -> dict[str, Any]:
         "lr_range": [],
         "optimizers": [],
         "scaling": list(asked.scaling),
+        "rates": list(asked.rates),
         "critical": list(asked.critical),
         "importance": list(asked.importance),
         "next": [],

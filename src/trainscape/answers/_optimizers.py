@@ -11,6 +11,7 @@ from trainscape import workloads
 from trainscape.analysis import first_of_optimizers
 from trainscape.answers._choice import at, described
 from trainscape.answers._intervals import rounded
+from trainscape.answers._rates import over_rates
 from trainscape.statistics.forgiving import basins, expected_best, safe_rate, sensitivity
 from trainscape.statistics.versus import versus
 from trainscape.workloads import cross_entropy
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 DRAWN = 5  # settings that somebody tries at random
 NOT_KNOWN: dict[str, Any] = dict.fromkeys(
-    ("width", "width_edge", "sensitivity", "five", "safe", "safe_value")
+    ("width", "width_edge", "sensitivity", "five", "safe", "safe_value", "over")
 )
 
 
@@ -106,6 +107,7 @@ def _forgiving(grid: Cells, best: Row, margin: float, *, whole: bool) -> dict[st
         "safe": None if safe is None else safe.lr,
         "safe_value": None if safe is None else rounded(safe.worst),
         "lost": rounded(lost),
+        "over": over_rates(cells, best["batch_size"], basin),
     }
 
 

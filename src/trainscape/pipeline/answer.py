@@ -26,7 +26,7 @@ def make(layout: Layout) -> None:
     """Write what is claimed of every workload; no cell file is read."""
     trials, final = table(layout, "trials"), table(layout, "confirm")
     whole = searched(layout) is None
-    scaling = analysis.scaling(trials)
+    scaling, rates = analysis.scaling(trials), analysis.best_rates(trials)
     examples = _examples(table(layout, "examples"))
     found = {
         workload: answers.answer(
@@ -41,6 +41,7 @@ def make(layout: Layout) -> None:
                 whole=whole,
                 validated=layout.study.validation > 0,
                 scaling=_of(workload, scaling) if whole else [],
+                rates=_of(workload, rates) if whole else [],
             )
         )
         for workload in layout.study.workloads

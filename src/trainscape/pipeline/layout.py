@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from trainscape import datasets, hardware, workloads
 from trainscape.cells import alike, confirm, grid, identity, range_tests
 from trainscape.errors import unknown
-from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
+from trainscape.figures.names import Counts, Figure, Labels, Wanted, article_tables, listed, of_answers
 from trainscape.hashing import SHORT
 from trainscape.pipeline import outlook, stages
 from trainscape.pipeline.checks import check_figures, check_output
@@ -226,9 +226,20 @@ class Layout:
             range_tests=study.range_test.enabled,
             replay=study.replay.enabled,
             search=study.design != "grid",
+            answers=of_answers(
+                self._counts(), validation=study.validation > 0, whole=study.design == "grid"
+            ),
             articles=study.figures,
         )
         return listed(self.labels, wanted)
+
+    def _counts(self) -> Counts:
+        """How many values the axes of the grid have."""
+        labels = self.labels
+        rates = {(cell.optimizer.label, cell.lr) for cell in self.grid}
+        most = max(sum(own == name for own, _ in rates) for name in labels.optimizers)
+        sizes = len({cell.batch_size for cell in self.grid})
+        return Counts(len(labels.optimizers), sizes, most, len(labels.schedules))
 
     @cached_property
     def figure_files(self) -> dict[str, Figure]:

@@ -50,7 +50,7 @@ STAMPED = {
     "collect": Stamped(("train",), TABLES),
     "replay": Stamped(("collect",), TABLES),
     "answer": Stamped(("collect",), TABLES),
-    "figures": Stamped(("collect", "replay"), (*TABLES, *PICTURES)),
+    "figures": Stamped(("collect", "replay", "answer"), (*TABLES, *PICTURES)),
     "timings": Stamped(("collect",), (*TABLES, *PICTURES)),
     "report": Stamped(
         ("collect", "replay", "answer", "figures", "timings"), (*TABLES, "jinja2", *SHOWN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from trainscape.analysis import Row
+    from trainscape.report._sections import Image
     from trainscape.workloads import Metric
 
 VERDICTS = {
@@ -39,6 +40,7 @@ class Claim:
         lead: what it says, in sentences.
         table: the numbers, if any.
         blocks: words, and text to paste.
+        images: its pictures.
     """
 
     workload: str
@@ -47,13 +49,18 @@ class Claim:
     lead: str
     table: Table | None = None
     blocks: Sequence[tuple[str, str]] = ()
+    images: Sequence[Image] = ()
 
 
-def claims(found: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
+def claims(
+    found: Mapping[str, Mapping[str, Any]],
+    images: Mapping[tuple[str, str], Sequence[Image]] | None = None,
+) -> list[Claim]:
     """What was found, workload by workload; nothing for questions that a study does not ask.
 
     Args:
         found: by workload, as :mod:`trainscape.answers` makes it.
+        images: the pictures, by workload and kind of claim.
     """
     makers: Sequence[Callable[[str, Mapping[str, Any]], Claim | None]] = (
         _optimizers,
@@ -61,7 +68,12 @@ def claims(found: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
         _next,
     )
     made = [make(workload, own) for workload, own in found.items() for make in makers]
-    return [claim for claim in made if claim is not None]
+    known = images or {}
+    return [
+        replace(claim, images=known.get((claim.workload, claim.kind), ()))
+        for claim in made
+        if claim is not None
+    ]
 
 
 def _optimizers(workload: str, own: Mapping[str, Any]) -> Claim | None:

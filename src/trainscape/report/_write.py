@@ -13,6 +13,7 @@ from trainscape.report._answer import answers
 from trainscape.report._articles import articles
 from trainscape.report._claims import claims
 from trainscape.report._facts import facts, machine
+from trainscape.report._pictures import pictures
 from trainscape.report._sections import sections
 from trainscape.report._table import table, with_verdicts
 
@@ -43,7 +44,7 @@ def write(page: Page, path: Path) -> None:
             validated=page.validated,
             workloads=page.labels.workloads,
             answers=answers(page.study, page.found, page.trials, page.searched, page.notes),
-            claims=claims(page.found),
+            claims=claims(page.found, pictures(page)),
             articles=articles(page),
             sections=sections(page),
             table=table(with_verdicts(page.cells, page.found), page.validated, page.timed),
