@@ -8,6 +8,7 @@ from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, ties, validated
 from trainscape.analysis._critical import best_steps, critical, noise_scales
 from trainscape.analysis._curves import curves
+from trainscape.analysis._importance import importance
 from trainscape.analysis._metrics import metrics
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
@@ -47,6 +48,7 @@ __all__ = [
     "frame",
     "goal",
     "grouped",
+    "importance",
     "key",
     "metric",
     "metrics",

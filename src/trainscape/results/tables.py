@@ -25,6 +25,9 @@ TEXT = {
     "reason",
     "side",
     "warning",
+    "region",
+    "component",
+    "note",
 }
 WHOLE = {
     "batch_size",
@@ -39,6 +42,7 @@ WHOLE = {
     "reached",
     "batch_sizes",
     "edges",
+    "imputed",
     "within_error",
     "within_margin",
     "peak_memory_bytes",
