@@ -405,7 +405,9 @@ def _importance(workload: str, own: Mapping[str, Any]) -> Claim | None:
     notes = list(dict.fromkeys(row["note"] for row in own["importance"] if row["note"]))
     columns = [
         Column("region", "between", "which cells", _region, False),
-        Column("component", "what", "an axis, or two beyond each alone", as_it_is("component"), False),
+        Column(
+            "component", "what", "an axis, or two beyond each alone", as_it_is("component"), False
+        ),
         Column("share", "share", "of the variance, 95% interval", _share),
     ]
     shown = [row for row in rows if row["share"] >= LEAST or row["region"] != "grid"]
