@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SHOWN = 20  # cells listed, the largest change first
 TIMES = 5  # step times listed
 TABLES = {"trials": "the grid's cells", "confirm": "confirmed cells, fresh seeds"}
+ALLOWED = "verdicts allow for how many are looked at"
 AXES = {"optimizer": "optimizer", "batch_size": "batch size", "lr": "lr", "schedule": "schedule"}
 MINUS = "−"
 
@@ -29,7 +30,7 @@ def moved(value: float, unit: str, *, named: bool = True) -> str:
     """
     text = f"{100 * value:+.2f}" if unit == "fraction" else f"{'+' * (value >= 0)}{number(value)}"
     words = "points" if unit == "fraction" else unit
-    text = "0" if not value else text.replace("-", MINUS)
+    text = text.replace("-", MINUS) if text.strip("+-0.") else "0"
     return f"{text} {words}".rstrip() if named else text
 
 
@@ -182,7 +183,10 @@ def text(made: Diff) -> str:
             continue
         lines += [method(found), counts(found)]
         if found.shifts:
-            lines += ["", f"mean shift over cells, in {units(found)}, with a 95% interval"]
+            lines += [
+                "",
+                f"mean shift over cells, in {units(found)}, with a 95% interval; {ALLOWED}",
+            ]
             lines += _aligned(shift_lines(found))
         for verdict in ("worse", "better"):
             cells, more = listed(found, verdict)
