@@ -76,7 +76,7 @@ def _sides(
     """Both versions' trials by workload."""
     read = []
     for side, text in zip((before, after), texts, strict=True):
-        source = f"{side.title}: {side.folder}/{table}.csv"
+        source = f"{side.title}: {side.folder}/{table}.csv" if side.folder else side.title
         read.append(by_workload(list(csv.DictReader(io.StringIO(text))), source))
     return read[0], read[1]
 

@@ -27,7 +27,7 @@ class Version:
     Args:
         title: names it for people.
         params: the study's values, as its file states them; empty where it has none.
-        folder: the output folder, for messages.
+        folder: the output folder, for messages; empty where the title says it.
         text: the content of a file of the output folder, None where there is none.
     """
 
@@ -64,7 +64,7 @@ def version(word: str | None, study: str, results: str | None) -> Version:
         return _of_project(Path(), "workspace", study, results)
     path = Path(word)
     if path.is_file():
-        return _of_output(path.parent, word, study)
+        return _of_table(path, study)
     if path.is_dir():
         if results is None and (path / TRIALS).exists():
             return _of_output(path, word, study)
@@ -85,6 +85,15 @@ def _of_output(folder: Path, title: str, study: str) -> Version:
     if (beside.parent / _output(params)).resolve() != folder.resolve():
         params = {}
     return Version(title, params, str(folder), lambda name: _read(folder / name))
+
+
+def _of_table(file: Path, study: str) -> Version:
+    """A table of trials; what else belongs to it lies beside it, if it has its usual name."""
+    beside = _of_output(file.parent, str(file), study)
+    others = beside.text if file.name == TRIALS else lambda _: None
+    return Version(
+        str(file), beside.params, "", lambda name: _read(file) if name == TRIALS else others(name)
+    )
 
 
 def _of_revision(word: str, study: str, results: str | None) -> Version:
