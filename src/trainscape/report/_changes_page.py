@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from trainscape.analysis.changes import VERDICTS
-from trainscape.figures.changes import alt, draw
 from trainscape.files import write_text
 from trainscape.report import _changes as words
 from trainscape.report._sections import Image, image
@@ -72,6 +71,8 @@ def _section(found: Comparison) -> Section:
 
 
 def _images(found: Comparison) -> list[Image]:
+    from trainscape.figures.changes import alt, draw  # what draws is slow to import
+
     with TemporaryDirectory() as folder:
         return [
             image(file, alt(title, [c for c in found.cells if _of(c.cell) == title]), "")
