@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from trainscape.figures.articles.scaling import lr_scaling
 
 from kit.registries import kept
 from trainscape import study, workloads
@@ -17,7 +18,6 @@ from trainscape.datasets import Raw, registry
 from trainscape.engine.landscape import heights
 from trainscape.errors import UserError
 from trainscape.figures.articles.descent import parameters, path
-from trainscape.figures.articles.scaling import lr_scaling
 from trainscape.figures.names import UNSELECTED
 from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout

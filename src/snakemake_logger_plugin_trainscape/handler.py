@@ -43,8 +43,10 @@ ROUTINE = (  # how messages begin that are left out
     "Assuming unrestricted shared filesystem usage",
     "Building DAG of jobs",
     "Config file ",
+    "DAG of jobs will be updated after completion",
     "Elapsed time:",
     "Select jobs to execute",
+    "Updating checkpoint dependencies",
     "Using shell:",
     "host:",
 )

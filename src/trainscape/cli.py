@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add(
-        "cells", _cells, "list what is trained, one cell a line: the grid, then range tests"
+        "cells",
+        _cells,
+        "list what is trained, one cell a line: the grid, range tests, finalists on fresh seeds",
     ).add_argument("--paths", action="store_true", help="print the cells' files instead")
     add("estimate", _estimate, "say how many cells, trials and steps, and roughly how long")
     add("verify", _verify, "check every file of the study")
@@ -95,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "stages",
         nargs="+",
         metavar="STAGE",
-        help="data, train, throughput, collect, replay, figures, timings or report",
+        help="data, train, throughput, collect, replay, answer, figures, timings or report",
     )
     train = add("train", _train, "train cells of the study (Snakemake's job)")
     train.add_argument(
@@ -110,11 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--again", action="store_true", help="train even what is kept elsewhere")
     propose = add("propose", _propose, "propose a round of the study's search (Snakemake's job)")
     propose.add_argument("file", metavar="ROUND", help="the round's file")
+    choose = add("choose", _choose, "choose the finalists of a workload (Snakemake's job)")
+    choose.add_argument("file", metavar="FINALISTS", help="the file that is to name them")
     make = add("make", _make, "make one stage's products (Snakemake's job)")
     make.add_argument(
         "stage",
         metavar="STAGE",
-        help="settle, throughput, collect, replay, figures, timings or report",
+        help="settle, throughput, collect, replay, answer, figures, timings or report",
     )
     make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
     make.add_argument(
@@ -144,7 +148,7 @@ def _cells(args: argparse.Namespace) -> None:
     layout = _layout(args)
     for path, cell in layout.trained.items():
         print(path if args.paths else cell)
-    for line in [*([layout.progress()] if layout.rounds else []), *layout.notes]:
+    for line in [*layout.progress, *layout.notes]:
         print(line, file=sys.stderr)
 
 
@@ -218,6 +222,12 @@ def _propose(args: argparse.Namespace) -> None:
     from trainscape.pipeline import propose
 
     propose.make(_layout(args), args.file)
+
+
+def _choose(args: argparse.Namespace) -> None:
+    from trainscape.pipeline import confirm
+
+    confirm.make(_layout(args), args.file)
 
 
 def _make(args: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import mul
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,21 +110,40 @@ def estimate(layout: Layout) -> str:
     ]
     for name in layout.study.workloads:
         own = {path: cell for path, cell in cells.items() if cell.workload == name}
-        table.append(_row(name, own, todo, waiting))
-    if len(layout.study.workloads) > 1:
+        again = own.keys() & layout.confirmable.keys()
+        first = {path: cell for path, cell in own.items() if path not in again}
+        table.append(_row(name, first, todo, waiting))
+        if again:
+            finalists = {path: own[path] for path in own if path in again}
+            table.append(_row(f"{name}, finalists", finalists, todo, waiting))
+    if len(table) > 2:
         table.append(_row("all", cells, todo, waiting))
-    seeds = len(layout.study.seed_list())
-    tests = len(layout.range_tests)
-    head = (
-        f"study {layout.study.name}: {counted(len(cells) - tests, 'cell')}"
-        + (f" and {counted(tests, 'range test')}" if tests else "")
-        + f" × {counted(seeds, 'seed')} = {counted(len(cells) * seeds, 'trial')}"
-    )
     foreseen = foresee(layout, train)
     duration = _duration(layout, train, len(waiting), foreseen)
     notes = [*layout.notes, *foreseen.apart.values()]
-    found = [head, layout.progress(), *aligned(table), *notes, duration]
+    found = [_head(layout, cells), *layout.progress, *aligned(table), *notes, duration]
     return "\n".join(line for line in found if line)
+
+
+def _head(layout: Layout, cells: Mapping[str, Cell]) -> str:
+    """The line on how much the study is, whatever of it is there."""
+    again = [cell for path, cell in cells.items() if path in layout.confirmable]
+    tests, seeds = len(layout.range_tests), len(layout.study.seed_list())
+    first = len(cells) - len(again)
+    line = (
+        f"study {layout.study.name}: {counted(first - tests, 'cell')}"
+        + (f" and {counted(tests, 'range test')}" if tests else "")
+        + f" × {counted(seeds, 'seed')} = {counted(first * seeds, 'trial')}"
+    )
+    if not again:
+        return line
+    fresh = len(again[0].seeds)
+    known = all(Path(file).exists() for file in layout.finalists.values())
+    about = "" if known else "about "
+    return (
+        f"{line}, then {about}{counted(len(again), 'finalist')} × {counted(fresh, 'fresh seed')} "
+        f"= {about}{counted(len(again) * fresh, 'trial')}"
+    )
 
 
 def _row(
@@ -154,7 +174,10 @@ def _duration(layout: Layout, train: Sequence[Cell], restored: int, foreseen: Fo
     unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
     lines = []
     if known:
-        training = start + sum(speeds[pace(cell)].cell(cell) for cell in known) / cores
+        # a speed is that of a cell with the study's seeds; finalists have others
+        shares = [len(cell.seeds) / len(layout.study.seed_list()) for cell in known]
+        times = [speeds[pace(cell)].cell(cell) for cell in known]
+        training = start + sum(map(mul, shares, times)) / cores
         figures = len(layout.figures)
         rest = AFTER + FIGURE * figures / cores + _measuring(layout)
         crowd = 1 + os.getloadavg()[0] / cores  # others' work and ours share the cores
@@ -199,7 +222,9 @@ def _speeds(
     if wanted <= recorded.keys():
         speeds = {name: fit(recorded[name]) for name in wanted}
         return speeds, START, "step times measured earlier on this machine", set()
-    fitting = [cell for cell in train if cell.workload not in foreseen.full]
+    # what finalists are asked beside their history is left out, so that a step is a step
+    first = [replace(cell, seeds=layout.study.seed_list(), detailed=False) for cell in train]
+    fitting = [cell for cell in first if cell.workload not in foreseen.full]
     imports, measured, diverging = calibrate(layout, fitting, foreseen.apart)
     start = LAUNCH + imports
     told = ", ".join(
@@ -218,7 +243,7 @@ def _recorded(
     """Step times of this machine by pace and batch size, from plain loops to all seeds' steps."""
     machine = hardware.fingerprint(layout.study.device)
     unfused = {c.optimizer.label: c for c in train if import_path(c.optimizer.spec())}
-    seeds = len(train[0].seeds)
+    seeds = len(layout.study.seed_list())
     times: dict[str, dict[int, list[float]]] = {}
     for file in sorted((layout.output / "throughput").glob(f"{machine}-*.json")):
         for row in _rows(file):

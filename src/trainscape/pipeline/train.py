@@ -110,6 +110,8 @@ def _shared(layout: Layout, path: str) -> tuple[str, int, str]:
         "budget": dict(cell.budget),
         "evaluate_every": cell.evaluate_every,
         "trace_every": cell.trace_every,
+        "detailed": cell.detailed,
+        "split": cell.split,
     }
     return cell.workload, cell.batch_size, canonical(plan)
 

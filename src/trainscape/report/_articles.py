@@ -31,9 +31,9 @@ LEADS = {
     "loss-by-batch": "The mean of the last epoch's batch losses; the band spans the seeds.",
     "lr-scaling": "The exponent α of best lr ∝ batch size^α, the best lr being the vertex of a "
     "parabola through the best loss and its neighbours. Its 95% interval is a bootstrap over "
-    "seeds, in which every vertex also moves by up to ¾ of half a step of the axis. Hollow: "
-    "some best rates end the axis, the true ones may lie beyond. A square is the mean over the "
-    "schedules.",
+    "seeds, in which every vertex also moves by up to ¾ of half a step of the axis. Open "
+    "triangles: best rates that end the axis, the true ones may lie beyond. Black lines are the "
+    "mean over the schedules, dotted ones the rules of thumb.",
     "trace": "The loss of single batches; the line is the first seed's run, the band spans the "
     "seeds.",
     "path": "Every point is an evaluation, from the first seed's start.",

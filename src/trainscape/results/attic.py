@@ -6,7 +6,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from trainscape.cells import range_tests
+from trainscape.cells import confirm, range_tests
 from trainscape.cells.cell import parse_path
 from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import copy, make_own, sweep
@@ -100,9 +100,10 @@ class Attic:
             sweep(home)
 
 
-def _folders(output: Path) -> tuple[Path, Path, Path]:
+def _folders(output: Path) -> tuple[Path, ...]:
     """Where cells lie in an output folder: the attic, then the folders of a study's own."""
-    return output / ".attic", output / "cells", output / range_tests.FOLDER
+    homes = ("cells", range_tests.FOLDER, confirm.FOLDER)
+    return output / ".attic", *(output / home for home in homes)
 
 
 def _by_digest(folders: Iterable[Path]) -> dict[str, list[Path]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
 TEXT = {
+    "edge",
     "workload",
     "optimizer",
     "schedule",
@@ -39,6 +40,8 @@ WHOLE = {
     "steps",
     "diverged",
     "diverged_at",
+    "example",
+    "failed",
     "reached",
     "batch_sizes",
     "edges",
