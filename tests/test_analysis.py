@@ -235,7 +235,9 @@ def test_each_optimizer_and_batch_size_has_its_best() -> None:
 
 def test_nothing_is_best_where_every_cell_diverged() -> None:
     """All lost: nothing is chosen, and the share says why."""
-    summary = analysis.summary(analysis.trials([one([0.1], diverged_at=13)], TARGETS))
+    summary = analysis.summary(
+        analysis.trials([one([0.1], lr=lr, diverged_at=13) for lr in (0.1, 1.0)], TARGETS)
+    )
     (found,) = analysis.records(analysis.bests(summary))
     assert (found["optimizer"], found["batch_size"], found["lr"]) == ("adam", 64, None)
     assert (found["test_metric_mean"], found["diverged_share"]) == (None, 1.0)

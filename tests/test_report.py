@@ -53,7 +53,7 @@ def test_the_answer_comes_first_with_its_uncertainty(html: str) -> None:
         f"{100 * test['low']:.1f} to {100 * test['high']:.1f}% over new seeds",
         "over new data, too, as the test set has 360 examples",
         "24 cells trained on 3 seeds. The best of 24 owes something to luck",
-        f"Of 72 trials {lost} diverged to NaN",
+        f"{lost} diverged to NaN",
         "equal epochs mean fewer updates at larger batches: 800 at batch size 16, 50 at 256",
         "Trained on the backend cpu-avx2.",
     ):
@@ -193,8 +193,8 @@ def test_two_workloads_have_an_answer_each(tmp_path: Path) -> None:
     """A regression beside a classification: each by its own metric."""
     name = synthetic.regression()
     html = build([*small(), *small(workload=name)], tmp_path)
-    first, second = answer(html)
+    first, second = (text for text in answer(html) if "Its test" in text)
     assert first.startswith("digits-mlp: ")
     assert second.startswith(f"{name}: ")
-    assert "test MSE" in second
+    assert "Its test MSE is" in second
     assert f"{name}: Test MSE</h2>" in html

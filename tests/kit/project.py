@@ -179,7 +179,8 @@ class Project:
     def work(self) -> set[str]:
         """The jobs that ran since the last call, by their logs: what any logger cannot hide.
 
-        Stages by their names; cells as ``train <cell>`` or, if from the attic, ``restore <cell>``.
+        Stages by their names; cells as ``train <cell>`` or, if from the attic, ``restore <cell>``;
+        of finalists the cell is called ``fresh <cell>``.
         """
         logs = self / "logs"
         found = {self._job(path) for path in logs.rglob("*.log")}
@@ -190,7 +191,8 @@ class Project:
         if "train" not in log.parts:
             return log.stem
         verb = "restore" if "restored" in log.read_text(encoding="utf-8") else "train"
-        return f"{verb} {log.parent.name} {log.stem.split('-')[1]}"
+        fresh = "fresh " if "confirm" in log.parts else ""
+        return f"{verb} {fresh}{log.parent.name} {log.stem.split('-')[1]}"
 
     def cells(self) -> list[str]:
         """The cell files that are there."""

@@ -93,7 +93,7 @@ def bring_into_the_past(layout: Layout) -> None:
     Nothing here depends on time, but Snakemake fails the jobs that read such files.
     """
     now = time.time()
-    for path in map(Path, [*layout.targets(*STAGES), *layout.trained]):
+    for path in map(Path, {*layout.targets(*STAGES), *layout.trained}):
         with suppress(OSError):  # it is not there
             if max(path.lstat().st_mtime, path.stat().st_mtime) > now:
                 _date_now(path)

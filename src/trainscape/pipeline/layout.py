@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 from trainscape import datasets, hardware, workloads
 from trainscape.cells import alike, confirm, grid, identity, range_tests
 from trainscape.errors import unknown
-from trainscape.figures.names import Counts, Figure, Labels, Wanted, article_tables, listed, of_answers
+from trainscape.figures.names import (
+    Counts,
+    Figure,
+    Labels,
+    Wanted,
+    article_tables,
+    listed,
+    of_answers,
+)
 from trainscape.hashing import SHORT
 from trainscape.pipeline import outlook, stages
 from trainscape.pipeline.checks import check_figures, check_output

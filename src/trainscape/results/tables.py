@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
 TEXT = {
+    "edge",
     "workload",
     "optimizer",
     "schedule",
@@ -25,6 +26,9 @@ TEXT = {
     "reason",
     "side",
     "warning",
+    "region",
+    "component",
+    "note",
 }
 WHOLE = {
     "batch_size",
@@ -41,6 +45,7 @@ WHOLE = {
     "reached",
     "batch_sizes",
     "edges",
+    "imputed",
     "within_error",
     "within_margin",
     "peak_memory_bytes",

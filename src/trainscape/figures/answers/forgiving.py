@@ -100,8 +100,12 @@ def _stretches(rates: Sequence[Row]) -> list[list[Row]]:
 def _limits(axes: Axes, lines: Sequence[Sequence[Row]], margin: float, better: int) -> None:
     """From the best to so many margins below it, or to the worst if that is nearer."""
     means = [better * rate["mean"] for line in lines for rate in line if rate["mean"] is not None]
-    most = [better * (rate["most"] if better > 0 else rate["least"]) for line in lines
-            for rate in line if rate["mean"] is not None]
+    most = [
+        better * (rate["most"] if better > 0 else rate["least"])
+        for line in lines
+        for rate in line
+        if rate["mean"] is not None
+    ]
     worst = max(min(means), max(means) - SHOWN * margin)
     room = 0.04 * (max(most) - worst) or margin
     axes.set_ylim(*sorted((better * (worst - room), better * (max(most) + room))))
@@ -115,18 +119,26 @@ def _bars(axes: Axes, known: Mapping[str, Row], looks: Mapping[str, Any], better
     low, high = axes.get_xlim()
     for place, (name, own) in enumerate(known.items()):
         look = looks[name]
-        axes.plot([-0.085, -0.015], [place, place], transform=axes.get_yaxis_transform(),
-                  clip_on=False, **look)
+        axes.plot(
+            [-0.085, -0.015],
+            [place, place],
+            transform=axes.get_yaxis_transform(),
+            clip_on=False,
+            **look,
+        )
         if own["low"] is None:
             continue
         ends = [own["low"], own["high"]]
         axes.plot(ends, [place, place], color=look["color"], linewidth=5, solid_capstyle="butt")
         for end, opened, marker, edge in (
-            (own["low"], own["open_low"], "<", low), (own["high"], own["open_high"], ">", high)
+            (own["low"], own["open_low"], "<", low),
+            (own["high"], own["open_high"], ">", high),
         ):
             if opened:
                 axes.plot(end, place, marker, color=look["color"], markersize=8, clip_on=False)
-        best = max((rate for rate in own["rates"] if rate["mean"] is not None),
-                   key=lambda rate: better * rate["mean"])
+        best = max(
+            (rate for rate in own["rates"] if rate["mean"] is not None),
+            key=lambda rate: better * rate["mean"],
+        )
         axes.plot(best["lr"], place, "o", color=INK, markerfacecolor=PAPER, markersize=4.2)
     axes.tick_params(axis="y", pad=24, labelcolor=MUTED)
