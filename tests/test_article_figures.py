@@ -72,7 +72,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = layout()
         data.make(made)
         train.make(made, list(made.cells))
-        for stage in ("settle", "collect", "figures", "timings", "report"):
+        for stage in ("settle", "collect", "answer", "figures", "timings", "report"):
             make(made, stage)
     return folder
 
@@ -150,7 +150,7 @@ def test_figures_say_what_their_lines_are(here: Layout) -> None:
     assert {"lr 0.02", "batch size", "final training loss"} <= set(
         texts(folder / "loss-by-batch/momentum-cosine.svg")
     )
-    assert {"inverse", "square-root", "linear"} <= set(texts(folder / "lr-scaling/lr-scaling.svg"))
+    assert {"sgd", "batch^α", "constant"} <= set(texts(folder / "lr-scaling/lr-scaling.svg"))
     assert all(path.stat().st_size < 100_000 for path in folder.rglob("*.svg"))
 
 
