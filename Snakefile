@@ -64,5 +64,6 @@ if LAYOUT.finalists:
 include: "workflow/rules/throughput.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/replay.smk"
+include: "workflow/rules/answer.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"

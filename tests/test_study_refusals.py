@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "budget, confirm, design, device, evaluate_every, figures, grid, last_batch, margin, name, "
-    "order, output, plugins, precision, range_test, replay, seeds, target, throughput, "
+    "order, output, plugins, precision, range_test, replay, seeds, split, target, throughput, "
     "trace_every, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"

@@ -20,6 +20,7 @@ STAGES = {  # what each rule does; a rule that is not here is called by its name
     "measure_throughput": "measuring step times",
     "collect": "writing the tables",
     "replay_searches": "simulating searches",
+    "answer": "finding answers",
     "draw_figures": "drawing figures",
     "draw_timings": "drawing times",
     "write_report": "writing the report",

@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "stages",
         nargs="+",
         metavar="STAGE",
-        help="data, train, throughput, collect, replay, figures, timings or report",
+        help="data, train, throughput, collect, replay, answer, figures, timings or report",
     )
     train = add("train", _train, "train cells of the study (Snakemake's job)")
     train.add_argument(
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "stage",
         metavar="STAGE",
-        help="settle, throughput, collect, replay, figures, timings or report",
+        help="settle, throughput, collect, replay, answer, figures, timings or report",
     )
     make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
     make.add_argument(

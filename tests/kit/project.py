@@ -33,13 +33,14 @@ STUDY: dict[str, Any] = {
     "throughput": {"enabled": False},
 }
 TABLES = (
-    *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
     *("confirm.csv", "examples.csv", "noise.csv"),
+    *("answers.json", "metrics.json", "best.csv", "scaling.csv"),
     *("timings.csv", "timings.json"),
 )
-AGGREGATES = {"settle", "collect", "figures", "timings", "report"}
-STAMPS = ["collect", "figures", "report", "timings", "train"]
+AGGREGATES = {"settle", "collect", "answer", "figures", "timings", "report"}
+STAMPS = ["answer", "collect", "figures", "report", "timings", "train"]
 # Work of this project is not for the one under test: its source, its results, its settings.
 FOREIGN = re.compile(r"PYTHON(PATH|DONTWRITEBYTECODE)$|MKL_|OMP_|PYTEST_|SNAKEMAKE_|DVC_|GIT_")
 

@@ -135,6 +135,14 @@ class TrialRecord:
             finite.
         path: the parameters before the first step and at every evaluation, for workloads whose path
             is kept.
+        outcomes: of a detailed cell, the metric of every single test example after the last step
+            (:mod:`trainscape.cells.outcomes`); empty if the trial did not come to its end, and
+            where the metric is no mean over examples.
+        noise: of a detailed cell, at every evaluation [m, M]: of the gradients gᵢ of the first 64
+            training examples of the seed's order in epoch 0, each by itself, without dropout and at
+            the weights that train, the mean of ‖gᵢ‖² and ‖mean gᵢ‖². Empty where the loss is no
+            mean over examples, where examples meet in the model (batch normalisation), and where a
+            number is not finite.
     """
 
     seed: int
@@ -149,6 +157,8 @@ class TrialRecord:
     test_metric: list[float] = field(default_factory=list)
     trace: list[float] = field(default_factory=list)
     path: list[list[float]] = field(default_factory=list)
+    outcomes: str | list[float] = ""
+    noise: list[list[float]] = field(default_factory=list)
 
     @classmethod
     def untrained(cls, seed: int, status: str) -> TrialRecord:

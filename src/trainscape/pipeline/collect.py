@@ -34,5 +34,4 @@ def make(layout: Layout) -> None:
     }
     for name, table in tables.items():
         analysis.write_csv(table, layout.output / f"{name}.csv")
-    write_json(layout.output / "metrics.json", analysis.metrics(summary))
     write_json(layout.output / "range.json", analysis.range_metrics(suggested))

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 from trainscape import datasets, hardware, workloads
 from trainscape.cells import alike, confirm, grid, identity, range_tests
 from trainscape.errors import unknown
-from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
+from trainscape.figures.names import (
+    Counts,
+    Figure,
+    Labels,
+    Wanted,
+    article_tables,
+    listed,
+    of_answers,
+)
 from trainscape.hashing import SHORT
 from trainscape.pipeline import outlook, stages
 from trainscape.pipeline.checks import check_figures, check_output
@@ -31,12 +39,13 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 DATA = Path("data")
-# What collect makes: the tables and numbers that a commit is compared by, then long tables.
+# What collect makes: tables that a commit is compared by, then long ones.
 TABLES = (
-    *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
     *("confirm.csv", "examples.csv", "noise.csv"),
 )
+ANSWERS = ("answers.json", "metrics.json", "best.csv", "scaling.csv")
 REPLAY = ("replay/replay.csv", "replay/replay.json")
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
 
@@ -225,9 +234,20 @@ class Layout:
             range_tests=study.range_test.enabled,
             replay=study.replay.enabled,
             search=study.design != "grid",
+            answers=of_answers(
+                self._counts(), validation=study.validation > 0, whole=study.design == "grid"
+            ),
             articles=study.figures,
         )
         return listed(self.labels, wanted)
+
+    def _counts(self) -> Counts:
+        """How many values the axes of the grid have."""
+        labels = self.labels
+        rates = {(cell.optimizer.label, cell.lr) for cell in self.grid}
+        most = max(sum(own == name for own, _ in rates) for name in labels.optimizers)
+        sizes = len({cell.batch_size for cell in self.grid})
+        return Counts(len(labels.optimizers), sizes, most, len(labels.schedules))
 
     @cached_property
     def figure_files(self) -> dict[str, Figure]:
@@ -257,6 +277,7 @@ class Layout:
             "throughput": lambda: [self.throughput] if self.throughput else [],
             "replay": lambda: self._files(*REPLAY) if self.study.replay.enabled else [],
             "collect": lambda: self._files(*TABLES),
+            "answer": lambda: self._files(*ANSWERS),
             "figures": lambda: self._drawn(timed=False),
             "timings": lambda: [
                 *self._files("timings.csv", "timings.json"),

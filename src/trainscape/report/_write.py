@@ -11,9 +11,11 @@ from markupsafe import Markup
 from trainscape.files import write_text
 from trainscape.report._answer import answers
 from trainscape.report._articles import articles
+from trainscape.report._claims import claims
 from trainscape.report._facts import facts, machine
+from trainscape.report._pictures import pictures
 from trainscape.report._sections import sections
-from trainscape.report._table import leaders, table, with_verdicts
+from trainscape.report._table import table, with_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +43,11 @@ def write(page: Page, path: Path) -> None:
             name=page.study["name"],
             validated=page.validated,
             workloads=page.labels.workloads,
-            answers=answers(page.study, page.cells, page.trials, page.searched, page.notes),
-            leaders=leaders(page.cells) if page.validated else [],
+            answers=answers(page.study, page.found, page.trials, page.searched, page.notes),
+            claims=claims(page.found, pictures(page)),
             articles=articles(page),
             sections=sections(page),
-            table=table(with_verdicts(page.cells, page.trials), page.validated, page.timed),
+            table=table(with_verdicts(page.cells, page.found), page.validated, page.timed),
             machine=machine(provenance.get("hardware") or {}),
             busy=bool((provenance.get("load") or {}).get("too_high")),
             provenance=_headed(provenance),

@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
-TEXT = {"workload", "optimizer", "schedule", "split", "status", "backend", "digest", "method"}
+TEXT = {
+    "edge",
+    "workload",
+    "optimizer",
+    "schedule",
+    "split",
+    "status",
+    "backend",
+    "digest",
+    "method",
+    "reason",
+    "side",
+    "warning",
+}
 WHOLE = {
     "batch_size",
     "cells",
@@ -25,6 +38,7 @@ WHOLE = {
     "diverged",
     "diverged_at",
     "example",
+    "failed",
     "reached",
     "batch_sizes",
     "edges",

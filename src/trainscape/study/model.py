@@ -144,6 +144,11 @@ class Study(Strict):
         default=0.2,
         description="share of the training split that is held out to select by; 0 for none",
     )
+    split: Literal["fixed", "per-seed"] = Field(
+        default="fixed",
+        description="which examples are held out: fixed, the same for every seed; per-seed, drawn "
+        "for each",
+    )
     evaluate_every: Positive = Field(
         default=1.0,
         description="passes over the training split between evaluations; may be a fraction",
