@@ -55,6 +55,19 @@ class Scale:
             return np.asarray(np.clip(shares, 0.0, 1.0))
         return np.exp(found) if self.kind == "log" else found
 
+    def slope(self, values: ArrayLike) -> Floats:
+        """How fast the scale moves with the metric at these values: the absolute derivative."""
+        found = np.asarray(values, dtype=np.float64)
+        if self.kind == "logit":
+            share = (found * self.examples + 0.5) / (self.examples + 1)
+            return self.examples / (self.examples + 1) / (share * (1 - share))
+        return 1 / np.abs(found) if self.kind == "log" else np.ones_like(found)
+
+    @property
+    def step(self) -> float:
+        """The least by which two values can differ: one example; 0 where any value can be."""
+        return 1 / self.examples if self.kind == "logit" else 0.0
+
 
 def scale(unit: str, direction: str, values: ArrayLike, examples: int | None) -> Scale:
     """The scale for a metric.

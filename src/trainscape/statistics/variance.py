@@ -17,6 +17,8 @@ from scipy.special import digamma, polygamma
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from trainscape.statistics.scores import Scale
+
     Floats = NDArray[np.float64]
 
 SMALLEST = 1e-5  # of the median variance: below it a variance counts as that much
@@ -63,6 +65,32 @@ def variances(values: Floats) -> tuple[Floats, int]:
         raise ValueError("the variance over seeds needs two")
     lost = 1 - 1 / cells if cells > 2 else 1.0  # a seed's effect is estimated from the cells, too
     return (residuals(values) ** 2).sum(1) / ((seeds - 1) * lost), seeds - 1
+
+
+def around_means(values: Floats, scale: Scale, effects: bool = True) -> tuple[Floats, int]:
+    """The variance of one trial around its cell's mean metric, told on the scale; S − 1.
+
+    The mean of log odds is not the log odds of the mean: for a cell that is unstable over seeds
+    the two are points apart, and it is the mean metric that a user gets. So deviations are taken in
+    the metric's own unit and carried to the scale by its slope at the cell's mean (delta method).
+
+    A share moves by whole examples, and a few equal counts do not show that all others would be
+    equal: each sum of squares counts one more seed that was half an example off.
+
+    Args:
+        values: raw metric of cells and seeds, (C, S), none missing.
+        scale: the metric's.
+        effects: take the seeds' effects off: for what compares cells of the same seeds. One cell's
+            mean over fresh seeds varies with them, too.
+
+    Raises:
+        ValueError: there is one seed.
+    """
+    found, freedom = variances(values)
+    if not effects:
+        found = values.var(1, ddof=1)
+    least = (scale.step / 2) ** 2 / freedom
+    return (found + least) * scale.slope(values.mean(1)) ** 2, freedom
 
 
 def moderate(variance: Floats, freedom: float) -> Moderated:
