@@ -184,7 +184,7 @@ def text(made: Diff) -> str:
         if settled(found):
             continue
         lines += [method(found), counts(found)]
-        if found.shifts:
+        if rows := shift_lines(found):
             lines += [
                 "",
                 f"mean shift over cells, in {units(found)}, with a 95% interval; {ALLOWED}",
