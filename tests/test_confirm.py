@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from kit import small_study, synthetic
 from trainscape import analysis, hardware, study
 from trainscape.cells import grid
-from trainscape.cells.cell import TrialRecord
 from trainscape.cells.confirm import fresh
 from trainscape.cells.identity import digest, identity
 from trainscape.cells.outcomes import packed
 from trainscape.errors import DamagedFileError, MissingFileError, UserError
 from trainscape.files import write_json
 from trainscape.pipeline import collect, settle
-from trainscape.pipeline.confirm import choose
 from trainscape.pipeline.confirm import make as confirm
 from trainscape.pipeline.doubts import doubts
 from trainscape.pipeline.estimate import estimate
@@ -30,15 +28,13 @@ from trainscape.pipeline.verify import verify
 from trainscape.results import finalists
 from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.sealed import write_sealed
-from trainscape.workloads import Metric, registry
+from trainscape.workloads import registry
 
 if TYPE_CHECKING:
     from trainscape.cells.cell import Cell
 
 LRS = [0.01, 0.03, 0.1, 0.3]
 CONFIRM = {"cells": 3, "seeds": 4}
-ACCURACY = Metric("accuracy", "max", "fraction", synthetic.untrained)
-MSE = Metric("MSE", "min", "", synthetic.untrained)
 WORKLOAD = "digits-mlp"
 
 
@@ -62,9 +58,12 @@ def layout(**changes: Any) -> Layout:
     return Layout(small_study.make(**{**keys, **changes}))
 
 
-def train(of: Layout, path: str, cell: Cell, *, diverged: bool = False) -> None:
-    """What training would leave, made up: better with the rate, and adam below sgd."""
-    value = 0.5 + cell.lr - (0.2 if cell.optimizer.label == "adam" else 0)
+def train(
+    of: Layout, path: str, cell: Cell, *, value: float = math.nan, diverged: bool = False
+) -> None:
+    """What training would leave, made up: by default better with the rate, and adam below sgd."""
+    if math.isnan(value):
+        value = 0.5 + cell.lr - (0.2 if cell.optimizer.label == "adam" else 0)
     steps, at = grid.plan(cell).evaluations, 3 if diverged else None
     trials = [synthetic.trial(seed, [value] * len(steps), at) for seed in cell.seeds]
     record = CellRecord(digest(cell), "cpu-avx2", cell.spec(), identity(cell), steps, trials)
@@ -110,13 +109,13 @@ def test_a_finalist_is_the_cell_on_other_seeds() -> None:
 def test_without_a_confirmation_nothing_is_added() -> None:
     """A study that confirms none has the files and the training's stamp that it has without keys.
 
-    Its margin decides no file before the report.
+    Its margin decides no file before the answers.
     """
     plain = Layout(small_study.make(throughput={"enabled": False}, lr=LRS))
     off = layout(confirm=False, margin=0.01)
     assert off.study.confirm is False
     assert not off.confirmable and not off.finalists and not off.confirmed()
-    before = [stage for stage in STAGES if stage != "report"]
+    before = STAGES[: STAGES.index("answer")]
     assert off.targets(*before) == plain.targets(*before)
     assert off.trained == off.cells and off.progress == []
     on = layout()
@@ -150,39 +149,40 @@ def test_the_best_and_the_best_of_each_optimizer_are_chosen() -> None:
     assert named(chosen(layout())) == [("sgd", 64, 0.3), ("sgd", 16, 0.3), ("adam", 64, 0.3)]
 
 
-def rows(*optimizers: str, **columns: list[Any]) -> list[analysis.Row]:
-    """What is known of cells, a cell for each optimizer that is named."""
-    axes = {"batch_size": 64, "lr": 0.1, "steps": 100, "failed": False}
-    return [
-        {**axes, "optimizer": name, "digest": f"{i:012d}", **{k: v[i] for k, v in columns.items()}}
-        for i, name in enumerate(optimizers)
-    ]
+def test_the_order_of_the_study_decides_nothing() -> None:
+    """Optimizers, sizes and rates listed the other way round give the same finalists."""
+    first = named(chosen(layout()))
+    other = layout(optimizer=["adam", "sgd"], batch_size=[64, 16], lr=LRS[::-1])
+    assert named(chosen(other)) == first
 
 
-def test_choice_leaves_out_what_did_not_end_well() -> None:
-    """A cell with a missing or a failed trial is no finalist, though it were its optimizer's best.
-
-    Where none is left there are no finalists.
-    """
-    values = np.array([[0.99, np.nan], [0.95, 0.95], [0.9, 0.9], [0.8, 0.8]])
-    known = rows("sgd", "adam", "adam", "lion", failed=[False, True, False, False])
-    assert choose(known, values, ACCURACY, 100, 5) == [2, 3]
-    assert choose(known[:2], values[:2], ACCURACY, 100, 5) == []
-
-
-def test_choice_heeds_the_direction_of_a_metric() -> None:
-    """Of a loss the least is best."""
-    values = np.array([[0.3, 0.2], [0.1, 0.1], [2.0, 2.0]])
-    assert choose(rows("a", "a", "a"), values, MSE, 100, 2) == [1, 0]
+def test_finalists_of_a_loss_have_the_least() -> None:
+    """The metric's direction is the workload's."""
+    of = layout(workloads=["regression"])
+    for path, cell in of.cells.items():
+        train(of, path, cell, value=cell.lr)
+    (file,) = of.finalists.values()
+    confirm(of, file)
+    cells = [of.cells[path] for path in finalists.read(Path(file), of.cells)]
+    assert {cell.lr for cell in cells} == {0.01} and len(cells) == 3
 
 
-def test_choice_does_not_depend_on_the_order_of_cells() -> None:
-    """Equal cells are told apart by their steps, then by their axes, never by their place."""
-    known = rows("a", "a", "a", "b", steps=[300, 100, 200, 100])
-    values = np.array([[0.9, 0.9]] * 3 + [[0.8, 0.8]])
-    assert choose(known, values, ACCURACY, 100, 2) == [1, 3]
-    back = choose(known[::-1], values[::-1], ACCURACY, 100, 2)
-    assert [3 - place for place in back] == [1, 3]
+def test_what_learned_nothing_is_no_finalist() -> None:
+    """An optimizer whose cells all end no better than chance has none."""
+    of = layout()
+    for path, cell in of.cells.items():
+        train(of, path, cell, value=0.1 if cell.optimizer.label == "adam" else 0.9)
+    confirm(of, of.finalists[WORKLOAD])
+    assert {name for name, *_ in named(of)} == {"sgd"}
+
+
+def test_without_a_cell_that_ended_well_there_are_no_finalists() -> None:
+    """The file names none, and nothing is trained again."""
+    of = layout()
+    for path, cell in of.cells.items():
+        train(of, path, cell, diverged=True)
+    confirm(of, of.finalists[WORKLOAD])
+    assert named(of) == [] and of.trained == of.cells
 
 
 def test_more_finalists_than_cells_are_all_cells() -> None:
@@ -278,14 +278,6 @@ def test_what_left_the_study_leaves_its_folders() -> None:
     assert len(list(Path("results/.attic").iterdir())) == 3
 
 
-@dataclass(frozen=True)
-class Detailed(TrialRecord):
-    """A trial as a detailed cell records it."""
-
-    outcomes: str | list[float] = ""
-    noise: list[list[float]] = field(default_factory=list)
-
-
 def test_tables_of_finalists_by_hand() -> None:
     """Outcomes are averaged example by example; the noise has a row for each evaluation.
 
@@ -297,7 +289,7 @@ def test_tables_of_finalists_by_hand() -> None:
     of = replace(synthetic.cell(seeds=(1000, 1001)), detailed=True)
     noise = [[4.0, 1.0], [2.0, 0.5]]
     trials = [
-        Detailed(**vars(trial), outcomes=packed(own), noise=noise)
+        replace(trial, outcomes=packed(own), noise=noise)
         for trial, own in zip(ends, bits, strict=True)
     ]
     whole = synthetic.entry(of, trials, [20, 40])

@@ -63,6 +63,8 @@ def test_the_last_part_confirms(confirmed: Project) -> None:
     """
     assert (len(confirmed.cells()), len(choices(confirmed)), len(fresh(confirmed))) == (4, 1, 2)
     assert (confirmed.rows("trials.csv"), confirmed.rows("confirm.csv")) == (8, 4)
+    # 360 test examples of each finalist; each trial is evaluated once
+    assert (confirmed.rows("examples.csv"), confirmed.rows("noise.csv")) == (2 * 360, 4)
     assert {path.split("/")[3] for path in fresh(confirmed)} == {"sgd", "adam"}
     assert confirmed.plan() == {}
     assert confirmed.trainscape("verify")[-1] == "6 cells, 1 dataset: 0 complaints"

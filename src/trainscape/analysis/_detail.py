@@ -32,7 +32,7 @@ def examples(entries: Iterable[Entry]) -> pd.DataFrame:
     for entry in entries:
         dataset = registry.get(entry.cell.workload).dataset
         count = datasets.registry.get(dataset).test
-        seeds = [unpacked(getattr(trial, "outcomes", ""), count) for trial in entry.record.trials]
+        seeds = [unpacked(trial.outcomes, count) for trial in entry.record.trials]
         if all(seeds):
             means = map(statistics.fmean, zip(*seeds, strict=True))
             name = entry.record.digest[:SHORT]
@@ -59,6 +59,6 @@ def noise(entries: Iterable[Entry]) -> pd.DataFrame:
         }
         for entry in entries
         for trial in entry.record.trials
-        for step, (each, mean) in zip(entry.record.steps, getattr(trial, "noise", ()), strict=False)
+        for step, (each, mean) in zip(entry.record.steps, trial.noise, strict=False)
     ]
     return frame(rows, ("digest", "seed", "step", "each", "mean"))

@@ -152,8 +152,13 @@ def _noise(axes: Axes, noise: Sequence[Row]) -> None:
     left, right = axes.get_xlim()
     for scale in (row["noise_scale"] for row in noise):
         if left <= scale <= right:
-            axes.plot([scale] * 2, [0, 0.08], color=NOISE, linewidth=1.4,
-                      transform=axes.get_xaxis_transform())
+            axes.plot(
+                [scale] * 2,
+                [0, 0.08],
+                color=NOISE,
+                linewidth=1.4,
+                transform=axes.get_xaxis_transform(),
+            )
 
 
 def _handles() -> list[Line2D]:

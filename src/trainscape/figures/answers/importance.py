@@ -67,7 +67,9 @@ def importance(title: str, rows: Sequence[Row]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{number(100 * value)}%"))
     axes.set_xlabel("share of how settings differ", labelpad=2, fontsize=8)
-    handles = [axes.plot([], [], REGIONS[r][2], color=REGIONS[r][1], markersize=4.2)[0] for r in regions]
+    handles = [
+        axes.plot([], [], REGIONS[r][2], color=REGIONS[r][1], markersize=4.2)[0] for r in regions
+    ]
     small.legend(figure, handles, [REGIONS[region][0] for region in regions])
     return figure
 
