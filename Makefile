@@ -11,7 +11,7 @@ SUITE := src/trainscape/throughput/suite
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test lint format docs pins setup bench throughput gpu-evidence clean help
+.PHONY: all quick test lint format docs pins setup bench calibrate throughput gpu-evidence clean help
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -42,6 +42,9 @@ docs: setup  ## remake what pages show: examples, schedules.svg, schema.json
 
 bench: setup  ## measure grid, engine, workflow (ONLY="grid engine", QUICK=1): docs/benchmarks
 	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
+
+calibrate: setup  ## simulate studies: do intervals and verdicts hold? docs/calibration.md
+	PYTHONPATH=src:tests python -m calibration
 
 throughput: setup  ## measure step times of the study in params.yaml
 	python -m trainscape data

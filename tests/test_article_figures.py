@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from trainscape.figures.articles.scaling import lr_scaling
 
 from kit.registries import kept
 from trainscape import study, workloads
@@ -22,6 +23,7 @@ from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
 from trainscape.pipeline.verify import verify
+from trainscape.report._articles import SCALING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -197,6 +199,18 @@ def test_the_landscape_of_a_model_that_takes_one_point_at_a_time() -> None:
     with kept(workloads.registry):
         workloads.registry._entries["valley"] = replace(entry, loss=looking)
         assert heights("valley", arrays, points) == pytest.approx(expected)
+
+
+def test_an_exponent_without_a_bound_says_so() -> None:
+    """The figure has an arrow where the bound is missing, the table the bound that there is."""
+    known = {"optimizer": "sgd", "schedule": "linear", "exponent": 0.5, "edges": 3}
+    rows = [{**known, "low": 0.2, "high": None}, {**known, "optimizer": "adam"}]
+    rows[1] |= {"low": None, "high": 0.9}
+    (axes,) = lr_scaling("title", rows).axes
+    assert {line.get_marker() for line in axes.lines} >= {"<", ">"}
+    judged = workloads.registry.get("digits-mlp").metric
+    shown = [SCALING[0].words(row, judged) for row in rows]
+    assert shown == ["0.50 (at least 0.20)", "0.50 (at most 0.90)"]
 
 
 def test_one_parameter_is_drawn_beside_a_workload_of_two() -> None:

@@ -68,7 +68,8 @@ def test_steps_without_noise_give_both_numbers_back() -> None:
 
 def test_a_batch_pays_up_to_twice_the_critical_one() -> None:
     """Up to there it saves a quarter of the steps of half of it, by the model itself."""
-    assert pytest.approx(3 / 4) == (1 + 100 / 200) / (1 + 100 / 100)
+    half, whole = (1 + 100 / size for size in (100, 200))
+    assert whole / half == pytest.approx(3 / 4)
     assert found(times(130, 30)).pays == 256
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from scipy.stats import t as student
 
-from trainscape.statistics.dunnett import quantile
+from trainscape.statistics.dunnett import greatest, quantile
 from trainscape.statistics.scores import Scale
 from trainscape.statistics.tied import Places, choose, room, tied
 
@@ -59,8 +60,14 @@ def test_quantiles_are_those_of_dunnetts_table(rivals: int, freedom: float, tabl
 def test_one_rival_is_students_case(freedom: float) -> None:
     """With one rival the quantile is Student's, and it grows with rivals up to hundreds."""
     assert quantile(1, freedom) == pytest.approx(float(student.ppf(0.95, freedom)), abs=1e-6)
+    assert greatest(1, freedom, 0.975) == pytest.approx(student.ppf(0.975, freedom), rel=1e-5)
     assert quantile(0, freedom) == 0
     assert quantile(1, freedom) < quantile(20, freedom) < quantile(839, freedom)
+
+
+def test_the_greatest_of_several() -> None:
+    """With a known variance it is the normal quantile of the level's root."""
+    assert greatest(7, np.inf, 0.9) == pytest.approx(float(norm.ppf(0.9 ** (1 / 7))), abs=1e-6)
 
 
 def test_the_set_is_hsus() -> None:

@@ -42,6 +42,7 @@ class Asked:
         scaling: rows on how the best rate follows the batch size.
         rates: the best rate at each batch size, which these rest on.
         critical: rows on how steps to the target fall with the batch size.
+        noise: rows on the noise of gradients, of finalists.
         importance: rows on what matters.
     """
 
@@ -57,6 +58,7 @@ class Asked:
     scaling: Sequence[Row] = field(default_factory=list)
     rates: Sequence[Row] = field(default_factory=list)
     critical: Sequence[Row] = field(default_factory=list)
+    noise: Sequence[Row] = field(default_factory=list)
     importance: Sequence[Row] = field(default_factory=list)
 
 
@@ -85,6 +87,7 @@ def answer(asked: Asked) -> dict[str, Any]:
         "scaling": list(asked.scaling),
         "rates": list(asked.rates),
         "critical": list(asked.critical),
+        "noise": list(asked.noise),
         "importance": list(asked.importance),
         "next": [],
     }

@@ -12,6 +12,7 @@ from trainscape.figures.values import number, score
 from trainscape.numerals import counted
 from trainscape.report._answer import points, span
 from trainscape.report._table import Column, Table, as_it_is, fields
+from trainscape.report._table import short_number as short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,14 @@ VERDICTS = {
     "equal": "equal within the margin",
     "undecided": "undecided",
 }
+
+
+REGIONS = {
+    "grid": "All cells of the grid",
+    "best lr": "Each combination at its best lr",
+    "search": "The cells that the search trained",
+}
+LEAST = 0.001  # of the variance: smaller shares of a whole grid are not listed
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,8 @@ def claims(
     makers: Sequence[Callable[[str, Mapping[str, Any]], Claim | None]] = (
         _optimizers,
         _scaling,
+        _batches,
+        _importance,
         _next,
     )
     made = [make(workload, own) for workload, own in found.items() for make in makers]
@@ -296,3 +307,121 @@ def _bend(row: Row, _: Metric) -> str:
     if row["bend"] is None:
         return "–"
     return number(row["bend"], 2) + _bounds(row["bend_low"], row["bend_high"])
+
+
+def _batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
+    """How large a batch pays."""
+    rows: list[Row] = [{**row, "workload": workload} for row in own["critical"]]
+    if not any(row["critical"] is not None for row in rows):
+        return None
+    noise = _noise_scales(own["noise"])
+    rows = [{**row, "noise": noise.get(row["optimizer"])} for row in rows]
+    steady = [row for row in rows if row["critical"] is not None and row["warning"] is None]
+    said = "; ".join(
+        f"{row['optimizer']} ({row['schedule']}): {number(row['critical'])}"
+        f"{_bounds(row['low'] or None, row['high'])}"
+        for row in steady
+    )
+    words = (
+        "Steps to the target at the best rate of each batch size follow S = S_min(1 + B_crit/B): "
+        "below B_crit twice the batch saves nearly half the steps, above it nearly none. "
+        + (f"B_crit by schedules whose rate holds, 95% intervals: {said}. " if said else "")
+        + "Rows with a falling schedule depend on the budget. "
+        + _about_noise(own, noise)
+    )
+    columns = [
+        Column("optimizer", "optimizer", "the update rule", as_it_is("optimizer"), False),
+        Column("schedule", "schedule", "what multiplies the rate", as_it_is("schedule"), False),
+        Column("critical", "B_crit", "batch size, 95% interval", _critical),
+        Column("least_steps", "S_min", "steps with a batch without end", short("least_steps")),
+        Column("overhead", "20% more", "batch that takes a fifth more examples", short("overhead")),
+        Column("pays", "pays up to", "largest that saves a quarter of steps", short("pays")),
+        Column("noise", "noise scale", "of gradients at its best cell", _noise),
+        Column("budget", "rate", "whether it falls within the budget", _holds, False),
+    ]
+    table = Table(columns, [fields(row, columns) for row in rows])
+    return Claim(workload, "batch-scaling", "How large a batch pays", words, table)
+
+
+def _noise_scales(rows: Sequence[Row]) -> dict[str, Row]:
+    """For each optimizer the noise scale of its first finalist that has one."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row["noise_scale"] is not None:
+            found.setdefault(row["optimizer"], row)
+    return found
+
+
+def _about_noise(own: Mapping[str, Any], noise: Mapping[str, Row]) -> str:
+    """What the gradient noise scale is, or why there is none."""
+    if not own["confirmed"]:
+        return "The gradient noise scale is measured where finalists are confirmed."
+    if not noise:
+        return (
+            "No gradient noise scale: batch normalisation, or a loss that is no mean over examples, "
+            "has none, or the gradient's mean does not stand out from its noise."
+        )
+    return (
+        "The gradient noise scale, tr Σ/|G|² over the run of an optimizer's confirmed cell, stands "
+        "for B_crit under strong assumptions only."
+    )
+
+
+def _critical(row: Row, _: Metric) -> str:
+    if row["critical"] is None:
+        return row["reason"] or "–"
+    return number(row["critical"]) + _bounds(row["low"] or None, row["high"])
+
+
+def _noise(row: Row, _: Metric) -> str:
+    found = row["noise"]
+    if found is None:
+        return "–"
+    return number(found["noise_scale"]) + _bounds(found["low"], found["high"])
+
+
+def _holds(row: Row, _: Metric) -> str:
+    return "holds" if row["warning"] is None else "falls"
+
+
+def _importance(workload: str, own: Mapping[str, Any]) -> Claim | None:
+    """Which axes make cells differ."""
+    rows: list[Row] = [
+        {**row, "workload": workload} for row in own["importance"] if row["share"] is not None
+    ]
+    if not rows:
+        return None
+    said = []
+    for region, words in REGIONS.items():
+        parts = [row for row in rows if row["region"] == region]
+        top = sorted(parts, key=lambda row: -row["share"])[:3]
+        if top:
+            named = ", ".join(f"{row['component']} {100 * row['share']:.0f}%" for row in top)
+            said.append(f"{words}: {named}.")
+    lead = (
+        "Shares of the variance between cells, on a scale where noise is even and with seed noise "
+        "taken off. " + " ".join(said)
+    )
+    notes = list(dict.fromkeys(row["note"] for row in own["importance"] if row["note"]))
+    columns = [
+        Column("region", "between", "which cells", _region, False),
+        Column(
+            "component", "what", "an axis, or two beyond each alone", as_it_is("component"), False
+        ),
+        Column("share", "share", "of the variance, 95% interval", _share),
+    ]
+    shown = [row for row in rows if row["share"] >= LEAST or row["region"] != "grid"]
+    table = Table(columns, [fields(row, columns) for row in shown])
+    words = lead + "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
+    return Claim(workload, "importance", "What matters", words, table)
+
+
+def _region(row: Row, _: Metric) -> str:
+    return REGIONS[row["region"]].lower()
+
+
+def _share(row: Row, _: Metric) -> str:
+    text = f"{100 * row['share']:.1f}%"
+    if row["low"] is None:
+        return text
+    return f"{text} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"

@@ -13,7 +13,7 @@ from trainscape.files import copy, make_own, sweep
 from trainscape.results.cell_files import read_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
 
@@ -43,6 +43,16 @@ class Attic:
         sha = _short_digest(path)
         found = [p for p in self._here.get(sha, []) if str(p) not in taken]
         return [p for p in [*found, *self._elsewhere.get(sha, [])] if p.exists()]
+
+    def files(self, taken: Container[str]) -> Iterator[Path]:
+        """All files that cells are kept in, the nearest first.
+
+        Args:
+            taken: files that are left out.
+        """
+        for found in (self._here, self._elsewhere):
+            for paths in found.values():
+                yield from (path for path in paths if str(path) not in taken)
 
     def restore(self, path: Path, digest: str, taken: Container[str]) -> Path | None:
         """Bring a cell back, if it is whole: from the attic, an earlier label or another study.

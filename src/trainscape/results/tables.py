@@ -26,6 +26,9 @@ TEXT = {
     "reason",
     "side",
     "warning",
+    "region",
+    "component",
+    "note",
 }
 WHOLE = {
     "batch_size",
@@ -42,6 +45,7 @@ WHOLE = {
     "reached",
     "batch_sizes",
     "edges",
+    "imputed",
     "within_error",
     "within_margin",
     "peak_memory_bytes",

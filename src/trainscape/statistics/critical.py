@@ -1,7 +1,7 @@
 """How large a batch still pays: steps to a target over batch sizes, and the gradient's noise.
 
-McCandlish et al. (An empirical model of large-batch training, 1812.06162, section 2.3 and appendix
-D): S(B) = S_min(1 + B_crit/B) steps reach a target with a batch of B, so E = S·B = E_min + S_min·B
+McCandlish et al. (An empirical model of large-batch training, 1812.06162, section 2.3):
+S(B) = S_min(1 + B_crit/B) steps reach a target with a batch of B, so E = S·B = E_min + S_min·B
 examples with E_min = S_min·B_crit. At B_crit both are twice the least.
 """
 

@@ -1,10 +1,10 @@
 """How the best learning rate follows the batch size: lr ∝ batch^α, with an interval.
 
-Rules of thumb: α = 1 (Goyal et al., Accurate, large minibatch SGD, 1706.02677; Malladi et al., On
-the SDEs and scaling rules for adaptive gradient algorithms, 2205.10287, for SGD), α = ½ (Malladi et
-al. for Adam and RMSprop; Krizhevsky, 1404.5997). With Adam the best rate may also rise and then
-fall (Li et al., Surge phenomenon in optimal learning rate and batch size scaling, 2405.14578), so a
-quadratic term is fitted, too.
+Rules of thumb: α = 1 (Goyal et al., Accurate, large minibatch SGD, 1706.02677, for SGD), α = ½
+(Malladi et al., On the SDEs and scaling rules for adaptive gradient algorithms, 2205.10287, for
+Adam and RMSprop; Krizhevsky, One weird trick, 1404.5997). With Adam the best rate may also rise and
+then fall (Li et al., Surge phenomenon in optimal learning rate and batch size scaling, 2405.14578),
+so a quadratic term is fitted, too.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from trainscape.statistics.dunnett import greatest
 from trainscape.statistics.variance import around_means, moderate
 
 if TYPE_CHECKING:
@@ -17,23 +18,32 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Interval = tuple[float, float]
 
+HALF = 0.5  # of an example that is wrong in every seed
 UNKNOWN = (float("nan"), float("nan"))
 
 
-def over_seeds(values: Floats, scale: Scale, level: float = 0.95) -> tuple[Floats, Floats]:
+def over_seeds(
+    values: Floats, scale: Scale, level: float = 0.95, among: int = 1
+) -> tuple[Floats, Floats]:
     """Where the mean metric of each cell lies over all seeds: low and high ends, (C,) each.
 
     Student's t around the mean metric on the scale, with the moderated variance of its linear part
     (Smyth 2004), turned back to the metric's unit. The cells are those that were trained on these
-    seeds; together they tell how variances are spread. For a cell named before its seeds were
-    drawn, or chosen otherwise than for its mean. In simulated studies a mean of log odds turned
-    back covers 88% at twice the default grid's noise, since it is not the log odds of the mean;
-    this one 95%.
+    seeds; together they tell how variances are spread. In simulated studies a mean of log odds
+    turned back covers 88% at twice the default grid's noise, since it is not the log odds of the
+    mean; this one 95%.
+
+    A cell that was chosen by these very values is the best of several partly by luck. With
+    ``among`` the end towards worse is as far away as luck may have lifted the best of so many equal
+    cells: the quantile of the greatest of them in place of Student's. So the interval holds
+    whichever of them is chosen (simulated: 95%, where it covers 87 to 90% without).
 
     Args:
         values: the metric of each cell and seed, (C, S), NaN where a trial is missing.
         scale: the metric's.
         level: of the interval.
+        among: from how many cells the one in question was chosen by these values; 1 for a cell that
+            was named before, and for another metric than the one it was chosen by.
 
     Returns:
         NaN for cells with a missing trial, and for all cells where there is one seed.
@@ -44,9 +54,11 @@ def over_seeds(values: Floats, scale: Scale, level: float = 0.95) -> tuple[Float
         return low, high
     found = moderate(*around_means(values[whole], scale, effects=False))
     middle = scale.up(values[whole].mean(1))
-    reach = _t(level, found.freedom) * np.sqrt(found.variance / values.shape[1])
-    ends = np.sort(np.stack([scale.down(middle - reach), scale.down(middle + reach)]), 0)
-    low[whole], high[whole] = ends
+    error = np.sqrt(found.variance / values.shape[1])
+    lifted = greatest(among, round(float(found.freedom), 2), 0.5 + level / 2)
+    worse = scale.down(middle - lifted * error)
+    better = scale.down(middle + _t(level, found.freedom) * error)
+    low[whole], high[whole] = np.minimum(worse, better), np.maximum(worse, better)
     return low, high
 
 
@@ -68,10 +80,12 @@ def wilson(share: float, examples: float, level: float = 0.95) -> Interval:
 def over_examples(outcomes: Floats, share: bool, level: float = 0.95) -> Interval:
     """Where a cell's mean metric would lie with other test examples of the same kind.
 
-    Shares: Wilson's interval with the number of examples that would vary as much, p(1 − p)/s² times
-    N, s² the variance between examples (a design effect: Kish, Survey Sampling, 1965). Examples
-    that every seed gets right or wrong count fully; where seeds disagree, their mean varies less
-    than a coin. Other metrics: Student's t over examples.
+    Shares: Wilson's interval with the number of examples that would vary as much, N·p(1 − p)/s², s²
+    the variance between examples (a design effect: Kish, Survey Sampling, 1965). Examples that
+    every seed gets right or wrong count fully; where seeds disagree, their mean varies less than a
+    coin. Half an example that every seed gets wrong is added to N·s², for the few hard ones that
+    decide a share near 1 may all be missing. In simulated data that gives 93 to 98.5% at 98% and
+    99% of 287 and 360 examples; without it, down to 78%. Other metrics: Student's t over examples.
 
     Args:
         outcomes: each test example's metric, its mean over seeds, (N,).
@@ -84,11 +98,12 @@ def over_examples(outcomes: Floats, share: bool, level: float = 0.95) -> Interva
     count = len(outcomes)
     if count < 2 or not np.isfinite(outcomes).all():
         return UNKNOWN
-    mean, variance = float(outcomes.mean()), float(outcomes.var())
+    mean = float(outcomes.mean())
+    squares = float(((outcomes - mean) ** 2).sum())
     if share:
-        alike = mean * (1 - mean) / variance if variance > 0 else 1.0
+        alike = (count * mean * (1 - mean) + HALF) / (squares + HALF)
         return wilson(mean, count * max(alike, 1.0), level)
-    reach = _t(level, count - 1) * (variance / (count - 1)) ** 0.5
+    reach = _t(level, count - 1) * (squares / (count - 1) / count) ** 0.5
     return mean - reach, mean + reach
 
 
@@ -98,8 +113,8 @@ def difference_over_examples(
     """Where the difference of two cells' mean metrics, first − second, lies with other examples.
 
     The examples are the same for both, so each gives one difference: Student's t over these. Of
-    shares the sum of squares counts two more examples that are half right, so that a few examples
-    without any difference do not show that there is none.
+    shares the sum of squares is at least that of half an example on which one cell alone is right:
+    that a few hundred examples show no difference does not prove that there is none.
 
     Args:
         first: each test example's metric under one cell, its mean over seeds, (N,).
@@ -111,7 +126,7 @@ def difference_over_examples(
     count = len(apart)
     if count < 2 or not np.isfinite(apart).all():
         return UNKNOWN
-    squares = float(((apart - apart.mean()) ** 2).sum()) + (0.5 if share else 0.0)
+    squares = max(float(((apart - apart.mean()) ** 2).sum()), HALF if share else 0.0)
     reach = _t(level, count - 1) * (squares / (count - 1) / count) ** 0.5
     return float(apart.mean()) - reach, float(apart.mean()) + reach
 
