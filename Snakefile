@@ -43,7 +43,7 @@ LOGS = f"logs/{LAYOUT.study.name}"
 rule all:
     input:
         RUN.all,
-        lambda _: proposed(LAYOUT, checkpoints),
+        lambda _: RUN.later(checkpoints),
     localrule: True
 
 
@@ -56,8 +56,14 @@ if LAYOUT.rounds:
     include: "workflow/rules/search.smk"
 
 
+if LAYOUT.finalists:
+
+    include: "workflow/rules/confirm.smk"
+
+
 include: "workflow/rules/throughput.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/replay.smk"
+include: "workflow/rules/answer.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"

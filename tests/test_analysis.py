@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import permutations, product
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -69,6 +70,7 @@ def test_summary_of_a_whole_cell() -> None:
         "seeds": 3,
         "status": "ok",
         "diverged": 0,
+        "failed": 0,
         "val_metric_mean": pytest.approx(0.9270833333333334, abs=1e-15),
         "val_metric_std": pytest.approx((7 / 3072) ** 0.5, abs=1e-15),
         "test_metric_mean": pytest.approx(0.9114583333333334, abs=1e-15),
@@ -147,28 +149,46 @@ def test_without_validation_nothing_is_selected() -> None:
     assert summary[["val_metric_mean", "steps_to_target", "reached"]].isna().all(axis=None)
     assert summary["test_metric_mean"].notna().all()
     assert analysis.best(analysis.records(summary)) is None
-    chosen = analysis.metrics(summary)["digits-mlp"]["adam"]["64"]
-    assert (chosen["lr"], chosen["test_metric"], chosen["cells"]) == (None, None, 4)
+    chosen = analysis.records(analysis.bests(summary))[-1]
+    assert (chosen["lr"], chosen["test_metric_mean"], chosen["cells"]) == (None, None, 4)
 
 
 def test_a_lone_cell_is_no_choice() -> None:
-    """One cell for a batch size: its numbers stand in the metrics even without validation."""
+    """One cell for a batch size: its numbers are the best even without validation."""
     entries = synthetic.study(validation=0.0, batch_sizes=(64,), lrs=(0.01,), schedules=("cosine",))
     summary = analysis.summary(analysis.trials(entries, TARGETS))
-    chosen = analysis.metrics(summary)["digits-mlp"]["adam"]["64"]
-    assert (chosen["lr"], chosen["schedule"]) == (0.01, "cosine")
-    assert chosen["test_metric"] == summary["test_metric_mean"].iloc[-1]
+    chosen = analysis.records(analysis.bests(summary))[-1]
+    assert (chosen["optimizer"], chosen["lr"], chosen["schedule"]) == ("adam", 0.01, "cosine")
+    assert chosen["test_metric_mean"] == summary["test_metric_mean"].iloc[-1]
 
 
 def test_the_best_is_chosen_by_validation_and_never_by_test() -> None:
     """A cell with the better test and the worse validation is not the best."""
     rows: list[analysis.Row] = [
-        {"workload": "digits-mlp", "val_metric_mean": 0.9, "test_metric_mean": 0.99},
-        {"workload": "digits-mlp", "val_metric_mean": 0.91, "test_metric_mean": 0.5},
-        {"workload": "digits-mlp", "val_metric_mean": None, "test_metric_mean": None},
+        named(val_metric_mean=0.9, test_metric_mean=0.99),
+        named(val_metric_mean=0.91, test_metric_mean=0.5),
+        named(val_metric_mean=None, test_metric_mean=None),
     ]
     assert analysis.best(rows) is rows[1]
     assert analysis.best(rows[2:]) is None
+
+
+def test_equals_are_told_by_what_they_are_and_never_by_their_place() -> None:
+    """Of equal means the largest batch is best, then the lowest rate, then the first by name."""
+    rows = [
+        named(batch_size=64, optimizer="adam"),
+        named(lr=0.1),
+        named(optimizer="sgd"),
+        named(optimizer="rmsprop"),
+    ]
+    for order in permutations(rows):
+        assert analysis.best(order) == rows[3]
+
+
+def named(**changes: object) -> analysis.Row:
+    """A summary row as far as a choice looks at it."""
+    cell = {"workload": "digits-mlp", "optimizer": "sgd", "batch_size": 256, "lr": 0.01}
+    return {**cell, "schedule": "cosine", "val_metric_mean": 0.9, **changes}
 
 
 def test_a_metric_of_which_less_is_better_is_minimised() -> None:
@@ -199,45 +219,28 @@ def test_a_best_lr_at_an_end_of_its_own_optimizers_axis_is_flagged(
     assert analysis.edge(rows[-1], rows) is None  # one value has no ends
 
 
-def test_ties_are_counted_on_paired_differences() -> None:
-    """Student's t at 95% over four seeds: half-width 3.182·s/2 for the differences below."""
-    best = [[0.96], [0.92], [0.98], [0.94]]
-    shifted = [[0.95], [0.91], [0.97], [0.93]]  # always worse by 0.01: told apart
-    noisy = [[0.97], [0.90], [0.97], [0.93]]  # −0.01, 0.02, 0.01, 0.01: mean 0.0075, s 0.0126
-    entries = [one(*best, lr=0.1), one(*shifted, lr=0.2), one(*noisy, lr=0.3)]
-    table = analysis.trials([*entries, one([0.9], [0.9], [0.9], lr=0.4, diverged_at=3)], TARGETS)
-    rows = analysis.records(analysis.summary(table))
-    assert analysis.ties(rows[0], rows, table) == [rows[2]]
-
-
-def test_ties_are_unknown_for_one_seed() -> None:
-    """Without a spread nothing can be told apart, and that is said rather than counted."""
-    table = analysis.trials([one([0.5], lr=0.1), one([0.5], lr=0.2)], TARGETS)
-    rows = analysis.records(analysis.summary(table))
-    assert analysis.ties(rows[0], rows, table) is None
-
-
-def test_metrics_hold_the_best_of_each_optimizer_and_batch_size() -> None:
-    """Nested by workload, optimizer and batch size; strict JSON; diverged seeds are counted."""
+def test_each_optimizer_and_batch_size_has_its_best() -> None:
+    """A row each, in grid order, read off the best cell; diverged seeds of all are counted."""
     summary = analysis.summary(analysis.trials(synthetic.study(), TARGETS))
-    tree = analysis.metrics(summary)
-    json.dumps(tree, allow_nan=False)
-    assert list(tree["digits-mlp"]) == ["sgd", "momentum", "adam"]
-    assert list(tree["digits-mlp"]["sgd"]) == ["16", "64", "256", "1024"]
+    rows = analysis.records(analysis.bests(summary))
+    names = [(row["optimizer"], row["batch_size"]) for row in rows]
+    assert names == list(product(("sgd", "momentum", "adam"), (16, 64, 256, 1024)))
     own = summary[(summary["optimizer"] == "adam") & (summary["batch_size"] == 64)]
     chosen = own.sort_values("val_metric_mean", ascending=False).iloc[0]
-    found = tree["digits-mlp"]["adam"]["64"]
-    assert (found["lr"], found["schedule"]) == (chosen["lr"], chosen["schedule"])
-    assert found["test_metric"] == chosen["test_metric_mean"]
+    found = rows[names.index(("adam", 64))]
+    for name in ("lr", "schedule", "test_metric_mean", "steps_to_target", "digest"):
+        assert found[name] == chosen[name]
     assert found["diverged_share"] == own["diverged"].sum() / own["seeds"].sum() > 0
 
 
-def test_metrics_are_null_where_every_cell_diverged() -> None:
-    """All lost: nothing is chosen, the share says why, and the JSON stays strict."""
-    summary = analysis.summary(analysis.trials([one([0.1], diverged_at=13)], TARGETS))
-    found = analysis.metrics(summary)["digits-mlp"]["adam"]["64"]
-    assert (found["test_metric"], found["diverged_share"]) == (None, 1.0)
-    json.dumps(found, allow_nan=False)
+def test_nothing_is_best_where_every_cell_diverged() -> None:
+    """All lost: nothing is chosen, and the share says why."""
+    summary = analysis.summary(
+        analysis.trials([one([0.1], lr=lr, diverged_at=13) for lr in (0.1, 1.0)], TARGETS)
+    )
+    (found,) = analysis.records(analysis.bests(summary))
+    assert (found["optimizer"], found["batch_size"], found["lr"]) == ("adam", 64, None)
+    assert (found["test_metric_mean"], found["diverged_share"]) == (None, 1.0)
 
 
 def test_time_to_target_is_steps_times_the_median_step_alone() -> None:

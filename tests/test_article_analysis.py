@@ -99,6 +99,38 @@ def test_several_schedules_have_a_mean() -> None:
     assert mean["high"] - mean["low"] < first["high"] - first["low"]
 
 
+def test_twice_the_batch_has_its_factor() -> None:
+    """It is 2^α, and so are its bounds; a straight line has no bend."""
+    [found] = analysis.records(analysis.scaling(trials(0.5)))
+    assert found["factor"] == pytest.approx(2**0.5, abs=1e-3)
+    assert found["factor_low"] == pytest.approx(2 ** found["low"], abs=1e-3)
+    assert found["factor_high"] == pytest.approx(2 ** found["high"], abs=1e-3)
+    assert found["bend_low"] < 0 < found["bend_high"]
+
+
+def test_a_missing_bound_is_null() -> None:
+    """Three of five best rates that end the axis leave α without an upper bound."""
+    [found] = analysis.records(analysis.scaling(trials(2.0)))
+    assert found["low"] < found["exponent"]
+    assert (found["high"], found["factor_high"]) == (None, None)
+    assert analysis.rules(found["low"], found["high"])[-1] == "linear"
+
+
+def test_exponents_rest_on_the_validation_loss_where_there_is_one() -> None:
+    """The training loss decides only where nothing is held out."""
+    table = trials(0.5)
+    held = table.assign(val_loss=table["train_loss"], train_loss=1.0, target=0.95)
+    assert analysis.scaling(held).equals(analysis.scaling(table))
+
+
+def test_best_rates_are_a_table_of_their_own() -> None:
+    """One row for a batch size, with the end of the axis that it lies at."""
+    rows = analysis.records(analysis.best_rates(trials(2.0)))
+    assert [row["batch_size"] for row in rows] == [4, 8, 16, 32, 64]
+    assert [row["side"] for row in rows] == [None, None, "highest", "highest", "highest"]
+    assert [row["lr"] for row in rows] == pytest.approx([0.25, 1, 4, 4, 4], rel=1e-3)
+
+
 def test_scaling_is_the_same_every_time() -> None:
     """The bootstrap draws the same seeds again."""
     one, two = (analysis.scaling(trials(0.5, 0.5)) for _ in range(2))

@@ -22,6 +22,7 @@ from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
 from trainscape.pipeline.verify import verify
+from trainscape.report._articles import SCALING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +72,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = layout()
         data.make(made)
         train.make(made, list(made.cells))
-        for stage in ("settle", "collect", "figures", "timings", "report"):
+        for stage in ("settle", "collect", "answer", "figures", "timings", "report"):
             make(made, stage)
     return folder
 
@@ -149,7 +150,7 @@ def test_figures_say_what_their_lines_are(here: Layout) -> None:
     assert {"lr 0.02", "batch size", "final training loss"} <= set(
         texts(folder / "loss-by-batch/momentum-cosine.svg")
     )
-    assert {"inverse", "square-root", "linear"} <= set(texts(folder / "lr-scaling/lr-scaling.svg"))
+    assert {"sgd", "batch^α", "constant"} <= set(texts(folder / "lr-scaling/lr-scaling.svg"))
     assert all(path.stat().st_size < 100_000 for path in folder.rglob("*.svg"))
 
 
@@ -197,6 +198,16 @@ def test_the_landscape_of_a_model_that_takes_one_point_at_a_time() -> None:
     with kept(workloads.registry):
         workloads.registry._entries["valley"] = replace(entry, loss=looking)
         assert heights("valley", arrays, points) == pytest.approx(expected)
+
+
+def test_an_exponent_without_a_bound_says_so() -> None:
+    """The table names the bound that there is."""
+    known = {"optimizer": "sgd", "schedule": "linear", "exponent": 0.5, "edges": 3}
+    rows = [{**known, "low": 0.2, "high": None}, {**known, "optimizer": "adam"}]
+    rows[1] |= {"low": None, "high": 0.9}
+    judged = workloads.registry.get("digits-mlp").metric
+    shown = [SCALING[0].words(row, judged) for row in rows]
+    assert shown == ["0.50 (at least 0.20)", "0.50 (at most 0.90)"]
 
 
 def test_one_parameter_is_drawn_beside_a_workload_of_two() -> None:

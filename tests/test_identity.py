@@ -198,6 +198,7 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
             "fused",
             "group",
             "pack",
+            "questions",
             "rates",
             "rewrites",
             "spares",
@@ -208,7 +209,8 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
     assert fused - alone == own | rules
     assert alone - fused == {f"{engine}unfused", "trainscape.cells.imported"}
     both = {
-        f"{engine}{name}" for name in ("arithmetic", "data", "model", "streams", "task", "trial")
+        f"{engine}{name}"
+        for name in ("arithmetic", "data", "detail", "model", "streams", "task", "trial")
     }
     assert both <= fused & alone
 

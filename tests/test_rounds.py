@@ -76,7 +76,8 @@ def test_rounds_follow_from_each_other() -> None:
     study = layout()
     seen: list[str] = []
     for number, file in enumerate(files(study), start=1):
-        assert study.progress().endswith(f"{len(seen)} are proposed, in {number - 1} of 3 rounds")
+        progress = "".join(study.progress)
+        assert progress.endswith(f"{len(seen)} are proposed, in {number - 1} of 3 rounds")
         assert "study default: 6 cells × 3 seeds = 18 trials" in estimate(study)
         propose(study, file)
         new = read_round(Path(file), study.cells)

@@ -155,11 +155,11 @@ def test_every_stage_has_a_file_that_makes_it() -> None:
         assert (folder / f"{stage}.py").is_file(), stage
 
 
-def test_only_collect_and_a_searchs_rounds_read_cells() -> None:
+def test_only_collect_and_what_chooses_cells_read_cells() -> None:
     """Later stages read tables: no other file of the room opens a cell file."""
     reading = {
         path.stem
         for path in (source.PACKAGE / "pipeline").glob("*.py")
         if "read_entries" in path.read_text(encoding="utf-8")
     }
-    assert reading == {"collect", "propose"}
+    assert reading == {"collect", "confirm", "propose"}

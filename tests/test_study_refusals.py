@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = (
-    "budget, design, device, evaluate_every, figures, grid, last_batch, name, order, output, "
-    "plugins, precision, range_test, replay, seeds, target, throughput, trace_every, validation, "
-    "workloads"
+    "budget, confirm, design, device, evaluate_every, figures, grid, last_batch, margin, name, "
+    "order, output, plugins, precision, range_test, replay, seeds, split, target, throughput, "
+    "trace_every, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"
 RATES = "is no list of rates, {log: [low, high, n]} or one of these for each optimizer"
 TRUTH = "True is true or false; give a number"
+CONFIRMED = "is neither false nor {cells: 20, seeds: 20}"
 ABOVE = "is out of range; choose a number above 0"
 
 # What a file holds, and the whole message without the file's name.
@@ -38,6 +39,15 @@ REFUSED: list[tuple[str, str]] = [
     ("optimizers: [sgd]", "unknown 'optimizers'; did you mean grid.optimizer?"),
     ("seed: 2", "unknown 'seed'; did you mean 'seeds'?"),
     ("design: {methd: tpe, trials: 5}", "design: unknown 'methd'; did you mean 'method'?"),
+    ("confirm: true", f"confirm: True {CONFIRMED}"),
+    ("confirm: 20", f"confirm: 20 {CONFIRMED}"),
+    ("confirm: {cell: 20}", "confirm: unknown 'cell'; did you mean 'cells'?"),
+    ("confirm: {cells: 0}", f"confirm.cells: 0 {ABOVE}"),
+    ("confirm: {seeds: 1}", "confirm.seeds: 1 is out of range; choose 2 or more"),
+    ("confirm: {cells: 2.5}", "confirm.cells: 2.5 is no whole number"),
+    ("confirm: null", f"confirm: {NOTHING}"),
+    ("margin: 0", f"margin: 0 {ABOVE}"),
+    ("margin: small", "margin: 'small' is no number"),
     ("throughput: false", "throughput: False is no mapping; write {enabled: false}"),
     ("grid: {optimzer: [sgd]}", "grid: unknown 'optimzer'; did you mean 'optimizer'?"),
     ("grid: {7: [sgd]}", "grid: unknown 7; choose from: batch_size, lr, optimizer, schedule"),

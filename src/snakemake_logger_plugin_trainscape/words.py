@@ -15,10 +15,12 @@ STAGES = {  # what each rule does; a rule that is not here is called by its name
     "make_dataset": "making data",  # stands for make_dataset_digits and all others
     "propose_cells": "proposing cells",
     TRAIN: "training",
+    "choose_finalists": "choosing finalists",
     "settle_cells": "checking cells",
     "measure_throughput": "measuring step times",
     "collect": "writing the tables",
     "replay_searches": "simulating searches",
+    "answer": "finding answers",
     "draw_figures": "drawing figures",
     "draw_timings": "drawing times",
     "write_report": "writing the report",

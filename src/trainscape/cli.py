@@ -66,13 +66,16 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add(
-        "cells", _cells, "list what is trained, one cell a line: the grid, then range tests"
+        "cells",
+        _cells,
+        "list what is trained, one cell a line: the grid, range tests, finalists on fresh seeds",
     ).add_argument("--paths", action="store_true", help="print the cells' files instead")
     add("estimate", _estimate, "say how many cells, trials and steps, and roughly how long")
     add("verify", _verify, "check every file of the study")
     add("schema", _schema, "print the JSON schema of parameter files", study=False)
     which = add("which", _which, "find the commit that made a file", study=False)
     which.add_argument("file", metavar="FILE", help="a result, such as results/report.html")
+    _add_diff(add("diff", _diff, "say what changed between two versions, and what is only noise"))
     data = add("data", _data, "make datasets, or replace damaged ones")
     data.add_argument("names", nargs="*", metavar="NAME", help="datasets (default: the study's)")
     data.add_argument(
@@ -95,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "stages",
         nargs="+",
         metavar="STAGE",
-        help="data, train, throughput, collect, replay, figures, timings or report",
+        help="data, train, throughput, collect, replay, answer, figures, timings or report",
     )
     train = add("train", _train, "train cells of the study (Snakemake's job)")
     train.add_argument(
@@ -110,11 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--again", action="store_true", help="train even what is kept elsewhere")
     propose = add("propose", _propose, "propose a round of the study's search (Snakemake's job)")
     propose.add_argument("file", metavar="ROUND", help="the round's file")
+    choose = add("choose", _choose, "choose the finalists of a workload (Snakemake's job)")
+    choose.add_argument("file", metavar="FINALISTS", help="the file that is to name them")
     make = add("make", _make, "make one stage's products (Snakemake's job)")
     make.add_argument(
         "stage",
         metavar="STAGE",
-        help="settle, throughput, collect, replay, figures, timings or report",
+        help="settle, throughput, collect, replay, answer, figures, timings or report",
     )
     make.add_argument("--cores", type=int, default=1, metavar="N", help="processes of the replay")
     make.add_argument(
@@ -124,6 +129,24 @@ def _parser() -> argparse.ArgumentParser:
         "--benchmarks", type=Path, metavar="FILE", help="what the throughput's suite has measured"
     )
     return parser
+
+
+def _add_diff(sub: argparse.ArgumentParser) -> None:
+    """The arguments of ``trainscape diff``."""
+    what = "a git revision, or a folder or file with trials (default: {})"
+    sub.add_argument("before", nargs="?", default="HEAD", metavar="A", help=what.format("HEAD"))
+    sub.add_argument("after", nargs="?", metavar="B", help=what.format("the files as they are"))
+    sub.add_argument("--results", metavar="FOLDER", help="output folder (default: the study's)")
+    sub.add_argument("--workload", metavar="NAME", help="compare this one alone")
+    sub.add_argument(
+        "--fail-on",
+        choices=["worse", "better", "changed"],
+        help="exit with 1 if a cell or a mean shift is; changed: either of them",
+    )
+    form = sub.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print it for a pull request")
+    form.add_argument("--json", action="store_true", help="print it as JSON, every cell")
+    sub.add_argument("--html", type=Path, metavar="FILE", help="also write a page with heatmaps")
 
 
 def _study(args: argparse.Namespace) -> Study:
@@ -144,7 +167,7 @@ def _cells(args: argparse.Namespace) -> None:
     layout = _layout(args)
     for path, cell in layout.trained.items():
         print(path if args.paths else cell)
-    for line in [*([layout.progress()] if layout.rounds else []), *layout.notes]:
+    for line in [*layout.progress, *layout.notes]:
         print(line, file=sys.stderr)
 
 
@@ -178,6 +201,22 @@ def _which(args: argparse.Namespace) -> None:
     from trainscape.pipeline.which import which
 
     print(which(Path(args.file)))
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from trainscape.pipeline.diff import as_json, diff
+    from trainscape.pipeline.revisions import version
+    from trainscape.report import _changes as words
+
+    before, after = (version(of, args.study, args.results) for of in (args.before, args.after))
+    made = diff(before, after, args.workload)
+    if args.html:
+        from trainscape.report import _changes_page
+
+        _changes_page.write(made, args.html)
+    text = words.markdown if args.markdown else as_json if args.json else words.text
+    print(text(made).rstrip("\n"))
+    return 1 if args.fail_on and made.failed(args.fail_on) else 0
 
 
 def _data(args: argparse.Namespace) -> None:
@@ -218,6 +257,12 @@ def _propose(args: argparse.Namespace) -> None:
     from trainscape.pipeline import propose
 
     propose.make(_layout(args), args.file)
+
+
+def _choose(args: argparse.Namespace) -> None:
+    from trainscape.pipeline import confirm
+
+    confirm.make(_layout(args), args.file)
 
 
 def _make(args: argparse.Namespace) -> None:

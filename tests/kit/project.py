@@ -33,12 +33,15 @@ STUDY: dict[str, Any] = {
     "throughput": {"enabled": False},
 }
 TABLES = (
-    *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
+    *("confirm.csv", "examples.csv", "noise.csv"),
+    *("answers.json", "metrics.json"),
+    *("best.csv", "scaling.csv", "critical.csv", "importance.csv"),
     *("timings.csv", "timings.json"),
 )
-AGGREGATES = {"settle", "collect", "figures", "timings", "report"}
-STAMPS = ["collect", "figures", "report", "timings", "train"]
+AGGREGATES = {"settle", "collect", "answer", "figures", "timings", "report"}
+STAMPS = ["answer", "collect", "figures", "report", "timings", "train"]
 # Work of this project is not for the one under test: its source, its results, its settings.
 FOREIGN = re.compile(r"PYTHON(PATH|DONTWRITEBYTECODE)$|MKL_|OMP_|PYTEST_|SNAKEMAKE_|DVC_|GIT_")
 
@@ -177,7 +180,8 @@ class Project:
     def work(self) -> set[str]:
         """The jobs that ran since the last call, by their logs: what any logger cannot hide.
 
-        Stages by their names; cells as ``train <cell>`` or, if from the attic, ``restore <cell>``.
+        Stages by their names; cells as ``train <cell>`` or, if from the attic, ``restore <cell>``;
+        of finalists the cell is called ``fresh <cell>``.
         """
         logs = self / "logs"
         found = {self._job(path) for path in logs.rglob("*.log")}
@@ -188,7 +192,8 @@ class Project:
         if "train" not in log.parts:
             return log.stem
         verb = "restore" if "restored" in log.read_text(encoding="utf-8") else "train"
-        return f"{verb} {log.parent.name} {log.stem.split('-')[1]}"
+        fresh = "fresh " if "confirm" in log.parts else ""
+        return f"{verb} {fresh}{log.parent.name} {log.stem.split('-')[1]}"
 
     def cells(self) -> list[str]:
         """The cell files that are there."""

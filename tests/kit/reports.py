@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kit import synthetic
-from trainscape import analysis, report
+from trainscape import analysis, answers, report
 from trainscape.figures.draw import Content, draw
-from trainscape.figures.names import Labels, Wanted, listed
+from trainscape.figures.names import Counts, Labels, Wanted, listed, of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from trainscape.analysis import Entry, Replayed, Searched
+    from trainscape.analysis import Entry, Replayed, Row, Searched
 
 STUDY = {"name": "default", "budget": {"epochs": 10}, "grid": {"lr": [0.1, 0.01]}, "seeds": [0, 1]}
 
@@ -58,6 +58,9 @@ class MadeUp:
         self.replayed, self.searched = replayed, searched
         whole = analysis.whole(rows, searched)
         self.labels = Labels(*(list(dict.fromkeys(row[a] for row in whole)) for a in AXES))
+        self.found = {
+            workload: self._answer(workload, entries) for workload in self.labels.workloads
+        }
         self.figures = listed(
             self.labels,
             Wanted(
@@ -65,6 +68,7 @@ class MadeUp:
                 throughput=measured is not None,
                 replay=replayed is not None,
                 search=searched is not None,
+                answers=self._pictures(whole),
             ),
         )
         drawn = {row["optimizer"]: row["workload"] for row in self.tests}
@@ -76,6 +80,35 @@ class MadeUp:
             )
         ]
 
+    def _pictures(self, cells: Sequence[Row]) -> list[str]:
+        """The kinds of pictures of what was found."""
+        rates = {(row["optimizer"], row["lr"]) for row in cells}
+        most = max(sum(own == name for own, _ in rates) for name in self.labels.optimizers)
+        sizes = len({row["batch_size"] for row in cells})
+        counts = Counts(len(self.labels.optimizers), sizes, most, len(self.labels.schedules))
+        validated = analysis.validated(self.trials)
+        return of_answers(counts, validation=validated, whole=self.searched is None)
+
+    def _answer(self, workload: str, entries: Sequence[Entry]) -> dict[str, Any]:
+        """What is claimed of a workload."""
+        trials = self.trials[self.trials["workload"] == workload]
+        validated = analysis.validated(self.trials)
+        return answers.answer(
+            answers.Asked(
+                grid=analysis.Cells.of(trials, validation=287, test=360),
+                final=None,
+                examples={},
+                margin=0.005,
+                confirm=None,
+                cells=[entry.cell for entry in entries if entry.cell.workload == workload],
+                axes={"batch_size": []},
+                whole=self.searched is None,
+                validated=validated,
+                scaling=analysis.records(analysis.scaling(trials)),
+                rates=analysis.records(analysis.best_rates(trials)),
+            )
+        )
+
     def draw(self, folder: Path) -> list[Path]:
         """Draw every figure."""
         content = Content(
@@ -85,6 +118,7 @@ class MadeUp:
             test_curves=self.test_curves,
             replayed=self.replayed,
             searched=self.searched,
+            found=self.found,
         )
         return draw(self.figures, content, folder)
 
@@ -95,6 +129,7 @@ class MadeUp:
             labels=self.labels,
             figures=self.figures,
             folder=folder,
+            found=self.found,
             cells=self.cells,
             trials=self.trials,
             tests=self.tests,

@@ -3,7 +3,7 @@
 
 rule draw_figures:
     input:
-        RUN.after("collect", "replay"),
+        RUN.after("collect", "replay", "answer"),
     output:
         stamp=LAYOUT.stamp("figures"),
         figures=described(LAYOUT, "figures"),

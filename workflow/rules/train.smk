@@ -1,5 +1,6 @@
 # One job per cell; its file name holds the digest of everything that decides its numbers.
-# A learning-rate range test is a cell whose rate rises and whose loss is traced.
+# A learning-rate range test is a cell whose rate rises and whose loss is traced; a finalist is a cell
+# on fresh seeds.
 # The fuse executor trains the ready cells of a workload in bundles, one process per core or GPU
 # (docs/fuse.md).
 
@@ -12,7 +13,7 @@ rule train:
     log:
         f"{LOGS}/train/{{kind}}/{{workload}}/{{optimizer}}/{{cell}}.log",
     wildcard_constraints:
-        kind="cells|range",
+        kind="cells|range|confirm",
     resources:
         gpu=int(LAYOUT.gpu),
     params:
@@ -26,8 +27,8 @@ rule train:
 
 rule settle_cells:
     input:
-        lambda _: RUN.undated(LAYOUT.products("train")),
-        lambda _: RUN.undated(proposed(LAYOUT, checkpoints)),
+        lambda _: RUN.known(),
+        lambda _: RUN.later(checkpoints),
     output:
         LAYOUT.stamp("train"),
     log:

@@ -5,13 +5,18 @@ the summary: each can be made again from the file of the one before.
 """
 
 from trainscape.analysis._batches import batches
-from trainscape.analysis._best import best, edge, metric, ties, validated
+from trainscape.analysis._best import best, edge, metric, validated
+from trainscape.analysis._cells import Cells
+from trainscape.analysis._critical import STEADY, best_steps, critical, noise_scales
 from trainscape.analysis._curves import curves
-from trainscape.analysis._metrics import metrics
+from trainscape.analysis._detail import examples, noise
+from trainscape.analysis._finalists import finalists_of, first_of_optimizers
+from trainscape.analysis._importance import importance
+from trainscape.analysis._metrics import bests
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
-from trainscape.analysis._scaling import ALL, RULES, rules, scaling
+from trainscape.analysis._scaling import ALL, RULES, best_rates, rules, scaling
 from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
 from trainscape.analysis._timings import timed, timings
@@ -26,7 +31,9 @@ __all__ = [
     "BAND",
     "NEAR",
     "RULES",
+    "STEADY",
     "UNTRAINED",
+    "Cells",
     "Entry",
     "Goal",
     "RangeCurve",
@@ -37,16 +44,25 @@ __all__ = [
     "axes",
     "batches",
     "best",
+    "best_rates",
+    "best_steps",
+    "bests",
+    "critical",
     "curves",
     "decay",
     "edge",
+    "examples",
+    "finalists_of",
+    "first_of_optimizers",
     "frame",
     "goal",
     "grouped",
+    "importance",
     "key",
     "metric",
-    "metrics",
     "needed",
+    "noise",
+    "noise_scales",
     "paths",
     "range_curve",
     "range_curves",
@@ -61,7 +77,6 @@ __all__ = [
     "steps",
     "steps_to_target",
     "summary",
-    "ties",
     "timed",
     "timings",
     "traces",

@@ -1,13 +1,9 @@
-"""Which cell is best, by validation only, and how sure that is."""
+"""Which cell is best, by validation only."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scipy.special import stdtrit
-
-from trainscape.results.tables import Row, key, records
 from trainscape.workloads import Metric, registry
 
 if TYPE_CHECKING:
@@ -15,7 +11,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-CONFIDENCE = 0.95
+    from trainscape.results.tables import Row
 
 
 def metric(workload: str) -> Metric:
@@ -29,7 +25,10 @@ def validated(trials: pd.DataFrame) -> bool:
 
 
 def best(rows: Sequence[Row]) -> Row | None:
-    """The cell with the best mean validation metric; the first of equals; None if none has one.
+    """The cell with the best mean validation metric; None if none has one.
+
+    Of equals it is the one with the largest batch, which is the cheapest in steps where epochs are
+    given, then with the lowest rate, then the first by name: the order of the rows does not count.
 
     Args:
         rows: summary rows of one workload. Cells with a seed that diverged have no mean and so
@@ -38,8 +37,13 @@ def best(rows: Sequence[Row]) -> Row | None:
     known = [row for row in rows if row["val_metric_mean"] is not None]
     if not known:
         return None
-    sign = 1 if metric(known[0]["workload"]).direction == "max" else -1
-    return max(known, key=lambda row: sign * row["val_metric_mean"])
+    sign = -1 if metric(known[0]["workload"]).direction == "max" else 1
+
+    def rank(row: Row) -> tuple[Any, ...]:
+        cheap = -row["batch_size"], row["lr"]
+        return sign * row["val_metric_mean"], *cheap, row["optimizer"], row["schedule"]
+
+    return min(known, key=rank)
 
 
 def edge(chosen: Row, rows: Sequence[Row], axis: str = "lr") -> str | None:
@@ -57,37 +61,3 @@ def edge(chosen: Row, rows: Sequence[Row], axis: str = "lr") -> str | None:
     if len(values) < 2:
         return None
     return {min(values): "lowest", max(values): "highest"}.get(chosen[axis])
-
-
-def ties(chosen: Row, rows: Sequence[Row], trials: pd.DataFrame) -> list[Row] | None:
-    """The other cells of the workload that can't be told from the chosen one; None for one seed.
-
-    Every cell sees the same initial weights and data order under a seed, so cells are compared seed
-    by seed: a cell is a tie if the 95% confidence interval (Student's t) of the mean difference in
-    validation metric contains zero. No correction is made for the number of cells compared.
-
-    Args:
-        chosen: the summary row of the chosen cell.
-        rows: summary rows to compare it with; other workloads are passed over.
-        trials: the study's trials.
-    """
-    cells: dict[tuple[object, ...], dict[int, float | None]] = {}
-    for row in records(trials[trials["workload"] == chosen["workload"]]):
-        cells.setdefault(key(row), {})[row["seed"]] = row["val_metric"]
-    own = cells.pop(key(chosen))
-    if len(own) < 2:
-        return None
-    return [row for row in rows if key(row) in cells and _tied(own, cells[key(row)])]
-
-
-def _tied(own: dict[int, float | None], other: dict[int, float | None]) -> bool:
-    differences = [
-        a - b for seed, a in own.items() if a is not None and (b := other.get(seed)) is not None
-    ]
-    n = len(differences)
-    if n < len(own):
-        return False
-    mean = math.fsum(differences) / n
-    spread = math.sqrt(math.fsum((d - mean) ** 2 for d in differences) / (n - 1))
-    margin = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * spread
-    return abs(mean) <= margin / math.sqrt(n)

@@ -1,4 +1,4 @@
-"""The few numbers that a commit is compared by."""
+"""The best cell of each optimizer and batch size."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis._best import best, edge
 from trainscape.analysis._summary import grouped
-from trainscape.results.tables import Row, records
+from trainscape.results.tables import Row, frame, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+
+BEST = (
+    *("workload", "optimizer", "batch_size", "lr", "schedule", "edge"),
+    *("val_metric_mean", "val_metric_std", "test_metric_mean", "test_metric_std"),
+    *("train_loss_mean", "steps_to_target", "reached", "cells", "diverged_share", "digest"),
+)
 
 
 def nested(rows: list[Row], value: Callable[[list[Row]], Row]) -> dict[str, Any]:
@@ -24,18 +30,20 @@ def nested(rows: list[Row], value: Callable[[list[Row]], Row]) -> dict[str, Any]
     return tree
 
 
-def metrics(summary: pd.DataFrame) -> dict[str, Any]:
-    """For each workload, optimizer and batch size the best cell (``results/metrics.json``).
+def bests(summary: pd.DataFrame) -> pd.DataFrame:
+    """For each workload, optimizer and batch size the best cell (``results/best.csv``).
 
     The best lr and schedule are chosen by the validation metric; the rest is read off that cell.
     Where nothing could be chosen (all cells diverged, or no validation split and more than one
-    cell), the cell's numbers are null. ``edge`` says that the best lr ends its optimizer's axis.
+    cell), the cell's values are null. ``edge`` says at which end of its optimizer's axis the best
+    lr is, if at one.
 
     Args:
         summary: as :func:`trainscape.analysis.summary` makes it.
     """
     rows = records(summary)
-    return nested(rows, lambda group: _choice(group, rows))
+    groups = grouped(rows, ("workload", "optimizer", "batch_size"))
+    return frame([_choice(group, rows) for group in groups], BEST)
 
 
 def choose(group: list[Row]) -> Row | None:
@@ -44,19 +52,12 @@ def choose(group: list[Row]) -> Row | None:
 
 
 def _choice(group: list[Row], rows: list[Row]) -> Row:
-    chosen = choose(group)
-    taken = chosen or dict.fromkeys(group[0])
+    chosen, first = choose(group), group[0]
+    taken = chosen or dict.fromkeys(first)
     return {
-        "lr": taken["lr"],
-        "schedule": taken["schedule"],
-        "edge": None if chosen is None else edge(chosen, rows) is not None,
-        "val_metric": taken["val_metric_mean"],
-        "val_metric_std": taken["val_metric_std"],
-        "test_metric": taken["test_metric_mean"],
-        "test_metric_std": taken["test_metric_std"],
-        "train_loss": taken["train_loss_mean"],
-        "steps_to_target": taken["steps_to_target"],
-        "reached": taken["reached"],
+        **{name: taken[name] for name in BEST if name in first},
+        **{name: first[name] for name in ("workload", "optimizer", "batch_size")},
+        "edge": None if chosen is None else edge(chosen, rows),
         "cells": len(group),
         "diverged_share": sum(row["diverged"] for row in group)
         / sum(row["seeds"] for row in group),

@@ -1,20 +1,18 @@
-"""How the best learning rate follows the batch size: an exponent with an interval.
-
-Rules of thumb say lr ∝ batch^α: linear, α = 1 (Goyal et al., Accurate, large minibatch SGD, 2017),
-or by the square root, α = 1/2 (Krizhevsky, One weird trick, 2014), with α = 0 for no relation and
-α = −1 for an inverse one.
-"""
+"""How the best learning rate follows the batch size, as tables."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainscape.analysis._best import metric, validated
+from trainscape.analysis._best import validated
 from trainscape.analysis._summary import grouped
 from trainscape.results.tables import Row, frame, records
+from trainscape.statistics.draws import generator
+from trainscape.statistics.exponent import Exponent, Term, exponent, mean
+from trainscape.statistics.scores import scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,115 +25,139 @@ if TYPE_CHECKING:
 RULES = {"inverse": -1.0, "none": 0.0, "square-root": 0.5, "linear": 1.0}
 OWNER = ("workload", "optimizer", "schedule")
 ALL = "all schedules"  # no label: those have no spaces
-COLUMNS = (*OWNER, "batch_sizes", "exponent", "low", "high", "edges")
-RESAMPLES = 2000
-INTERVAL = (2.5, 97.5)  # percentiles
+ALPHA = ("exponent", "low", "high")
+FACTOR = ("factor", "factor_low", "factor_high")
+BEND = ("bend", "bend_low", "bend_high")
+COLUMNS = (*OWNER, "batch_sizes", *ALPHA, "edges", *FACTOR, *BEND, "reason")
+RATES = (*OWNER, "batch_size", "lr", "side")
+SIDES = {-1: "lowest", 1: "highest", 0: None}
 DIGITS = 4  # more would differ between machines' logarithms
-
-
-@dataclass(frozen=True)
-class Fit:
-    """α of some cells: the estimate, its resamples (RESAMPLES,), and what it rests on."""
-
-    exponent: float
-    resamples: Floats
-    batch_sizes: int
-    edges: int
 
 
 def scaling(trials: pd.DataFrame) -> pd.DataFrame:
     """The exponent α of lr ∝ batch^α for every workload, optimizer and schedule.
 
-    The best lr of a batch size is that of the best mean over seeds: of the validation metric or,
-    without a validation split, of the final training loss. α is the slope of log(best lr) over
-    log(batch size) by least squares. Its 95% interval is a bootstrap over seeds, in which every
-    best lr is moved at random within half a step of its axis: a grid tells the best rate no finer.
-    An optimizer with several schedules has a row for the mean of their exponents, too.
+    The best lr of a batch size is where a parabola through the best cell and its neighbours has its
+    vertex, in log loss over log lr: the final validation loss or, without a validation split, the
+    final training loss. :mod:`trainscape.statistics.exponent` says how α and its 95% interval
+    follow. An optimizer with several schedules has a row for the mean of their exponents, too.
 
-    A cell with a diverged seed cannot be best. A batch size without any other is left out; with
-    fewer than two left, α is null. ``edges`` counts best rates at an end of the axis: the true ones
-    may lie beyond, and so may α.
+    A cell with a diverged seed cannot be best. A batch size without any other is left out.
+    ``edges`` counts best rates at an end of the axis: the true ones may lie beyond. Where they
+    leave α without a bound on one side, ``low`` or ``high`` is null. Where nothing is known,
+    ``exponent`` is null, and ``reason`` says why. ``factor`` is 2^α: what twice the batch does to
+    the best lr.
+    ``bend`` is the change of α with every doubling of the batch: below zero where the best lr rises
+    ever more slowly, or falls after a surge.
 
     Args:
         trials: as :func:`trainscape.analysis.trials` makes it.
     """
-    value = "val_metric" if validated(trials) else "train_loss"
     rows: list[Row] = []
-    for own in grouped(records(trials), OWNER[:2]):
-        fits = [(group[0], _fit(group, value)) for group in grouped(own, OWNER[2:])]
-        rows += [_row(first, first["schedule"], fit) for first, fit in fits]
-        known = [fit for _, fit in fits if fit is not None]
+    for own in grouped(_fits(trials), OWNER[:2]):
+        rows += [_row(fit, fit["fit"]) for fit in own]
+        known = [fit["fit"] for fit in own if fit["fit"] is not None]
         if len(known) > 1:
-            rows.append(_row(own[0], ALL, _mean(known)))
+            rows.append(_row({**own[0], "schedule": ALL}, _mean(known)))
     return frame(rows, COLUMNS)
 
 
-def rules(low: float, high: float) -> list[str]:
-    """The rules of thumb whose exponent lies within an interval.
+def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    """The best lr of every workload, optimizer, schedule and batch size, as α rests on it.
+
+    ``side`` is ``lowest`` or ``highest`` where it ends its axis, else null.
+
+    Args:
+        trials: as :func:`trainscape.analysis.trials` makes it.
+    """
+    rows = [
+        {**fit, "batch_size": int(size), "lr": float(f"{lr:.{DIGITS}g}"), "side": SIDES[side]}
+        for fit in _fits(trials)
+        if (found := fit["fit"]) is not None
+        for size, lr, side in zip(found.sizes, found.bests, found.sides, strict=True)
+    ]
+    return frame([{name: row[name] for name in RATES} for row in rows], RATES)
+
+
+def rules(low: float | None, high: float | None) -> list[str]:
+    """The rules of thumb whose exponent lies within an interval; None is no bound.
 
     >>> rules(-0.2, 0.6)
     ['none', 'square-root']
+    >>> rules(0.2, None)
+    ['square-root', 'linear']
     """
-    return [name for name, exponent in RULES.items() if low <= exponent <= high]
+    least, most = -math.inf if low is None else low, math.inf if high is None else high
+    return [name for name, value in RULES.items() if least <= value <= most]
 
 
-def _row(first: Row, schedule: str, fit: Fit | None) -> Row:
-    about = {"workload": first["workload"], "optimizer": first["optimizer"], "schedule": schedule}
-    if fit is None:
-        return {**about, "batch_sizes": 0, "exponent": None, "low": None, "high": None, "edges": 0}
-    low, high = np.percentile(fit.resamples, INTERVAL)
-    found = {"exponent": fit.exponent, "low": low, "high": high}
-    rounded = {name: round(float(value), DIGITS) + 0.0 for name, value in found.items()}  # no -0.0
-    return {**about, **rounded, "batch_sizes": fit.batch_sizes, "edges": fit.edges}
+def losses(rows: Sequence[Row], value: str) -> tuple[list[int], list[float], Floats]:
+    """Batch sizes, rising rates, and losses (S, B, R) as logarithms; NaN for a diverged trial.
 
+    Losses that are not all above zero stay as they are.
 
-def _mean(fits: Sequence[Fit]) -> Fit:
-    """The mean exponent; resamples belong together, since the same seeds were drawn for each."""
-    return Fit(
-        float(np.mean([fit.exponent for fit in fits])),
-        np.mean([fit.resamples for fit in fits], axis=0),
-        min(fit.batch_sizes for fit in fits),
-        sum(fit.edges for fit in fits),
-    )
-
-
-def _fit(rows: list[Row], value: str) -> Fit | None:
-    sizes, rates, losses = _losses(rows, value)
-    if len(sizes) < 2 or len(rates) < 2:
-        return None
-    x, y = np.log(sizes), np.log(rates)
-    best = losses.mean(0).argmin(-1)
-    edges = int(np.isin(best, (0, len(y) - 1)).sum())
-    chosen = _stream("seeds").integers(len(losses), size=(RESAMPLES, len(losses)))
-    bests = np.stack([losses[seeds].mean(0).argmin(-1) for seeds in chosen])
-    half = np.diff(y).mean() / 2
-    moved = _stream("rates", rows[0]["schedule"]).uniform(-half, half, bests.shape)
-    return Fit(float(_slopes(x, y[best])), _slopes(x, y[bests] + moved), len(sizes), edges)
-
-
-def _stream(*names: str) -> np.random.Generator:
-    """Random numbers by name: the same in every run, those of different names independent."""
-    return np.random.Generator(np.random.PCG64(list("/".join(names).encode())))
-
-
-def _losses(rows: list[Row], value: str) -> tuple[list[int], list[float], Floats]:
-    """Batch sizes B, rates R, and what is to be least, (S, B, R), infinite for a diverged cell."""
-    least = value == "train_loss" or metric(rows[0]["workload"]).direction == "min"
+    Args:
+        rows: trials of one workload, optimizer and schedule.
+        value: the column.
+    """
     seeds, rates = (sorted({row[key] for row in rows}) for key in ("seed", "lr"))
     sizes = sorted({row["batch_size"] for row in rows})
-    losses = np.full((len(seeds), len(sizes), len(rates)), np.inf)
+    found = np.full((len(seeds), len(sizes), len(rates)), np.nan)
     for row in rows:
         place = seeds.index(row["seed"]), sizes.index(row["batch_size"]), rates.index(row["lr"])
         if row[value] is not None:
-            losses[place] = row[value] if least else -row[value]
-    losses[:, ~np.isfinite(losses).all(0)] = np.inf
-    known = np.isfinite(losses[0]).any(-1)
-    kept = [size for size, usable in zip(sizes, known, strict=True) if usable]
-    return kept, rates, losses[:, known]
+            found[place] = row[value]
+    return sizes, rates, -scale("", "min", found, None).up(found)
 
 
-def _slopes(x: Floats, y: Floats) -> Floats:
-    """Least-squares slopes of y (…, B) over x (B,)."""
-    apart = x - x.mean()
-    slopes: Floats = y @ apart / (apart @ apart)
-    return slopes
+def _fits(trials: pd.DataFrame) -> list[Row]:
+    """The fit of every workload, optimizer and schedule beside their names."""
+    value = "val_loss" if validated(trials) else "train_loss"
+    found: list[Row] = []
+    for rows in grouped(records(trials), OWNER):
+        names = {name: rows[0][name] for name in OWNER}
+        sizes, rates, heights = losses(rows, value)
+        draw = generator("exponent", *(str(name) for name in names.values()))
+        found.append({**names, "fit": exponent(heights, sizes, rates, draw)})
+    return found
+
+
+def _mean(fits: Sequence[Exponent]) -> Exponent:
+    """The mean over schedules; their errors are independent, as their basins differ."""
+    bends = [fit.bend for fit in fits if fit.bend is not None]
+    return Exponent(
+        mean([fit.alpha for fit in fits]),
+        mean(bends) if len(bends) == len(fits) else None,
+        min((fit.sizes for fit in fits), key=len),
+        [],
+        [side for fit in fits for side in fit.sides],
+    )
+
+
+def _row(names: Row, fit: Exponent | None) -> Row:
+    about = {name: names[name] for name in OWNER}
+    none = dict.fromkeys((*ALPHA, *FACTOR, *BEND, "reason"))
+    if fit is None:
+        reason = "fewer than two batch sizes have a best rate among two or more"
+        return {**about, **none, "batch_sizes": 0, "edges": 0, "reason": reason}
+    alpha = _numbers(fit.alpha)
+    factor = [None if value is None else round(2.0**value, DIGITS) for value in alpha]
+    return {
+        **about,
+        **none,
+        **dict(zip(ALPHA, alpha, strict=True)),
+        **dict(zip(FACTOR, factor, strict=True)),
+        **(dict(zip(BEND, _numbers(fit.bend), strict=True)) if fit.bend else {}),
+        "batch_sizes": len(fit.sizes),
+        "edges": sum(side != 0 for side in fit.sides),
+        "reason": "best rates end the axis on both sides" if alpha[0] is None else None,
+    }
+
+
+def _numbers(term: Term) -> list[float | None]:
+    """Estimate and bounds, rounded; None for what is unknown."""
+    if term.value is None:
+        return [None, None, None]
+    found = (term.value, *term.interval)
+    # + 0.0: no -0.0
+    return [round(value, DIGITS) + 0.0 if math.isfinite(value) else None for value in found]

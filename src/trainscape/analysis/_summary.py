@@ -18,6 +18,7 @@ COLUMNS = (
     "seeds",
     "status",
     "diverged",
+    "failed",
     *(f"{name}_{moment}" for name in MEANS for moment in ("mean", "std")),
     "generalisation_gap",
     "steps_to_target",
@@ -31,6 +32,8 @@ def summary(trials: pd.DataFrame) -> pd.DataFrame:
 
     ``status`` is ``oom`` or ``diverged`` as soon as one seed is; means and standard deviations
     (n − 1) are given only when every seed came to its end, a deviation only from two seeds on.
+    ``failed`` counts the seeds that came to their end no better than chance, null where the
+    workload does not say what that is.
     ``generalisation_gap`` is the mean over seeds of final test loss − final ``fit_loss``.
     ``steps_to_target`` is the median over seeds, a seed that never reached counting as later than
     all, and null when half or more never did; ``reached`` counts those that did.
@@ -64,6 +67,7 @@ def _cell(rows: list[Row]) -> Row:
         "seeds": len(rows),
         "status": next((s for s in ("oom", "diverged") if s in statuses), "ok"),
         "diverged": statuses.count("diverged"),
+        "failed": None if first["failed"] is None else sum(row["failed"] for row in rows),
         **means,
         "generalisation_gap": _moments(gaps)[0],
         "steps_to_target": _median([row["steps_to_target"] for row in rows]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainscape.analysis._failed import failed
 from trainscape.hashing import SHORT
 from trainscape.results.tables import AXES, Row, frame
 from trainscape.workloads import Metric, registry
@@ -30,6 +31,7 @@ COLUMNS = (
     "seed",
     "status",
     "diverged_at",
+    "failed",
     "steps",
     *VALUES,
     "target",
@@ -74,6 +76,8 @@ def trials(entries: Iterable[Entry], targets: Mapping[str, float]) -> pd.DataFra
 
     A value is that of the last evaluation, and null if the trial did not come to its end.
     ``target`` and ``steps_to_target`` are null where there is no validation split to count on.
+    ``failed`` is 1 where a trial came to its end and is no better than chance, 0 where not, and
+    null where the workload does not say what chance is.
 
     Args:
         entries: the study's cells in grid order.
@@ -95,6 +99,7 @@ def _row(entry: Entry, trial: TrialRecord, target: float) -> Row:
         "seed": trial.seed,
         "status": trial.status,
         "diverged_at": trial.diverged_at,
+        "failed": failed(entry.cell, trial),
         "steps": record.steps[-1] if record.steps else None,
         **{name: _last(trial, name) for name in VALUES},
         "target": target if validated else None,

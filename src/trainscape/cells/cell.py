@@ -60,6 +60,9 @@ class Cell:
         trace_every: steps between recorded training losses, 0 for none.
         last_batch: of an epoch, where it is not full: ``keep`` or ``drop``.
         order: of the examples in an epoch: ``shuffle``, or ``fixed`` as the dataset holds them.
+        detailed: whether records hold ``outcomes`` and ``noise``.
+        split: which training examples are held out: ``fixed``, the same ones for every seed, or
+            ``per-seed``.
     """
 
     workload: str
@@ -75,6 +78,8 @@ class Cell:
     trace_every: int = 0
     last_batch: str = "keep"
     order: str = "shuffle"
+    detailed: bool = False
+    split: str = "fixed"
 
     def spec(self) -> dict[str, Any]:
         """The cell as plain data: what its file states and its digest covers."""
@@ -92,6 +97,8 @@ class Cell:
             "last_batch": self.last_batch,
             "order": self.order,
             **({"trace_every": self.trace_every} if self.trace_every else {}),
+            **({"detailed": True} if self.detailed else {}),
+            **({"split": self.split} if self.split != "fixed" else {}),
         }
 
     def digest(self, identity: Mapping[str, str]) -> str:
@@ -106,7 +113,7 @@ class Cell:
     def __str__(self) -> str:
         return (
             f"{self.workload} {self.optimizer.label} batch {self.batch_size} "
-            f"lr {self.lr!r} {self.schedule.label}"
+            f"lr {self.lr!r} {self.schedule.label}" + (" on fresh seeds" if self.detailed else "")
         )
 
 
@@ -128,6 +135,14 @@ class TrialRecord:
             finite.
         path: the parameters before the first step and at every evaluation, for workloads whose path
             is kept.
+        outcomes: of a detailed cell, the metric of every single test example after the last step
+            (:mod:`trainscape.cells.outcomes`); empty if the trial did not come to its end, and
+            where the metric is no mean over examples.
+        noise: of a detailed cell, at every evaluation [m, M]: of the gradients gᵢ of the first 64
+            training examples of the seed's order in epoch 0, each by itself, without dropout and at
+            the weights that train, the mean of ‖gᵢ‖² and ‖mean gᵢ‖². Empty where the loss is no
+            mean over examples, where examples meet in the model (batch normalisation), and where a
+            number is not finite.
     """
 
     seed: int
@@ -142,6 +157,8 @@ class TrialRecord:
     test_metric: list[float] = field(default_factory=list)
     trace: list[float] = field(default_factory=list)
     path: list[list[float]] = field(default_factory=list)
+    outcomes: str | list[float] = ""
+    noise: list[list[float]] = field(default_factory=list)
 
     @classmethod
     def untrained(cls, seed: int, status: str) -> TrialRecord:

@@ -6,7 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, schedules, workloads
-from trainscape.cells import alike, labels, plugins, tryout
+from trainscape.cells import alike, confirm, labels, plugins, tryout
 from trainscape.cells.budget import Plan, validation_size
 from trainscape.cells.cell import Cell
 from trainscape.cells.parts import optimizer_parts, schedule_parts
@@ -32,11 +32,13 @@ def cells(study: Study) -> list[Cell]:
         UserError: a name, hyperparameter or combination is not valid.
     """
     _check_precision(study)
+    _check_split(study)
     plugins.load(study.plugins)
     opts = optimizer_parts(study)
     shapes = schedule_parts(study)
     rates = _rates_by_label(study, opts)
     _check_targets(study)
+    confirm.check(study)
     _check_data(study)
     grid = [
         Cell(
@@ -53,6 +55,7 @@ def cells(study: Study) -> list[Cell]:
             trace_every=study.trace_every,
             last_batch=study.last_batch,
             order=study.order,
+            split=study.split,
         )
         for workload, optimizer, batch_size in product(study.workloads, opts, study.grid.batch_size)
         for lr, schedule in product(rates[optimizer.label], shapes)
@@ -104,6 +107,14 @@ def _check_precision(study: Study) -> None:
         raise UserError(f"precision: 'tf32' needs CUDA, and {without}; choose 'fp32' or 'bf16'")
 
 
+def _check_split(study: Study) -> None:
+    """Refuse to draw for each seed what is not held out at all."""
+    if study.split == "per-seed" and not study.validation:
+        raise UserError(
+            "split: 'per-seed' needs a validation split; set validation above 0, or split: fixed"
+        )
+
+
 def _batch_size(batch_size: int | str, workload: str, study: Study) -> int:
     """Examples a step; ``full`` is the whole training split, and refused beside its number."""
     if batch_size != "full":
@@ -138,6 +149,8 @@ def _check_targets(study: Study) -> None:
     for name in study.workloads:
         entry = workloads.registry.get(name, "workloads")
         _check_target(f"workload {name!r}, target", entry.target, entry.metric)
+        if entry.chance is not None:
+            _check_target(f"workload {name!r}, chance", entry.chance, entry.metric)
     for name, value in study.target.items():
         if name not in study.workloads:
             raise unknown("target", name, study.workloads)

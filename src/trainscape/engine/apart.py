@@ -78,9 +78,12 @@ class Apart(Stack):
 
     @torch.no_grad()
     def values(self, task: Task, x: Tensor, y: Tensor) -> list[Tensor]:
-        made = [self._output(task, model.eval(), x) for model in self.models]
-        output = self._filled(made)
+        output = self.outputs(task, x)
         return self.judged(task, output, y) if task.workload.in_parts else [output]
+
+    @torch.no_grad()
+    def outputs(self, task: Task, x: Tensor) -> Tensor:
+        return self._filled([self._output(task, model.eval(), x) for model in self.models])
 
     @torch.no_grad()
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:

@@ -38,11 +38,30 @@ class Splits:
     val: Split
     test: Split
 
+    def copy_(self, others: Splits) -> None:
+        """Take the examples of other splits of the same sizes, in the memory that is there."""
+        for own, other in zip(self._tensors(), others._tensors(), strict=True):
+            own.copy_(other)
 
-def prepare(arrays: Arrays, workload: Workload, validation: float, device: torch.device) -> Splits:
+    def _tensors(self) -> list[Tensor]:
+        splits = (self.train, self.fit, self.val, self.test)
+        return [tensor for split in splits for tensor in (split.x, split.y)]
+
+
+def prepare(
+    arrays: Arrays, workload: Workload, validation: float, device: torch.device, seed: int = 0
+) -> Splits:
     """Scale a dataset for ``workload`` and hold out the share ``validation`` of its training split.
 
-    Every seed and cell holds out the same examples: validation values are comparable across trials.
+    Every cell holds out the same examples: validation values are comparable across trials, unless
+    their seeds hold out examples of their own.
+
+    Args:
+        arrays: the dataset.
+        workload: says how inputs are scaled.
+        validation: the share.
+        device: where the splits are to lie.
+        seed: draws the examples that are held out.
 
     Raises:
         UserError: ``mean`` or ``std`` is given for integers, which are not scaled.
@@ -50,7 +69,7 @@ def prepare(arrays: Arrays, workload: Workload, validation: float, device: torch
     for name in ("x_train", "x_test"):
         _check_scale(name, torch.as_tensor(getattr(arrays, name)).dtype, workload)
     x, y = scaled(arrays.x_train, workload, device), _targets(arrays.y_train, device)
-    order = streams.permutation(len(y), 0, "validation")
+    order = streams.permutation(len(y), seed, "validation")
     held = validation_size(len(y), validation)
     val, train = order[:held].sort().values.to(device), order[held:].sort().values.to(device)
     test = Split(scaled(arrays.x_test, workload, device), _targets(arrays.y_test, device))

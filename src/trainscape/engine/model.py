@@ -108,7 +108,7 @@ class Stack:
         self.template = build(builder, 0)
         self.dropouts = dropouts_of(build(builder, 0), example)
         self.device = example.device
-        own = _state(self.template)
+        own = state_of(self.template)
         trained = {n: p for n, p in self.template.named_parameters() if p.requires_grad}
         self.groups = _groups(trained)
         self.blocks: list[Tensor] = []
@@ -139,7 +139,7 @@ class Stack:
         self.count = len(seeds) if count is None else count
         for seed in seeds:
             if seed not in self._initial:
-                self._initial[seed] = _state(build(self.builder, seed))
+                self._initial[seed] = state_of(build(self.builder, seed))
         for name, tensor in {**self.params, **self.buffers}.items():
             tensor.copy_(torch.stack([self._initial[seed][name] for seed in seeds]))
 
@@ -194,10 +194,15 @@ class Stack:
 
         Their losses and metrics (T,); or, where these are of a whole split, the outputs (T, B, …).
         """
+        output = self.outputs(task, x)
+        return self.judged(task, output, y) if task.workload.in_parts else [output]
+
+    @torch.no_grad()
+    def outputs(self, task: Task, x: Tensor) -> Tensor:
+        """The outputs (T, B, …) for examples (B, …), the same for every trial, without dropout."""
         # expanded, never shared: one product over all trials would round by the pack's width
         xs = x.expand(self.width, *x.shape)
-        output = outputs(partial(self.forward, xs, {}, False), task.precision, self.device)
-        return self.judged(task, output, y) if task.workload.in_parts else [output]
+        return outputs(partial(self.forward, xs, {}, False), task.precision, self.device)
 
     @torch.no_grad()
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
@@ -252,7 +257,7 @@ def dropout_masks(
     return masks
 
 
-def _state(model: nn.Module) -> Tensors:
+def state_of(model: nn.Module) -> Tensors:
     """The parameters and buffers of a model; masks come with every step."""
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     for name, module in model.named_modules():
@@ -300,7 +305,7 @@ def dropouts_of(model: nn.Module, example: Tensor) -> Dropouts:
 
 def repeats(builder: Callable[[], nn.Module]) -> bool:
     """Whether a builder gives the same weights when it is called again with one seed."""
-    first, again = (_state(build(builder, 0)) for _ in range(2))
+    first, again = (state_of(build(builder, 0)) for _ in range(2))
     return first.keys() == again.keys() and all(
         torch.equal(first[name].nan_to_num(), again[name].nan_to_num()) for name in first
     )

@@ -13,6 +13,7 @@ GPU the whole step is captured and launched (:mod:`trainscape.engine.graph`).
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,14 @@ from trainscape.engine.blame import blamed, blaming, rule_error
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
+from trainscape.engine.questions import Questions
 from trainscape.engine.rates import Rates
 from trainscape.engine.tape import record
 from trainscape.engine.trial import METRICS, averages, scored, traced, whole
 from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from trainscape.engine.data import Split
     from trainscape.engine.tape import Work
@@ -55,6 +57,7 @@ class Pack:
         pulse.doing(f"building {width} models of {task.workload.name}")
         with blaming(task):
             self.stack = kind(task.workload.build, width, task.splits.train.x[:2])
+            self.questions = Questions(task, self.stack) if task.detailed else None
         self.arena = Arena()
         self.batches: dict[int, Batches] = {}
         self.chunks: dict[int, Chunk] = {}
@@ -79,6 +82,8 @@ class Pack:
         self.seed_of.copy_(torch.tensor([self.seeds.index(t.seed) for t in trials]))
         with blaming(self.task):
             self.stack.load([t.seed for t in trials], _distinct(trials))
+        if self.questions:
+            self.questions.begin([t.seed for t in trials])
         self.groups = self._groups()
         self.clips = any(trial.optimizer.clip_norm is not None for trial in trials)
         self.rates = Rates(trials, self.plan)
@@ -114,6 +119,7 @@ class Pack:
             if k + 1 in evaluations:
                 pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
                 self.evaluate(k + 1)
+                self._look(k + 1)
                 progress(k + 1)
                 if bool((self.diverged_at > 0).all()):
                     break
@@ -163,6 +169,16 @@ class Pack:
         self.loss_count = 0
         self._follow_losses()
 
+    def _look(self, step: int) -> None:
+        """Ask detailed trials what they are asked beside their history, after ``step`` steps."""
+        if self.questions is None:
+            return
+        with blaming(self.task):
+            self.questions.look(step)
+            if step == self.plan.total:
+                with self._evaluated():
+                    self.questions.score()
+
     def records(self) -> list[TrialRecord]:
         """Every trial's record; a diverged trial's history ends at the last finite evaluation."""
         records = []
@@ -175,9 +191,10 @@ class Pack:
             status = "diverged" if at else "ok"
             trace = traced([losses[i] for losses in self.traces], self.task.trace, at or None)
             path = [weights[i] for weights in self.paths[: length + 1] if weights]
-            records.append(
-                TrialRecord(trial.seed, status, at or None, **history, trace=trace, path=path)
+            record = TrialRecord(
+                trial.seed, status, at or None, **history, trace=trace, path=path, noise=[]
             )
+            records.append(self.questions.added(record, i) if self.questions else record)
         return records
 
     def repeated(
@@ -254,17 +271,25 @@ class Pack:
     def _scores(self, splits: Sequence[str]) -> tuple[dict[str, Tensor], Tensor]:
         """Each split's loss and metric (T,) float64, and which trials are finite in all."""
         found: dict[str, Tensor] = {}
-        replaced = [pair for group in self.groups for pair in group.swap()]
-        for name in splits:
-            split: Split = getattr(self.splits, name)
-            if len(split.y):
-                found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
-        for param, weights in replaced:
-            param.copy_(weights)
+        with self._evaluated():
+            for name in splits:
+                split: Split = getattr(self.splits, name)
+                if len(split.y):
+                    found[f"{name}_loss"], found[f"{name}_metric"] = self._score(split)
         numbers = (*(block.isfinite().all(1) for block in self.stack.blocks), *found.values())
         return found, torch.stack(
             [n if n.dtype == torch.bool else n.isfinite() for n in numbers]
         ).all(0)
+
+    @contextmanager
+    def _evaluated(self) -> Iterator[None]:
+        """Have every model at the weights that it is to be scored at."""
+        with torch.no_grad():
+            replaced = [pair for group in self.groups for pair in group.swap()]
+        yield
+        with torch.no_grad():
+            for param, weights in replaced:
+                param.copy_(weights)
 
     def _score(self, split: Split) -> Sequence[Tensor]:
         """The loss and metric (T,) float64 of a split."""

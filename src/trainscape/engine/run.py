@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from trainscape import workloads
 from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TrialRecord, import_path
 from trainscape.engine import backend, pulse
+from trainscape.engine.apart import obstacle
 from trainscape.engine.foresight import check_single
 from trainscape.engine.outputs import check_labels
-from trainscape.engine.task import Task
+from trainscape.engine.task import PER_SEED, Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
 from trainscape.memory import out_of_memory
@@ -80,39 +80,134 @@ def train_cells(
             and then the other cells are trained first: those with optimizers of ours together,
             every other one by itself.
     """
-    try:
-        with out_of_memory():
-            check_labels(workloads.registry.get(specs[0]["workload"]), arrays)
-            task = Task.of(specs[0], arrays, on)
-            check_single(task)
-    except torch.OutOfMemoryError:
-        return Plan.of(specs[0], len(arrays.y_train)).evaluations, without_memory(
-            specs, on, finished
-        )
-    steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
-    records: list[list[TrialRecord]] = [[] for _ in specs]
-    before = 0
+    training = Training(arrays, on, width)
+    if specs[0].get("split") == PER_SEED:
+        return _seed_by_seed(training.train, specs, progress, finished, say)
+    return training.train(specs, progress, finished, say)
 
-    def tell(done: int) -> None:
-        progress(done, sum(steps))
 
-    failures = Failures()
-    for fused in (True, False):
-        own = [
-            i for i, spec in enumerate(specs) if (import_path(spec["optimizer"]) is None) == fused
-        ]
-        if not own:
-            continue
-        engine = _engine(task, fused, width, say)
-        for together in [own] if fused else [[i] for i in own]:
-            part = progress_of_part(tell, before)
-            with failures.collecting():
-                for i, made in _trained(engine, {i: specs[i] for i in together}, part):
-                    records[i] = made
-                    finished(i, made, engine.backend)
-            before += sum(steps[i] for i in together)
+def _seed_by_seed(
+    train: Callable[..., tuple[list[int], list[list[TrialRecord]]]],
+    specs: Sequence[dict[str, Any]],
+    progress: Callable[[int, int], None],
+    finished: Callable[[int, list[TrialRecord], str], None],
+    say: Callable[[str], None],
+) -> tuple[list[int], list[list[TrialRecord]]]:
+    """Train cells whose seeds hold out examples of their own: the trials of a seed together.
+
+    Args:
+        train: trains cells that hold out the same examples (:meth:`Training.train`).
+        specs: the cells.
+        progress: as of :func:`train_cells`, and so are the others.
+        finished: as above.
+        say: as above; it is told no line twice.
+    """
+    found: list[dict[int, TrialRecord]] = [{} for _ in specs]
+    backends: list[set[str]] = [set() for _ in specs]
+    said: set[str] = set()
+    evaluations: list[int] = []
+    done, failures = 0, Failures()
+    whole = sum(len(spec["seeds"]) for spec in specs)
+
+    def say_once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    for seed in dict.fromkeys(seed for spec in specs for seed in spec["seeds"]):
+        places = [i for i, spec in enumerate(specs) if seed in spec["seeds"]]
+
+        def keep(k: int, made: list[TrialRecord], backend: str, of: Sequence[int] = places) -> None:
+            i = of[k]
+            backends[i].add(backend)
+            found[i][made[0].seed] = made[0]
+            if len(found[i]) == len(specs[i]["seeds"]):
+                records = [found[i][seed] for seed in specs[i]["seeds"]]
+                finished(i, records, "+".join(sorted(backends[i])))
+
+        def tell(steps: int, total: int, before: int = done, trials: int = len(places)) -> None:
+            each = total // trials
+            progress(before * each + steps, whole * each)
+
+        own = [{**specs[i], "seeds": [seed]} for i in places]
+        with failures.collecting():
+            evaluations, _ = train(own, tell, keep, say_once)
+        done += len(places)
     failures.tell()
-    return task.plan.evaluations, records
+    made = [[of[seed] for seed in spec["seeds"]] for of, spec in zip(found, specs, strict=True)]
+    return evaluations, made
+
+
+class Training:
+    """Trains cells of one workload, batch size and budget.
+
+    What one call has recorded, the next uses: it may hold out other examples, and no more.
+
+    Args:
+        arrays: the workload's dataset.
+        on: where to train.
+        width: trials that are trained together at most; by default what suits the machine.
+    """
+
+    def __init__(self, arrays: Arrays, on: torch.device, width: int | None) -> None:
+        self.arrays, self.on, self.width = arrays, on, width
+        self.task: Task | None = None
+        self.engines: dict[bool, Engine] = {}
+
+    def train(
+        self,
+        specs: Sequence[dict[str, Any]],
+        progress: Callable[[int, int], None],
+        finished: Callable[[int, list[TrialRecord], str], None],
+        say: Callable[[str], None],
+    ) -> tuple[list[int], list[list[TrialRecord]]]:
+        """Train cells that hold out the same examples; arguments as of :func:`train_cells`."""
+        try:
+            with out_of_memory():
+                task = self._task_of(specs[0])
+        except torch.OutOfMemoryError:
+            return Plan.of(specs[0], len(self.arrays.y_train)).evaluations, without_memory(
+                specs, self.on, finished
+            )
+        steps = [task.plan.total * len(spec["seeds"]) for spec in specs]
+        records: list[list[TrialRecord]] = [[] for _ in specs]
+        before = 0
+
+        def tell(done: int) -> None:
+            progress(done, sum(steps))
+
+        failures = Failures()
+        for fused in (True, False):
+            own = [
+                i
+                for i, spec in enumerate(specs)
+                if (import_path(spec["optimizer"]) is None) == fused
+            ]
+            if not own:
+                continue
+            if fused not in self.engines:
+                self.engines[fused] = _engine(task, fused, self.width, say)
+            engine = self.engines[fused]
+            for together in [own] if fused else [[i] for i in own]:
+                part = progress_of_part(tell, before)
+                with failures.collecting():
+                    for i, made in _trained(engine, {i: specs[i] for i in together}, part):
+                        records[i] = made
+                        finished(i, made, engine.backend)
+                before += sum(steps[i] for i in together)
+        failures.tell()
+        return task.plan.evaluations, records
+
+    def _task_of(self, spec: Mapping[str, Any]) -> Task:
+        """The task of a cell: that of the call before with other examples held out, if there is."""
+        task = Task.of(spec, self.arrays, self.on)
+        if self.task is None:
+            check_labels(task.workload, self.arrays)
+            check_single(task)
+            self.task = task
+        else:
+            self.task.splits.copy_(task.splits)
+        return self.task
 
 
 def without_memory(
@@ -134,7 +229,7 @@ def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], Non
         return Fused(task, width, say)
     from trainscape.engine.unfused import Unfused
 
-    return Unfused(task)
+    return Unfused(task, apart=task.detailed and not task.ships and bool(obstacle(task)))
 
 
 def _trained(

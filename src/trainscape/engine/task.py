@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from trainscape.workloads import Workload
 
 
+PER_SEED = "per-seed"  # a cell's ``split`` where each seed holds out examples of its own
+
+
 @dataclass(frozen=True)
 class Task:
     """A workload, its data and a plan.
@@ -34,6 +37,7 @@ class Task:
         precision: of the arithmetic.
         trace: steps between recorded training losses, 0 for none.
         fixed: whether every epoch takes the examples as the dataset holds them.
+        detailed: whether records hold outcomes of examples and the noise of gradients.
     """
 
     workload: Workload
@@ -42,15 +46,27 @@ class Task:
     precision: str = "fp32"
     trace: int = 0
     fixed: bool = False
+    detailed: bool = False
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], arrays: Arrays, on: torch.device) -> Task:
-        """The task of a cell (``Cell.spec``) and of all that train with it."""
+        """The task of a cell (``Cell.spec``) and of all that train with it.
+
+        Where the split is the seed's, of a cell of one seed.
+        """
         workload = workloads.registry.get(spec["workload"])
-        splits = prepare(arrays, workload, spec["validation"], on)
+        own = spec["seeds"][0] if spec.get("split") == PER_SEED else 0
+        splits = prepare(arrays, workload, spec["validation"], on, own)
         plan = Plan.of(spec, len(arrays.y_train))
         trace, fixed = spec.get("trace_every", 0), spec.get("order") == "fixed"
-        return cls(workload, splits, plan, spec["precision"], trace, fixed)
+        detailed = spec.get("detailed", False)
+        return cls(workload, splits, plan, spec["precision"], trace, fixed, detailed)
+
+    @property
+    def ships(self) -> bool:
+        """Whether the workload is one of this package's: tests say that its models fuse."""
+        known, name = workloads.registry, self.workload.name
+        return known.ships(name) and known.get(name) is self.workload
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """The rows of the training split as an epoch meets them, int64 (N,), on the CPU."""

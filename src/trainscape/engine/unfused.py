@@ -20,7 +20,15 @@ from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported, needs_closure, switch
 from trainscape.engine import backend, pulse, streams
 from trainscape.engine.blame import blaming, rule_error
-from trainscape.engine.model import build, drawn, dropout_masks, dropouts_of
+from trainscape.engine.detail import (
+    batch,
+    finite,
+    has_noise,
+    noise_alone,
+    noise_together,
+    outcomes,
+)
+from trainscape.engine.model import build, drawn, dropout_masks, dropouts_of, state_of
 from trainscape.engine.task import trials
 from trainscape.engine.trial import (
     METRICS,
@@ -50,10 +58,12 @@ class Unfused:
 
     Args:
         task: what they share.
+        apart: whether a detailed trial's gradients are taken example by example, as they can be of
+            any model; else together, which is quicker.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, task: Task, apart: bool = True) -> None:
+        self.task, self.apart = task, apart
 
     @property
     def backend(self) -> str:
@@ -77,7 +87,7 @@ class Unfused:
             try:
                 with out_of_memory():
                     part = progress_of_part(progress, i * self.task.plan.total)
-                    record = Single(self.task, trial).train(part)
+                    record = Single(self.task, trial, self.apart).train(part)
             except torch.OutOfMemoryError:
                 record = TrialRecord.untrained(trial.seed, "oom")
             if record.status == "oom":
@@ -91,10 +101,11 @@ class Single:
     Args:
         task: the workload, its data and plan.
         trial: what to train.
+        apart: as above.
     """
 
-    def __init__(self, task: Task, trial: Trial) -> None:
-        self.task, self.trial = task, trial
+    def __init__(self, task: Task, trial: Trial, apart: bool = True) -> None:
+        self.task, self.trial, self.apart = task, trial, apart
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = task.splits.train.x.device
         pulse.doing(f"building a model of {task.workload.name}")
@@ -119,6 +130,9 @@ class Single:
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
         self.trace: list[Tensor] = []
         self.path = [self._weights()]
+        self.noisy = task.detailed and has_noise(task)
+        self.noise: list[list[float]] = []
+        self.outcomes: str | list[float] = ""
 
     def train(self, progress: Callable[[int], None]) -> TrialRecord:
         """Train to the end of the plan, or until the trial has diverged; its record.
@@ -137,12 +151,21 @@ class Single:
                 progress(k + 1)
                 if self.diverged_at:
                     break
+                with blaming(self.task):
+                    self._look(k + 1)
         status = "diverged" if self.diverged_at else "ok"
         losses = [loss.item() for loss in self.trace]
         trace = traced(losses, self.task.trace, self.diverged_at)
         path = [weights for weights in self.path if weights]
         return TrialRecord(
-            self.trial.seed, status, self.diverged_at, **self.history, trace=trace, path=path
+            self.trial.seed,
+            status,
+            self.diverged_at,
+            **self.history,
+            trace=trace,
+            path=path,
+            outcomes=self.outcomes,
+            noise=finite(self.noise),
         )
 
     def step(self, k: int) -> None:
@@ -203,6 +226,29 @@ class Single:
                 self.scale = self.trial.schedule.feedback(self.history["val_loss"])
         self.loss_sum.zero_()
         self.loss_count = 0
+
+    def _look(self, step: int) -> None:
+        """Ask a detailed trial what it is asked beside its history, after ``step`` steps."""
+        if self.noisy:
+            x, y = batch(self.task, self.trial.seed)
+            self.noise.append(self._noise(x, y))
+            self.model.train()
+        if self.task.detailed and step == self.plan.total:
+            self._mode(training=False)
+            with torch.no_grad():
+                found = outcomes(self.task, lambda x: [self._outputs(x)])
+            self.outcomes = found[0] if found else ""
+
+    def _noise(self, x: Tensor, y: Tensor) -> list[float]:
+        """The noise of the gradients of examples (n, …)."""
+        if self.apart:
+            return noise_alone(self.task, self.model, self.params, x, y)
+        held = {name: tensor[None] for name, tensor in state_of(self.model).items()}
+        names = [name for name, param in self.model.named_parameters() if param.requires_grad]
+        params = {name: held.pop(name) for name in names}
+        made = noise_together(self.task, self.model, params, held, x[None], y[None])
+        found: list[float] = made[0].tolist()
+        return found
 
     def _batch(self, k: int) -> tuple[Tensor, Tensor]:
         """The examples of a step; the dropouts get their masks for it."""

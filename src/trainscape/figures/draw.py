@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 
 from trainscape.analysis import RangeCurve, Row, best, grouped, key, metric, trained
+from trainscape.figures.answers.forgiving import safe_rate
+from trainscape.figures.answers.optimizers import optimizers
+from trainscape.figures.answers.scaling import lr_scaling
 from trainscape.figures.articles.descent import decay, path
 from trainscape.figures.articles.losses import loss_by_batch, trace
-from trainscape.figures.articles.scaling import lr_scaling
 from trainscape.figures.curves import curves_figure, loss_curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
 from trainscape.figures.ranges import ranges_figure
@@ -48,6 +50,7 @@ class Content:
         test_curves: the curves of the range tests, by digest.
         replayed: the simulated searches.
         searched: what was trained of the grid, if not all.
+        found: by workload, what :mod:`trainscape.answers` found.
         articles: the rows that each kind of article figure is drawn from.
         heights: the function that each workload with a ``path`` figure descends on.
     """
@@ -58,6 +61,7 @@ class Content:
     test_curves: Mapping[str, RangeCurve] = field(default_factory=dict)
     replayed: Replayed | None = None
     searched: Searched | None = None
+    found: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     articles: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     heights: Mapping[str, Heights] = field(default_factory=dict)
 
@@ -134,6 +138,22 @@ def _search(figure: Figure, content: Content) -> Picture:
 def _ranges(figure: Figure, content: Content) -> Picture:
     tests = [row for row in content.tests if row["workload"] == figure.workload]
     return ranges_figure(figure.optimizer, tests, content.test_curves)
+
+
+def _optimizers(figure: Figure, content: Content) -> Picture:
+    return optimizers(figure.workload, content.found[figure.workload])
+
+
+def _safe_rate(figure: Figure, content: Content) -> Picture:
+    order = list(dict.fromkeys(row["optimizer"] for row in _shown(figure, content.cells)))
+    return safe_rate(figure.workload, content.found[figure.workload], order)
+
+
+def _lr_scaling(figure: Figure, content: Content) -> Picture:
+    found = content.found[figure.workload]
+    return lr_scaling(
+        f"{figure.workload}: best learning rate by batch size", found["scaling"], found["rates"]
+    )
 
 
 def _path(figure: Figure, content: Content) -> Picture:
@@ -228,7 +248,9 @@ PICTURES: dict[str, Drawer] = {
     "search": _search,
     "range": _ranges,
     "loss-by-batch": _article(loss_by_batch),
-    "lr-scaling": _article(lr_scaling),
+    "optimizers": _optimizers,
+    "safe-rate": _safe_rate,
+    "lr-scaling": _lr_scaling,
     "trace": _article(trace),
     "decay": _article(decay),
     "path": _path,

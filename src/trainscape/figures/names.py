@@ -19,6 +19,7 @@ RESULT_HEATMAPS = ("test-metric", "steps-to-target", "diverged-share")
 UNSELECTED = ("train-loss", "test-metric", "diverged-share", "loss-curves")
 TIME_HEATMAP = "time-to-target"
 TIMED = (TIME_HEATMAP, "throughput", "batch-table")  # kinds of figures and tables with seconds
+MANY = 3  # rates, or batch sizes, that make a curve
 TABLES = ("lr-scaling", "decay", "batch-table")  # article kinds with a CSV, beside a picture or not
 
 
@@ -39,6 +40,7 @@ class Wanted(NamedTuple):
         range_tests: whether there are learning-rate range tests.
         replay: whether searches are simulated on the finished grid.
         search: whether a search chose the cells.
+        answers: the kinds of pictures of what was found, as :func:`of_answers` lists them.
         articles: the kinds of further figures and tables that the study asks for.
     """
 
@@ -47,6 +49,7 @@ class Wanted(NamedTuple):
     range_tests: bool = False
     replay: bool = False
     search: bool = False
+    answers: Sequence[str] = ()
     articles: Sequence[str] = ()
 
 
@@ -57,7 +60,7 @@ class Figure:
     Args:
         workload: the workload's name.
         kind: a heatmap's metric, ``curves``, ``loss-curves``, ``throughput``, ``replay``,
-            ``search``, ``range`` or a kind of article figure.
+            ``search``, ``range``, a kind of picture of what was found or of article figure.
         optimizer: the optimizer's label; empty where one figure shows all.
         schedule: the schedule's label; empty where one figure shows all.
     """
@@ -114,6 +117,7 @@ def _of_workload(workload: str, labels: Labels, wanted: Wanted) -> Iterable[Figu
     else:
         for kind in UNSELECTED:
             yield from _facets(kind, workload, labels)
+    yield from (Figure(workload, kind) for kind in wanted.answers)
     if wanted.range_tests:
         yield from (Figure(workload, "range", optimizer) for optimizer in optimizers)
     for kind in wanted.articles:
@@ -123,12 +127,38 @@ def _of_workload(workload: str, labels: Labels, wanted: Wanted) -> Iterable[Figu
             yield from (Figure(workload, kind, schedule=schedule) for schedule in schedules)
         elif kind == "decay":
             yield from (Figure(workload, kind, optimizer) for optimizer in optimizers)
-        elif kind == "lr-scaling":
+        elif kind == "lr-scaling" and kind not in wanted.answers:
             yield Figure(workload, kind)
     if wanted.throughput:
         if wanted.validation:  # time to target needs a metric to reach
             yield from _facets(TIME_HEATMAP, workload, labels)
         yield Figure(workload, "throughput")
+
+
+class Counts(NamedTuple):
+    """How many values the axes of a grid have; of rates, the most that an optimizer has."""
+
+    optimizers: int
+    batch_sizes: int
+    rates: int
+    schedules: int
+
+
+def of_answers(counts: Counts, *, validation: bool, whole: bool) -> list[str]:
+    """The kinds of pictures of what was found that a study has.
+
+    Args:
+        counts: of its grid.
+        validation: whether there is a validation split, and so any choice.
+        whole: whether all cells are trained, and not those that a search proposes.
+    """
+    optimizers, sizes, rates, _ = counts
+    kinds = {
+        "optimizers": validation and optimizers > 1,
+        "safe-rate": validation and whole and rates >= MANY,
+        "lr-scaling": whole and sizes > 1 and rates >= MANY,
+    }
+    return [kind for kind, drawn in kinds.items() if drawn]
 
 
 def _facets(kind: str, workload: str, labels: Labels) -> Iterable[Figure]:

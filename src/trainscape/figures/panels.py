@@ -67,6 +67,7 @@ def make(
     left: float = MARGIN["left"],
     right: float = MARGIN["right"],
     top: float = MARGIN["top"],
+    bottom: float = MARGIN["bottom"],
 ) -> tuple[Figure, list[Axes]]:
     """A figure with a title over ``count`` framed panels, row by row.
 
@@ -79,6 +80,7 @@ def make(
         left: margin.
         right: margin.
         top: margin, in which the title stands.
+        bottom: margin, in which the lowest axes' names stand.
     """
     columns = min(count, columns)
     rows = -(-count // columns)
@@ -86,13 +88,13 @@ def make(
     figure = titled_figure(
         title,
         left + columns * (width + across) - across + right,
-        MARGIN["bottom"] + rows * (height + up) - up + top,
+        bottom + rows * (height + up) - up + top,
     )
     made = []
     for index in range(count):
         row, column = divmod(index, columns)
-        bottom = MARGIN["bottom"] + (rows - 1 - row) * (height + up)
-        made.append(_framed(place(figure, left + column * (width + across), bottom, *size)))
+        low = bottom + (rows - 1 - row) * (height + up)
+        made.append(_framed(place(figure, left + column * (width + across), low, *size)))
     return figure, made
 
 

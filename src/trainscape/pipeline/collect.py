@@ -16,6 +16,7 @@ def make(layout: Layout) -> None:
     """Write the tables and numbers that training alone decides."""
     cells = read_entries(layout.chosen, layout.identify)
     tests = read_entries(layout.range_tests, layout.identify)
+    finalists = read_entries(layout.confirmed(), layout.identify)
     trials = analysis.trials(cells, layout.targets_to_reach)
     summary = analysis.summary(trials)
     suggested = analysis.range_tests(tests, summary)
@@ -27,8 +28,10 @@ def make(layout: Layout) -> None:
         "paths": analysis.paths(cells),
         "range": suggested,
         "range-curves": analysis.range_curves(tests),
+        "confirm": analysis.trials(finalists, layout.targets_to_reach),
+        "examples": analysis.examples(finalists),
+        "noise": analysis.noise(finalists),
     }
     for name, table in tables.items():
         analysis.write_csv(table, layout.output / f"{name}.csv")
-    write_json(layout.output / "metrics.json", analysis.metrics(summary))
     write_json(layout.output / "range.json", analysis.range_metrics(suggested))

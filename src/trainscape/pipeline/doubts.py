@@ -29,7 +29,8 @@ STORE = Path(".snakemake/trainscape/files.json")
 def doubts(layout: Layout) -> frozenset[str]:
     """The files that are to be made again; they are named on stderr, with what is wrong with them.
 
-    A damaged round of a search is removed: what it proposes is read before jobs are known.
+    A damaged round of a search is removed, and so is a file of finalists: what they name is read
+    before jobs are known.
 
     Raises:
         UserError: a file cannot be read.
@@ -46,10 +47,11 @@ def doubts(layout: Layout) -> frozenset[str]:
     if len(found) > LISTED:
         more = f"{len(found) - LISTED:,} more files are to be made again"
         print(f"trainscape: {more}; 'trainscape verify' lists them", file=sys.stderr)
-    rounds = {file for files in layout.rounds.values() for file in files}
-    for path in rounds & found.keys():
+    naming = {file for files in layout.rounds.values() for file in files}
+    naming.update(layout.finalists.values())
+    for path in naming & found.keys():
         Path(path).unlink(missing_ok=True)
-    return frozenset(found.keys() - rounds)
+    return frozenset(found.keys() - naming)
 
 
 def unprotect(layout: Layout, doubted: frozenset[str], *, forced: bool) -> None:
@@ -64,7 +66,7 @@ def unprotect(layout: Layout, doubted: frozenset[str], *, forced: bool) -> None:
     """
     again = forced
     for stage in STAGES:
-        files = layout.targets(stage)
+        files = [*layout.targets(stage), *(layout.trained if stage == "train" else ())]
         # what comes after anything that is made is made again, too
         again = again or not all(Path(file).exists() and file not in doubted for file in files)
         for file in files:
@@ -91,7 +93,7 @@ def bring_into_the_past(layout: Layout) -> None:
     Nothing here depends on time, but Snakemake fails the jobs that read such files.
     """
     now = time.time()
-    for path in map(Path, [*layout.targets(*STAGES), *layout.proposed()]):
+    for path in map(Path, {*layout.targets(*STAGES), *layout.trained}):
         with suppress(OSError):  # it is not there
             if max(path.lstat().st_mtime, path.stat().st_mtime) > now:
                 _date_now(path)

@@ -19,9 +19,11 @@ from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.budget import validation_size
 from trainscape.cells.cell import import_path
+from trainscape.cells.identity import identity
 from trainscape.numerals import counted, number
 from trainscape.pipeline.calibrate import CHUNK, arrays_of, calibrate, pace
 from trainscape.pipeline.foresee import Foreseen, foresee
+from trainscape.pipeline.train import kept_seeds
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
 
@@ -103,58 +105,114 @@ def estimate(layout: Layout) -> str:
     todo = {path: cell for path, cell in cells.items() if not Path(path).exists()}
     attic = Attic(layout.output, others(layout.output))
     waiting = {path for path in todo if attic.kept(Path(path), layout.trainable)}
+    new = _new_seeds(layout, {path: todo[path] for path in todo if path not in waiting})
+    waiting |= {path for path, seeds in new.items() if not seeds}
     train = [cell for path, cell in todo.items() if path not in waiting]
+    # a speed is that of a cell with the study's seeds; finalists have others
+    usual = len(layout.study.seed_list())
+    shares = [len(new[path]) / usual for path in todo if path not in waiting]
     table: list[tuple[str, ...]] = [
         ("workload", "cells", "there", "kept", "to train", "trials", "steps to train")
     ]
     for name in layout.study.workloads:
         own = {path: cell for path, cell in cells.items() if cell.workload == name}
-        table.append(_row(name, own, todo, waiting))
-    if len(layout.study.workloads) > 1:
-        table.append(_row("all", cells, todo, waiting))
-    seeds = len(layout.study.seed_list())
-    tests = len(layout.range_tests)
-    head = (
-        f"study {layout.study.name}: {counted(len(cells) - tests, 'cell')}"
-        + (f" and {counted(tests, 'range test')}" if tests else "")
-        + f" × {counted(seeds, 'seed')} = {counted(len(cells) * seeds, 'trial')}"
-    )
+        again = own.keys() & layout.confirmable.keys()
+        first = {path: cell for path, cell in own.items() if path not in again}
+        table.append(_row(name, first, todo, waiting, new))
+        if again:
+            finalists = {path: own[path] for path in own if path in again}
+            table.append(_row(f"{name}, finalists", finalists, todo, waiting, new))
+    if len(table) > 2:
+        table.append(_row("all", cells, todo, waiting, new))
     foreseen = foresee(layout, train)
-    duration = _duration(layout, train, len(waiting), foreseen)
-    notes = [*layout.notes, *foreseen.apart.values()]
-    found = [head, layout.progress(), *aligned(table), *notes, duration]
+    duration = _duration(layout, train, shares, len(waiting), foreseen)
+    taken = sum(len(cell.seeds) for cell in train) - sum(map(len, new.values()))
+    other = [f"{counted(taken, 'trial')} of these cells kept with other seeds: taken, not trained"]
+    notes = [*layout.notes, *foreseen.apart.values(), *(other if taken else [])]
+    found = [_head(layout, cells), *layout.progress, *aligned(table), *notes, duration]
     return "\n".join(line for line in found if line)
 
 
+def _head(layout: Layout, cells: Mapping[str, Cell]) -> str:
+    """The line on how much the study is, whatever of it is there."""
+    again = [cell for path, cell in cells.items() if path in layout.confirmable]
+    tests, seeds = len(layout.range_tests), len(layout.study.seed_list())
+    first = len(cells) - len(again)
+    line = (
+        f"study {layout.study.name}: {counted(first - tests, 'cell')}"
+        + (f" and {counted(tests, 'range test')}" if tests else "")
+        + f" × {counted(seeds, 'seed')} = {counted(first * seeds, 'trial')}"
+    )
+    if not again:
+        return line
+    fresh = len(again[0].seeds)
+    known = all(Path(file).exists() for file in layout.finalists.values())
+    about = "" if known else "about "
+    return (
+        f"{line}, then {about}{counted(len(again), 'finalist')} × {counted(fresh, 'fresh seed')} "
+        f"= {about}{counted(len(again) * fresh, 'trial')}"
+    )
+
+
+def _new_seeds(layout: Layout, todo: Mapping[str, Cell]) -> dict[str, list[int]]:
+    """The seeds of each cell that no other cell holds, by the cell's file."""
+    if not todo:
+        return {}
+    held = kept_seeds(layout)
+    there = {path: held.there(cell.spec(), identity(cell)) for path, cell in todo.items()}
+    return {path: [s for s in cell.seeds if s not in there[path]] for path, cell in todo.items()}
+
+
 def _row(
-    name: str, own: Mapping[str, Cell], todo: Mapping[str, Cell], waiting: set[str]
+    name: str,
+    own: Mapping[str, Cell],
+    todo: Mapping[str, Cell],
+    waiting: set[str],
+    new: Mapping[str, Sequence[int]],
 ) -> tuple[str, ...]:
     missing = [path for path in own if path in todo]
-    train = [own[path] for path in missing if path not in waiting]
+    train = {path: own[path] for path in missing if path not in waiting}
     numbers = (
         len(own),
         len(own) - len(missing),
         len(missing) - len(train),
         len(train),
-        sum(len(cell.seeds) for cell in train),
-        sum(grid.plan(cell).total * len(cell.seeds) for cell in train),
+        sum(len(new[path]) for path in train),
+        sum(grid.plan(cell).total * len(new[path]) for path, cell in train.items()),
     )
     return name, *(f"{number:,}" for number in numbers)
 
 
-def _duration(layout: Layout, train: Sequence[Cell], restored: int, foreseen: Foreseen) -> str:
-    """The line on time, and what it rests on."""
+def _duration(
+    layout: Layout,
+    train: Sequence[Cell],
+    shares: Sequence[float],
+    restored: int,
+    foreseen: Foreseen,
+) -> str:
+    """The line on time, and what it rests on.
+
+    Args:
+        layout: the study's files.
+        train: the cells to train.
+        shares: how many seeds of each that is, in numbers of the study's.
+        restored: how many other cells come back.
+        foreseen: what is known of the workloads.
+    """
     if not train and not restored:
         return "nothing to train: every cell is there"
     if not train:
         return "nothing to train: every missing cell is kept, and is back within a minute"
     cores = len(hardware.usable_cores())
     speeds, start, basis, diverging = _speeds(layout, train, foreseen)
-    known = [cell for cell in train if pace(cell) in speeds]
+    known = [
+        (cell, share) for cell, share in zip(train, shares, strict=True) if pace(cell) in speeds
+    ]
     unknown = sorted({cell.workload for cell in train if pace(cell) not in speeds})
     lines = []
     if known:
-        training = start + sum(speeds[pace(cell)].cell(cell) for cell in known) / cores
+        work = sum(share * speeds[pace(cell)].cell(cell) for cell, share in known)
+        training = start + work / cores
         figures = len(layout.figures)
         rest = AFTER + FIGURE * figures / cores + _measuring(layout)
         crowd = 1 + os.getloadavg()[0] / cores  # others' work and ours share the cores
@@ -199,7 +257,9 @@ def _speeds(
     if wanted <= recorded.keys():
         speeds = {name: fit(recorded[name]) for name in wanted}
         return speeds, START, "step times measured earlier on this machine", set()
-    fitting = [cell for cell in train if cell.workload not in foreseen.full]
+    # what finalists are asked beside their history is left out, so that a step is a step
+    first = [replace(cell, seeds=layout.study.seed_list(), detailed=False) for cell in train]
+    fitting = [cell for cell in first if cell.workload not in foreseen.full]
     imports, measured, diverging = calibrate(layout, fitting, foreseen.apart)
     start = LAUNCH + imports
     told = ", ".join(
@@ -218,7 +278,7 @@ def _recorded(
     """Step times of this machine by pace and batch size, from plain loops to all seeds' steps."""
     machine = hardware.fingerprint(layout.study.device)
     unfused = {c.optimizer.label: c for c in train if import_path(c.optimizer.spec())}
-    seeds = len(train[0].seeds)
+    seeds = len(layout.study.seed_list())
     times: dict[str, dict[int, list[float]]] = {}
     for file in sorted((layout.output / "throughput").glob(f"{machine}-*.json")):
         for row in _rows(file):

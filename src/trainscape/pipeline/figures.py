@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def make(layout: Layout) -> None:
         test_curves=analysis.read_curves(table(layout, "range-curves")),
         replayed=replayed(layout),
         searched=search,
+        found=json.loads((layout.output / "answers.json").read_text(encoding="utf-8")),
         articles={kind: analysis.records(rows) for kind, rows in articles.items()},
         heights=_heights(layout),
     )

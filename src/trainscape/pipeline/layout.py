@@ -14,12 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
-from trainscape.cells import alike, grid, identity, range_tests
+from trainscape.cells import alike, confirm, grid, identity, range_tests
 from trainscape.errors import unknown
-from trainscape.figures.names import Figure, Labels, Wanted, article_tables, listed
+from trainscape.figures.names import (
+    Counts,
+    Figure,
+    Labels,
+    Wanted,
+    article_tables,
+    listed,
+    of_answers,
+)
 from trainscape.hashing import SHORT
-from trainscape.pipeline import stages
+from trainscape.pipeline import outlook, stages
 from trainscape.pipeline.checks import check_figures, check_output
+from trainscape.results import finalists as finalist_files
 from trainscape.results.owner import check_claim
 from trainscape.search.rounds import progress, read_round, round_files, stand_ins
 
@@ -30,10 +39,15 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 DATA = Path("data")
-# What collect makes: the tables and numbers that a commit is compared by, then long tables.
+# What collect makes: tables that a commit is compared by, then long ones.
 TABLES = (
-    *("summary.csv", "trials.csv", "metrics.json", "range.csv", "range.json"),
+    *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
+    *("confirm.csv", "examples.csv", "noise.csv"),
+)
+ANSWERS = (
+    *("answers.json", "metrics.json"),
+    *("best.csv", "scaling.csv", "critical.csv", "importance.csv"),
 )
 REPLAY = ("replay/replay.csv", "replay/replay.json")
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
@@ -86,9 +100,18 @@ class Layout:
         return {str(folder / cell.path(identity.digest(cell))): cell for cell in tests}
 
     @cached_property
+    def confirmable(self) -> dict[str, Cell]:
+        """Every cell of the grid on fresh seeds, by file, in grid order; none if none is to be."""
+        if not self.study.confirm:
+            return {}
+        folder, wanted = self.output / confirm.FOLDER, self.study.confirm
+        cells = (confirm.again(cell, wanted) for cell in self.grid)
+        return {str(folder / cell.path(identity.digest(cell))): cell for cell in cells}
+
+    @cached_property
     def trainable(self) -> dict[str, Cell]:
-        """All that may be trained, by its file: the cells of the grid, then the range tests."""
-        return {**self.cells, **self.range_tests}
+        """All that may be trained, by file: the grid, the range tests, the grid on fresh seeds."""
+        return {**self.cells, **self.range_tests, **self.confirmable}
 
     @cached_property
     def rounds(self) -> dict[str, list[str]]:
@@ -110,23 +133,44 @@ class Layout:
         proposed = set(self.proposed())
         return {path: cell for path, cell in self.cells.items() if path in proposed}
 
+    @cached_property
+    def finalists(self) -> dict[str, str]:
+        """The file that says which cells are confirmed, by workload; none if none are."""
+        if not self.study.confirm:
+            return {}
+        return finalist_files.files(self.output, self.cells, self.study.confirm.cells, self.rounds)
+
+    def confirmed(self, files: Iterable[str] | None = None) -> dict[str, Cell]:
+        """The finalists on fresh seeds, by file, in grid order; of the workloads that have theirs.
+
+        Args:
+            files: the files that name them; by default all.
+        """
+        there = [Path(file) for file in files or self.finalists.values() if Path(file).exists()]
+        named = {path for file in there for path in finalist_files.read(file, self.cells)}
+        again = zip(self.cells, self.confirmable.items(), strict=False)
+        return dict(fresh for path, fresh in again if path in named)
+
     @property
     def trained(self) -> dict[str, Cell]:
-        """All that is trained, by its file: the chosen cells, then the range tests."""
-        return {**self.chosen, **self.range_tests}
+        """All that is trained, by its file: the chosen cells, the range tests, the finalists."""
+        return {**self.chosen, **self.range_tests, **self.confirmed()}
 
     @property
     def expected(self) -> dict[str, Cell]:
-        """All that will be trained; others stand in for the cells yet to be proposed."""
-        if self.study.design == "grid":
-            return self.trained
-        return {**stand_ins(self.study.design, self.cells, self.proposed()), **self.range_tests}
+        """All that will be trained; others stand in for the cells yet to be proposed or chosen."""
+        design, first = self.study.design, self.cells
+        if design != "grid":
+            first = stand_ins(design, self.cells, self.proposed())
+        return {**first, **self.range_tests, **outlook.expected(self, first)}
 
-    def progress(self) -> str:
-        """How far a search is, and how much of the grid it trains; empty for a grid."""
-        if self.study.design == "grid":
-            return ""
-        return progress(self.study.design, self.cells, self.rounds, len(self.proposed()))
+    @property
+    def progress(self) -> list[str]:
+        """How far a search and a confirmation are, in a line each; none of a grid alone."""
+        design, lines = self.study.design, [outlook.progress(self)]
+        if design != "grid":
+            lines.insert(0, progress(design, self.cells, self.rounds, len(self.proposed())))
+        return [line for line in lines if line]
 
     def cost(self, path: str) -> int:
         """About how long the cell at ``path`` trains, in no unit: to share work out evenly.
@@ -193,9 +237,20 @@ class Layout:
             range_tests=study.range_test.enabled,
             replay=study.replay.enabled,
             search=study.design != "grid",
+            answers=of_answers(
+                self._counts(), validation=study.validation > 0, whole=study.design == "grid"
+            ),
             articles=study.figures,
         )
         return listed(self.labels, wanted)
+
+    def _counts(self) -> Counts:
+        """How many values the axes of the grid have."""
+        labels = self.labels
+        rates = {(cell.optimizer.label, cell.lr) for cell in self.grid}
+        most = max(sum(own == name for own, _ in rates) for name in labels.optimizers)
+        sizes = len({cell.batch_size for cell in self.grid})
+        return Counts(len(labels.optimizers), sizes, most, len(labels.schedules))
 
     @cached_property
     def figure_files(self) -> dict[str, Figure]:
@@ -220,10 +275,12 @@ class Layout:
             "train": lambda: [
                 *([file for files in self.rounds.values() for file in files] or self.cells),
                 *self.range_tests,
+                *self.finalists.values(),
             ],
             "throughput": lambda: [self.throughput] if self.throughput else [],
             "replay": lambda: self._files(*REPLAY) if self.study.replay.enabled else [],
             "collect": lambda: self._files(*TABLES),
+            "answer": lambda: self._files(*ANSWERS),
             "figures": lambda: self._drawn(timed=False),
             "timings": lambda: [
                 *self._files("timings.csv", "timings.json"),

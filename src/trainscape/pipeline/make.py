@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
 
 # The stages that ``trainscape make`` knows, each a file of this folder; settle ends the training.
-STAGES = ("settle", "throughput", "collect", "replay", "figures", "timings", "report")
+STAGES = (
+    *("settle", "throughput", "collect", "replay"),
+    *("answer", "figures", "timings", "report"),
+)
 
 
 def make(

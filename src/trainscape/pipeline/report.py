@@ -30,6 +30,7 @@ def make(layout: Layout) -> None:
         labels=layout.labels,
         figures=layout.figures,
         folder=layout.output / "figures",
+        found=json.loads((layout.output / "answers.json").read_text(encoding="utf-8")),
         cells=analysis.timed(summary, table(layout, "timings")) if layout.throughput else rows,
         trials=trials,
         tests=analysis.records(table(layout, "range")),

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 from trainscape.files import sweep
 from trainscape.results.attic import Attic
+from trainscape.results.finalists import FOLDER
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
 
 # Folders that dvc.yaml names, and in which not every study has anything.
-VERSIONED = ("range", "search", "throughput", "replay", ".made/replay")
+VERSIONED = ("range", "search", "confirm", "finalists", "throughput", "replay", ".made/replay")
 
 
 def make(layout: Layout) -> None:
-    """Leave the study's cells and rounds, and no others."""
+    """Leave the study's cells, rounds and finalists, and no others."""
     Attic(layout.output).take(layout.trained)
     for folder in VERSIONED:
         (layout.output / folder).mkdir(parents=True, exist_ok=True)
     rounds = [Path(file) for files in layout.rounds.values() for file in files]
     sweep(layout.output / "search", "*.json", keep=rounds)
+    sweep(layout.output / FOLDER, "*.json", keep=map(Path, layout.finalists.values()))

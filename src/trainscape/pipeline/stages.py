@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from trainscape.pipeline.layout import Layout
 
-STAGES = ("data", "train", "throughput", "collect", "replay", "figures", "timings", "report")
+STAGES = (
+    *("data", "train", "throughput", "collect", "replay"),
+    *("answer", "figures", "timings", "report"),
+)
 TABLES = ("numpy", "pandas", "scipy")  # libraries that make tables
 PICTURES = ("matplotlib", "seaborn")
 SHOWN = ("torch", "seaborn", "snakemake", "dvc")  # whose versions stand in the report
@@ -46,9 +49,12 @@ STAMPED = {
     "train": Stamped(),
     "collect": Stamped(("train",), TABLES),
     "replay": Stamped(("collect",), TABLES),
-    "figures": Stamped(("collect", "replay"), (*TABLES, *PICTURES)),
+    "answer": Stamped(("collect",), TABLES),
+    "figures": Stamped(("collect", "replay", "answer"), (*TABLES, *PICTURES)),
     "timings": Stamped(("collect",), (*TABLES, *PICTURES)),
-    "report": Stamped(("collect", "replay", "figures", "timings"), (*TABLES, "jinja2", *SHOWN)),
+    "report": Stamped(
+        ("collect", "replay", "answer", "figures", "timings"), (*TABLES, "jinja2", *SHOWN)
+    ),
 }
 
 
@@ -80,8 +86,17 @@ def _values(layout: Layout, stage: str) -> dict[str, object]:
     """The values of the study that a stage's products are made by, beside what it reads."""
     study, drawn = layout.study, layout.figures
     values: dict[str, Callable[[], dict[str, object]]] = {
-        "train": lambda: {"cells": list(layout.trainable), "rounds": layout.rounds},
+        "train": lambda: {
+            "cells": list(layout.trainable),
+            "rounds": layout.rounds,
+            **({"finalists": layout.finalists} if layout.finalists else {}),
+        },
         "collect": lambda: {"targets": layout.targets_to_reach},
+        "answer": lambda: {
+            "margin": study.margin,
+            "confirm": study.confirm and study.confirm.model_dump(),
+            "grid": study.grid.model_dump(mode="json"),
+        },
         "replay": lambda: {"replay": study.replay.model_dump(), "packages": packages()},
         "figures": lambda: {
             "figures": [figure.path for figure in drawn if not figure.timed],

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape import datasets, workloads
+from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
@@ -17,14 +17,18 @@ from trainscape.pipeline.layout import DATA
 from trainscape.results.attic import Attic
 from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.results.owner import claim, others
+from trainscape.results.seeds import Seeds, Taken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from trainscape.cells.cell import Cell, TrialRecord
     from trainscape.pipeline.layout import Layout
 
     Tell = Callable[[Sequence[str], str], None]
+
+
+INDEX = Path(".snakemake/trainscape/seeds.json")
 
 
 def say(text: str) -> None:
@@ -60,10 +64,12 @@ def make(
             )
     failures = Failures()
     missing = list(paths) if again else _not_restored(layout, paths, tell)
+    taken = {} if again else _taken(layout, missing, tell)
+    missing = [path for path in missing if not _kept_whole(layout, path, taken)]
     missing.sort(key=lambda path: _shared(layout, path))
     for _, together in groupby(missing, lambda path: _shared(layout, path)):
         with failures.collecting():
-            _train(layout, list(together), tell)
+            _train(layout, list(together), tell, taken)
     failures.tell()
 
 
@@ -110,33 +116,100 @@ def _shared(layout: Layout, path: str) -> tuple[str, int, str]:
         "budget": dict(cell.budget),
         "evaluate_every": cell.evaluate_every,
         "trace_every": cell.trace_every,
+        "detailed": cell.detailed,
+        "split": cell.split,
     }
     return cell.workload, cell.batch_size, canonical(plan)
 
 
-def _train(layout: Layout, paths: list[str], tell: Tell) -> None:
-    """Train cells that share a workload, a batch size and a plan."""
+def kept_seeds(layout: Layout) -> Seeds:
+    """The seeds of the study's cells that are kept in files of other cells."""
+    isa = "cuda" if layout.gpu else f"cpu-{hardware.describe()['isa']}"
+
+    def fits(backend: str) -> bool:
+        return backend == isa or backend.startswith(f"{isa}-")
+
+    attic = Attic(layout.output, others(layout.output))
+    return Seeds(attic, layout.trainable, fits, INDEX)
+
+
+def _taken(layout: Layout, paths: Sequence[str], tell: Tell) -> dict[str, Taken]:
+    """The trials of cells that other cells hold, by the cell's file."""
+    seeds, found = kept_seeds(layout), {}
+    for path in paths:
+        cell = layout.trainable[path]
+        taken = seeds.take(cell.spec(), identity(cell))
+        if taken:
+            found[path] = taken
+            for source, own in taken.sources.items():
+                tell([path], f"took seeds {', '.join(map(str, own))} of {cell} from {source}")
+    return found
+
+
+def _kept_whole(layout: Layout, path: str, taken: Mapping[str, Taken]) -> bool:
+    """Write the cell at ``path`` if all of its trials were taken; whether they were."""
+    cell = layout.trainable[path]
+    if path not in taken or len(taken[path].trials) < len(cell.seeds):
+        return False
+    _write(path, cell, taken[path].trials, taken[path].backend)
+    return True
+
+
+def _write(path: str, cell: Cell, trials: Mapping[int, TrialRecord], backend: str) -> None:
+    """Write a cell's file, its trials in the order of its seeds."""
+    steps = grid.plan(cell).evaluations
+    ordered = [trials[seed] for seed in cell.seeds]
+    record = CellRecord(digest(cell), backend, cell.spec(), identity(cell), steps, ordered)
+    write_cell(Path(path), record)
+
+
+def _train(layout: Layout, paths: list[str], tell: Tell, taken: Mapping[str, Taken]) -> None:
+    """Train cells that share a workload, a batch size and a plan.
+
+    Args:
+        layout: the study.
+        paths: the cells' files.
+        tell: is called with files of cells and what becomes of them.
+        taken: by file, trials that need no training. Where the others turn out to be another
+            backend's, all are trained: a file holds trials of one.
+    """
     from trainscape.engine import device
     from trainscape.engine.run import train_cells, without_memory
 
     cells = [layout.trainable[path] for path in paths]
     chosen = device.choose(layout.study.device, layout.study.precision)
-    steps = grid.plan(cells[0]).evaluations
-    for path, cell in zip(paths, cells, strict=True):
-        tell([path], f"training {cell}, seeds {', '.join(map(str, cell.seeds))}")
+    old = [taken[path].trials if path in taken else {} for path in paths]
+    new = [
+        [seed for seed in cell.seeds if seed not in own]
+        for cell, own in zip(cells, old, strict=True)
+    ]
+    for path, cell, seeds in zip(paths, cells, new, strict=True):
+        tell([path], f"training {cell}, seeds {', '.join(map(str, seeds))}")
+    whole: list[str] = []  # cells whose seeds do not go together
 
     def keep(i: int, trials: list[TrialRecord], backend: str) -> None:
-        cell = cells[i]
-        record = CellRecord(digest(cell), backend, cell.spec(), identity(cell), steps, trials)
-        write_cell(Path(paths[i]), record)
+        path, fresh = paths[i], {trial.seed: trial for trial in trials}
+        if old[i] and backend != taken[path].backend:
+            tell([path], f"kept seeds are of {taken[path].backend}, these of {backend}: all train")
+            whole.append(path)
+        elif old[i] and any(trial.status == "oom" for trial in trials):
+            whole.append(path)
+        else:
+            _write(path, cells[i], {**old[i], **fresh}, backend)
 
     def progress(done: int, total: int) -> None:
         say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
 
-    specs = [cell.spec() for cell in cells]
+    specs = [{**cell.spec(), "seeds": own} for cell, own in zip(cells, new, strict=True)]
+    failures = Failures()
     try:
         arrays = datasets.load(workloads.registry.get(cells[0].workload).dataset, DATA)
     except MemoryError:
         without_memory(specs, chosen, keep)
-        return
-    train_cells(specs, arrays, chosen, progress, keep, say=lambda text: tell(paths, text))
+    else:
+        with failures.collecting():
+            train_cells(specs, arrays, chosen, progress, keep, say=lambda text: tell(paths, text))
+    if whole:
+        with failures.collecting():
+            _train(layout, whole, tell, {})
+    failures.tell()

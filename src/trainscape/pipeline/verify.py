@@ -10,6 +10,7 @@ from trainscape.errors import DamagedFileError, UserError
 from trainscape.pipeline.layout import data_file, data_stamp
 from trainscape.pipeline.stages import stamped
 from trainscape.pipeline.throughput import elsewhere, read_record
+from trainscape.results import finalists as named
 from trainscape.results.cell_files import read_cell
 from trainscape.results.seen import Seen
 from trainscape.results.stamps import changes
@@ -37,11 +38,12 @@ def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
     """
     for name in layout.datasets:
         yield from changes(data_stamp(name), [data_file(name)], seen)
-    rounds = list(_raised(_rounds(layout)))
-    yield from rounds
-    damaged = any(isinstance(error, DamagedFileError) for error in rounds)
-    cells = layout.range_tests if damaged else layout.trained  # the rounds say which are trained
-    for path, cell in cells.items():
+    rounds, finalists = list(_raised(_rounds(layout))), list(_raised(_finalists(layout)))
+    yield from (*rounds, *finalists)
+    # these files say which cells are trained
+    searched = {} if any(map(_is_damage, rounds)) else layout.chosen
+    confirmed = {} if any(map(_is_damage, finalists)) else layout.confirmed()
+    for path, cell in {**searched, **layout.range_tests, **confirmed}.items():
         digest = layout.identify(cell)
         read = partial(read_cell, digest=digest)
         yield from _raised([partial(seen.check, Path(path), digest, read)])
@@ -58,6 +60,16 @@ def _rounds(layout: Layout) -> Iterator[Callable[[], object]]:
     for files in layout.rounds.values():
         for file in files:
             yield partial(read_round, Path(file), layout.cells)
+
+
+def _finalists(layout: Layout) -> Iterator[Callable[[], object]]:
+    """Calls that read the files that name finalists; one a workload."""
+    for file in layout.finalists.values():
+        yield partial(named.read, Path(file), layout.cells)
+
+
+def _is_damage(error: UserError) -> bool:
+    return isinstance(error, DamagedFileError)
 
 
 def _raised(calls: Iterable[Callable[[], object]]) -> Iterator[UserError]:

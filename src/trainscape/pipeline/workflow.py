@@ -108,15 +108,46 @@ class Run:
             _refuse_options(self.workflow)
             if self.workflow.is_main_process:
                 unprotect(self.layout, self.doubted, forced=self.forced)
-            self.workflow.dag.forcefiles.update(self.doubted)
+            # what is missing is to be made though nothing that is to be made asks for it
+            self.workflow.dag.forcefiles.update({*self.doubted, *self.missed})
+            if self.layout.finalists and self._batch is not None and self._batch.is_final:
+                # finalists are known when all parts are trained: the last one is all that is left
+                self.workflow.dag_settings.batch = None
         return []
+
+    @property
+    def _batch(self) -> Any:
+        """The part of the cells that this run trains, by ``--batch``; None for all."""
+        return self.workflow.dag_settings.batch
+
+    def later(self, checkpoints: Any) -> list[Any]:
+        """The cells that become known on the way: a search's, then finalists on fresh seeds.
+
+        Apart from what is :meth:`known`, which does not wait for them.
+
+        Args:
+            checkpoints: Snakemake's; one that is still to come makes a rule wait and ask again.
+        """
+        self.nothing()
+        files = self.layout.finalists.values() if self._batch is None else ()
+        found = proposed(self.layout, checkpoints)
+        for file in map(Path, files):
+            checkpoints.choose_finalists.get(workload=file.parent.name, finalists=file.stem)
+        return self.undated([*found, *(self.layout.confirmed() if files else ())])
+
+    def known(self) -> list[Any]:
+        """What is trained as far as it is known from the start, and what will name the rest."""
+        self.nothing()
+        names = set() if self._batch is None else set(self.layout.finalists.values())
+        files = [file for file in self.layout.products("train") if file not in names]
+        return self.undated(files)
 
     @cached_property
     def missed(self) -> list[str]:
         """The cells to be made though the training's stamp is there, which stands for them all."""
         settled = Path(self.layout.stamp("train")).exists()
-        cells = self.layout.products("train") if settled else []
-        return [file for file in cells if self.is_to_be_made(file)]
+        cells = [*self.layout.products("train"), *self.layout.trained] if settled else []
+        return [file for file in dict.fromkeys(cells) if self.is_to_be_made(file)]
 
     def all(self, _: object) -> list[str]:
         """All that a full run makes, but cells that a stamp stands for: ``--batch`` parts those."""

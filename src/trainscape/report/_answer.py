@@ -1,12 +1,13 @@
-"""The first paragraph: which cell is best, how sure that is, and what it cost to ask."""
+"""The first paragraph: which setting to take, how sure that is, and what it rests on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import Row, best, edge, metric, records, ties
-from trainscape.figures.values import deviation, duration, number, score
+from trainscape.analysis import Row, metric, records
+from trainscape.figures.values import number, score
+from trainscape.numerals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainscape.analysis import Searched
+    from trainscape.workloads import Metric
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,18 @@ class Answer:
 
     Args:
         workload: its name.
-        best: the best cell by validation; empty where there is none.
-        score: its test metric; empty likewise.
-        sentences: how sure that is, and what else a reader must know first.
+        opening: the first sentence, in parts: text, and whether it stands out.
+        paragraphs: in sentences, how sure that is; then what else a reader must know first.
     """
 
     workload: str
-    best: str
-    score: str
-    sentences: list[str]
+    opening: list[tuple[str, bool]]
+    paragraphs: list[list[str]]
 
 
 def answers(
     study: Mapping[str, Any],
-    cells: Sequence[Row],
+    found: Mapping[str, Mapping[str, Any]],
     trials: pd.DataFrame,
     searched: Searched | None = None,
     notes: Mapping[str, Sequence[str]] | None = None,
@@ -44,122 +44,178 @@ def answers(
 
     Args:
         study: the study as plain data; its ``budget``, ``last_batch`` and ``order`` are read.
-        cells: summary rows.
+        found: by workload, what :mod:`trainscape.answers` found.
         trials: the study's trials.
         searched: what was trained of the grid, if not all.
         notes: by workload, what to know of its grid.
     """
-    found = []
-    for workload in dict.fromkeys(row["workload"] for row in cells):
-        rows = [row for row in cells if row["workload"] == workload]
+    made = []
+    for workload, own in found.items():
         runs = trials[trials["workload"] == workload]
-        chosen = best(rows)
-        common = [
-            _search(workload, rows, searched),
-            _failures(rows),
+        about = [
+            _search(workload, own["grid"]["cells"], searched),
+            _failures(own["failures"]),
             _budget(study, records(runs)) + _epochs(study),
             *(notes or {}).get(workload, []),
             _backends(runs),
         ]
-        sentences = [*([] if chosen is None else _certainty(chosen, rows, runs)), *common]
-        found.append(
-            Answer(workload, _cell_name(chosen), _test_score(chosen), [s for s in sentences if s])
+        told = [[s for s in part if s] for part in (_certainty(workload, own), about)]
+        made.append(Answer(workload, _opening(workload, own), [part for part in told if part]))
+    return made
+
+
+def cell_name(cell: Mapping[str, Any]) -> str:
+    """A cell in words."""
+    return (
+        f"{cell['optimizer']}, batch size {cell['batch_size']}, lr {number(cell['lr'])}, "
+        f"{cell['schedule']}"
+    )
+
+
+def span(interval: Mapping[str, Any], judged: Metric) -> str:
+    """An interval in the metric's unit, such as ``97.9 to 98.5%``."""
+    low, high = score(interval["low"], judged), score(interval["high"], judged, unit=True)
+    return f"{low} to {high}"
+
+
+def _opening(workload: str, own: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """Which setting to take, and what it comes to."""
+    chosen, judged = own["chosen"], metric(workload)
+    if chosen is None:
+        if own["validated"]:
+            return [("no cell came to its end with every seed, so none is best.", False)]
+        words = (
+            "there is no validation split, so nothing is selected or ranked. Figures and table "
+            "show every cell; to choose one by its test value would make that value too good."
         )
-    return found
+        return [(words, False)]
+    value = score(chosen["test"]["mean"], judged, unit=True)
+    return [
+        (_beginning(own), False),
+        (cell_name(chosen["cell"]), True),
+        (f"{_rule(chosen)}. Its test {judged.name} is ", False),
+        (value, True),
+        (_intervals(chosen["test"], judged, own), False),
+    ]
 
 
-def _search(workload: str, rows: Sequence[Row], searched: Searched | None) -> str:
+def _beginning(own: Mapping[str, Any]) -> str:
+    """What comes before the name of the setting."""
+    tied, equal = len(own["tied"]), own["chosen"]["equal"]
+    if own["seeds"] < 2:
+        return "with one seed it cannot be said which settings are really worse; take "
+    if tied == 1 and equal == 1:
+        return "one setting is better than all others: "
+    margin = points(own["margin"], own["metric"]["unit"])
+    many = (
+        f"{counted(tied, 'setting')} cannot be told from the best"
+        if tied > 1
+        else "one setting is better than all others"
+    )
+    return f"{many}, {counted(equal, 'setting')} are as good in practice (within {margin}); take "
+
+
+def _rule(chosen: Mapping[str, Any]) -> str:
+    """Why this one of those that are as good."""
+    rules = list(chosen["left"])
+    words = {
+        "steps": f"which trains in the fewest steps of these ({number(chosen['steps'])})",
+        "room": "lies deepest among learning rates that do as well",
+        "batch": "has the smallest batch",
+        "mean": "has the best mean",
+        "lr": "has the lowest rate",
+        "label": "comes first by name",
+    }
+    if not rules:
+        return ""
+    said = [words["steps"], *([words[rules[-1]]] if rules[-1] != "steps" else [])]
+    return ", " + " and ".join(said)
+
+
+def points(margin: float, unit: str) -> str:
+    """A difference of metrics in words: of shares in points."""
+    if unit == "fraction":
+        return f"{number(100 * margin)} {'point' if margin == 0.01 else 'points'}"
+    return f"{number(margin)} {unit}".rstrip()
+
+
+def _intervals(test: Mapping[str, Any], judged: Metric, own: Mapping[str, Any]) -> str:
+    """Both uncertainties of the test value, in words."""
+    if test["low"] is None:
+        return "."
+    seeds = f": 95% interval {span(test, judged)} over new seeds"
+    if test["new_low"] is None:
+        return f"{seeds}."
+    whole = span({"low": test["new_low"], "high": test["new_high"]}, judged)
+    examples = own["examples"]["test"]
+    return f"{seeds}, {whole} over new data, too, as the test set has {examples:,} examples."
+
+
+def _certainty(workload: str, own: Mapping[str, Any]) -> list[str]:
+    """What the choice rests on, and whether a better one may lie beyond."""
+    chosen, grid, judged = own["chosen"], own["grid"], metric(workload)
+    if chosen is None:
+        return []
+    trained = f"{counted(grid['cells'], 'cell')} trained on {counted(grid['seeds'], 'seed')}"
+    if own["confirmed"]:
+        basis = (
+            f"{trained}; the {own['cells']} most promising and the best of every optimizer trained "
+            f"again on {own['seeds']} fresh seeds, and all that is said here rests on those."
+        )
+    elif own["seeds"] < 2:
+        basis = f"{trained}: that is one seed, so its spread is unknown."
+    else:
+        basis = (
+            f"{trained}. The best of {grid['cells']} owes something to luck on these seeds and on "
+            f"this validation split (its validation {judged.name}, "
+            f"{score(chosen['validation']['mean'], judged, unit=True)}, is too good by that); its "
+            "test value was not selected by. Fresh seeds (confirm in params.yaml) would tell."
+        )
+    return [basis, _lr_range(own), *_ends(chosen)]
+
+
+def _lr_range(own: Mapping[str, Any]) -> str:
+    """How far the rate may be moved at this setting."""
+    rates = own["lr_range"]
+    if len(rates) < 2:
+        return ""
+    return f"There, learning rates from {number(rates[0])} to {number(rates[-1])} are as good."
+
+
+def _ends(chosen: Mapping[str, Any]) -> list[str]:
+    """Whether the chosen cell ends an axis."""
+    words = {"lr": "lr", "batch_size": "batch size"}
+    return [
+        f"Its {words[axis]} is the {end} tried with {chosen['cell']['optimizer']}: a better one "
+        "may lie beyond."
+        for axis, end in chosen["edges"].items()
+    ]
+
+
+def _search(workload: str, count: int, searched: Searched | None) -> str:
     """How much of the grid was trained, and what therefore can't be claimed."""
     if searched is None:
         return ""
     every = sum(cell["workload"] == workload for cell in searched.grid)
     rounds = len(searched.rounds[workload])
-    how = f"in {rounds} round{'s' * (rounds != 1)}, seed {searched.seed}"
+    how = f"in {counted(rounds, 'round')}, seed {searched.seed}"
     return (
-        f"Of the grid's {every} cells {len(rows)} were trained, as {searched.method} proposed them "
+        f"Of the grid's {every} cells {count} were trained, as {searched.method} proposed them "
         f"({how}): a better one may be among the others, and what an axis does over the whole "
         "grid cannot be said."
     )
 
 
-def _cell_name(chosen: Row | None) -> str:
-    if chosen is None:
-        return ""
-    return (
-        f"{chosen['optimizer']}, batch size {chosen['batch_size']}, lr {number(chosen['lr'])}, "
-        f"{chosen['schedule']}"
-    )
-
-
-def _test_score(chosen: Row | None) -> str:
-    """Mean ± standard deviation of the test metric."""
-    if chosen is None:
-        return ""
-    judged, spread = metric(chosen["workload"]), chosen["test_metric_std"]
-    mean = score(chosen["test_metric_mean"], judged)
-    unit = "%" if judged.unit == "fraction" else f" {judged.unit}".rstrip()
-    if spread is None:
-        return f"{judged.name} {mean}{unit}"
-    return f"{judged.name} {mean} ± {deviation(spread, judged)}{unit}"
-
-
-def _deviation(chosen: Row) -> str:
-    """What the ± is."""
-    if chosen["test_metric_std"] is None:
-        return "That is one seed, so its spread is unknown."
-    return f"The ± is the standard deviation over {chosen['seeds']} seeds."
-
-
-def _certainty(chosen: Row, rows: Sequence[Row], trials: pd.DataFrame) -> list[str]:
-    """How sure it is that this cell is the best, and whether a better one may lie beyond."""
-    others, tied = len(rows) - 1, ties(chosen, rows, trials)
-    if tied is None:
-        others_worse = "With one seed, it cannot be said which cells are really worse."
-    elif tied:
-        others_worse = (
-            f"{len(tied)} of the {others} other cells cannot be told apart from it by validation"
-            f"{_first_at_target(chosen, tied)}."
-        )
-    else:
-        others_worse = f"Each of the {others} other cells is worse by validation." if others else ""
-    ends = [
-        f"The best {word} is the {end} tried with {chosen['optimizer']}: a better one may lie "
-        "beyond."
-        for word, axis in (("lr", "lr"), ("batch size", "batch_size"))
-        if (end := edge(chosen, rows, axis))
-    ]
-    return [_deviation(chosen), others_worse, *ends]
-
-
-def _first_at_target(chosen: Row, tied: Sequence[Row]) -> str:
-    """Of equally good cells the one that reaches the target first, and so costs least."""
-    for key, in_words in (("time_to_target_s", duration), ("steps_to_target", _steps)):
-        known = [row for row in (chosen, *tied) if row.get(key) is not None]
-        if known:
-            first = min(known, key=lambda row: row[key])
-            if first is chosen:
-                return "; none of them reaches the target sooner"
-            cost = in_words(first[key])
-            if chosen.get(key) is not None:
-                cost += f" instead of {in_words(chosen[key])}"
-            return f"; of these, {_cell_name(first)} reaches the target first, in {cost}"
-    return ""
-
-
-def _steps(count: float) -> str:
-    return f"{number(count)} steps"
-
-
-def _failures(rows: Sequence[Row]) -> str:
-    """How many trials diverged, and how many cells ran out of memory."""
-    trials, diverged = sum(row["seeds"] for row in rows), sum(row["diverged"] for row in rows)
-    cells = sum(row["status"] == "diverged" for row in rows)
-    oom = sum(row["status"] == "oom" for row in rows)
-    sentence = f"None of the {trials} trials diverged to NaN."
-    if diverged:
-        where = f"in {cells} of {len(rows)} cells"
-        sentence = f"{diverged} of {trials} trials diverged to NaN, {where}."
-    return sentence + (f" {oom} cells ran out of memory." if oom else "")
+def _failures(found: Mapping[str, Any]) -> str:
+    """How many trials learned nothing, diverged or did not fit."""
+    trials, failed, diverged = found["trials"], found["failed"], found["diverged"]
+    parts = []
+    if failed:
+        parts.append(f"{failed:,} ended no better than chance")
+    parts.append(f"{diverged:,} diverged to NaN" if diverged else "none diverged to NaN")
+    if found["oom"]:
+        parts.append(f"{found['oom']:,} ran out of memory")
+    return f"Of {trials:,} trials " + ", ".join(parts) + "."
 
 
 def _budget(study: Mapping[str, Any], trials: Sequence[Row]) -> str:

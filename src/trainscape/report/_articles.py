@@ -29,9 +29,11 @@ TITLES = {
 }
 LEADS = {
     "loss-by-batch": "The mean of the last epoch's batch losses; the band spans the seeds.",
-    "lr-scaling": "The exponent α of best lr ∝ batch size^α. Its 95% interval is a bootstrap over "
-    "seeds, the best rate being known to half a step of its axis. Hollow: some best rates end the "
-    "axis, the true ones may lie beyond. A square is the mean over the schedules.",
+    "lr-scaling": "The exponent α of best lr ∝ batch size^α, the best lr being the vertex of a "
+    "parabola through the best loss and its neighbours. Its 95% interval is a bootstrap over "
+    "seeds, in which every vertex also moves by up to ¾ of half a step of the axis. Open "
+    "triangles: best rates that end the axis, the true ones may lie beyond. Black lines are the "
+    "mean over the schedules, dotted ones the rules of thumb.",
     "trace": "The loss of single batches; the line is the first seed's run, the band spans the "
     "seeds.",
     "path": "Every point is an evaluation, from the first seed's start.",
@@ -103,7 +105,14 @@ def _digits(name: str) -> Column:
 def _exponent(row: Row, _: Metric) -> str:
     if row["exponent"] is None:
         return "–"
-    return f"{row['exponent']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    return f"{row['exponent']:.2f} ({_bounds(row['low'], row['high'])})"
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    """An interval in words; a bound may be missing, not both."""
+    if low is None:
+        return f"at most {high:.2f}"
+    return f"at least {low:.2f}" if high is None else f"{low:.2f} to {high:.2f}"
 
 
 def _rules(row: Row, _: Metric) -> str:

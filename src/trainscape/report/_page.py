@@ -27,6 +27,7 @@ class Page:
         labels: the study's workloads, optimizers and schedules.
         figures: every figure of the study.
         folder: where they are, and the tables beside them.
+        found: by workload, what :mod:`trainscape.answers` found.
         cells: summary rows; with their times, null where not measured here, if the study has any.
         trials: a row per trial.
         tests: a row per learning-rate range test.
@@ -41,6 +42,7 @@ class Page:
     labels: Labels
     figures: Sequence[Figure]
     folder: Path
+    found: Mapping[str, Mapping[str, Any]]
     cells: Sequence[Row]
     trials: pd.DataFrame
     tests: Sequence[Row] = ()

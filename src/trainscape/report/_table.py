@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import Row, best, edge, grouped, metric, ties
+from trainscape.analysis import Row, grouped, key, metric
 from trainscape.figures.values import deviation, duration, number, score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import pandas as pd
+    from collections.abc import Callable, Mapping, Sequence
 
     from trainscape.workloads import Metric
 
     Words = Callable[[Row, Metric], str]  # writes a row's value
+
+AXES_OF_CELL = ("optimizer", "batch_size", "lr", "schedule")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ AXES = [
 VERDICT = Column(
     "verdict",
     "verdict",
-    "best by validation, or tied: not told apart from the best",
+    "the setting to take, or tied: cannot be told from the best",
     as_it_is("verdict"),
     False,
 )
@@ -137,14 +137,25 @@ TIME = Column(
 DIGEST = Column("digest", "digest", "first 12 digits", as_it_is("digest"), False)
 
 
-def with_verdicts(cells: Sequence[Row], trials: pd.DataFrame) -> list[Row]:
-    """The rows, each with its ``verdict``: ``best`` of its workload, ``tied`` with it, or empty."""
-    verdicts: dict[str, str] = {}
-    for rows in grouped(cells, ("workload",)):
-        if chosen := best(rows):
-            verdicts |= {row["digest"]: "tied" for row in ties(chosen, rows, trials) or []}
-            verdicts[chosen["digest"]] = "best"
-    return [{**row, "verdict": verdicts.get(row["digest"], "")} for row in cells]
+def with_verdicts(cells: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """The rows, each with its ``verdict``: ``take``, ``tied`` with the best, or empty.
+
+    Args:
+        cells: summary rows.
+        found: by workload, what :mod:`trainscape.answers` found.
+    """
+    verdicts = {
+        (workload, key(cell, AXES_OF_CELL)): word
+        for workload, own in found.items()
+        for word, listed in (("tied", own["tied"]), ("take", [own["chosen"]]))
+        for cell in listed
+        if cell
+        for cell in [cell["cell"]]
+    }
+    return [
+        {**row, "verdict": verdicts.get((row["workload"], key(row, AXES_OF_CELL)), "")}
+        for row in cells
+    ]
 
 
 def table(cells: Sequence[Row], validated: bool, timed: bool) -> Table:
@@ -179,29 +190,6 @@ def _rank(row: Row) -> tuple[bool, float]:
     value = row["val_metric_mean"]
     sign = -1 if metric(row["workload"]).direction == "max" else 1
     return value is None, 0.0 if value is None else sign * value
-
-
-def leaders(cells: Sequence[Row]) -> list[tuple[str, Table]]:
-    """For every workload the best cell by validation of each optimizer; nothing without one."""
-    columns = [*AXES[1:], VAL, TEST, STEPS]
-    tables = []
-    for rows in grouped(cells, ("workload",)):
-        chosen = [row for group in grouped(rows, ("optimizer",)) if (row := best(group))]
-        with_edge = [*columns, Column("edge", "edge", "at an end of an axis?", _edge(rows), False)]
-        table = Table(with_edge, [fields(row, with_edge) for row in chosen])
-        tables.append((str(rows[0]["workload"]), table))
-    return tables
-
-
-def _edge(rows: Sequence[Row]) -> Words:
-    """Which of a row's values are the highest or the lowest tried in ``rows``."""
-
-    def words(row: Row, _: Metric) -> str:
-        axes = {"lr": "lr", "batch size": "batch_size"}
-        ends = {name: edge(row, rows, axis) for name, axis in axes.items()}
-        return ", ".join(f"{end} {name} tried" for name, end in ends.items() if end)
-
-    return words
 
 
 def fields(row: Row, columns: Sequence[Column]) -> list[Field]:

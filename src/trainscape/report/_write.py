@@ -11,9 +11,11 @@ from markupsafe import Markup
 from trainscape.files import write_text
 from trainscape.report._answer import answers
 from trainscape.report._articles import articles
+from trainscape.report._claims import claims
 from trainscape.report._facts import facts, machine
+from trainscape.report._pictures import pictures
 from trainscape.report._sections import sections
-from trainscape.report._table import leaders, table, with_verdicts
+from trainscape.report._table import table, with_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,29 +37,30 @@ def write(page: Page, path: Path) -> None:
     """
     provenance = page.provenance
     html = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             name=page.study["name"],
             validated=page.validated,
             workloads=page.labels.workloads,
-            answers=answers(page.study, page.cells, page.trials, page.searched, page.notes),
-            leaders=leaders(page.cells) if page.validated else [],
+            answers=answers(page.study, page.found, page.trials, page.searched, page.notes),
+            claims=claims(page.found, pictures(page)),
             articles=articles(page),
             sections=sections(page),
-            table=table(with_verdicts(page.cells, page.trials), page.validated, page.timed),
+            table=table(with_verdicts(page.cells, page.found), page.validated, page.timed),
             machine=machine(provenance.get("hardware") or {}),
             busy=bool((provenance.get("load") or {}).get("too_high")),
             provenance=_headed(provenance),
             study=facts(page.study),
-            css=_asset("report.css"),
-            js=_asset("report.js"),
+            css=asset("report.css"),
+            js=asset("report.js"),
         )
     )
     write_text(path, html)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What fills the templates of this folder."""
     # Labels come from users: everything is escaped, and a misspelt name in the template fails.
     return Environment(
         loader=FileSystemLoader(FOLDER),
@@ -69,7 +72,7 @@ def _environment() -> Environment:
     )
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
     """One of this folder's own files, which needs no escaping."""
     return Markup((FOLDER / name).read_text(encoding="utf-8"))
 

@@ -6,14 +6,14 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from trainscape.cells import range_tests
+from trainscape.cells import confirm, range_tests
 from trainscape.cells.cell import parse_path
 from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import copy, make_own, sweep
 from trainscape.results.cell_files import read_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
 
@@ -43,6 +43,16 @@ class Attic:
         sha = _short_digest(path)
         found = [p for p in self._here.get(sha, []) if str(p) not in taken]
         return [p for p in [*found, *self._elsewhere.get(sha, [])] if p.exists()]
+
+    def files(self, taken: Container[str]) -> Iterator[Path]:
+        """All files that cells are kept in, the nearest first.
+
+        Args:
+            taken: files that are left out.
+        """
+        for found in (self._here, self._elsewhere):
+            for paths in found.values():
+                yield from (path for path in paths if str(path) not in taken)
 
     def restore(self, path: Path, digest: str, taken: Container[str]) -> Path | None:
         """Bring a cell back, if it is whole: from the attic, an earlier label or another study.
@@ -100,9 +110,10 @@ class Attic:
             sweep(home)
 
 
-def _folders(output: Path) -> tuple[Path, Path, Path]:
+def _folders(output: Path) -> tuple[Path, ...]:
     """Where cells lie in an output folder: the attic, then the folders of a study's own."""
-    return output / ".attic", output / "cells", output / range_tests.FOLDER
+    homes = ("cells", range_tests.FOLDER, confirm.FOLDER)
+    return output / ".attic", *(output / home for home in homes)
 
 
 def _by_digest(folders: Iterable[Path]) -> dict[str, list[Path]]:

@@ -43,11 +43,11 @@ class Seen:
             claim: what it is to be, such as a hash of its content.
             read: raises an error if it is not.
         """
-        mark = _mark(path)
-        known = [mark, claim]
-        if mark is None or self._before.get(str(path)) != known:
+        now = mark(path)
+        known = [now, claim]
+        if now is None or self._before.get(str(path)) != known:
             read(path)
-        if mark is not None:
+        if now is not None:
             self._now[str(path)] = known
 
     def save(self) -> None:
@@ -62,7 +62,7 @@ def _stored(store: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _mark(path: Path) -> list[int] | None:
+def mark(path: Path) -> list[int] | None:
     """What changes when a file does; None where that cannot be told, as for one just written."""
     try:
         now = path.stat()

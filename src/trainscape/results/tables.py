@@ -13,7 +13,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AXES = ("workload", "optimizer", "batch_size", "lr", "schedule")  # what names a cell
-TEXT = {"workload", "optimizer", "schedule", "split", "status", "backend", "digest", "method"}
+TEXT = {
+    "edge",
+    "workload",
+    "optimizer",
+    "schedule",
+    "split",
+    "status",
+    "backend",
+    "digest",
+    "method",
+    "reason",
+    "side",
+    "warning",
+    "region",
+    "component",
+    "note",
+}
 WHOLE = {
     "batch_size",
     "cells",
@@ -24,9 +40,12 @@ WHOLE = {
     "steps",
     "diverged",
     "diverged_at",
+    "example",
+    "failed",
     "reached",
     "batch_sizes",
     "edges",
+    "imputed",
     "within_error",
     "within_margin",
     "peak_memory_bytes",

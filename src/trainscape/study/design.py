@@ -1,4 +1,4 @@
-"""Which cells of the grid are trained, and whether searches of the finished grid are replayed."""
+"""Which cells of the grid are trained, and which again on fresh seeds; replayed searches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from trainscape.errors import near
-from trainscape.study.values import Count, Positive, Seed, Strict, Whole
+from trainscape.study.values import MANY, Count, Number, Positive, Seed, Strict, Whole
 
 Method = Literal["random", "qmc", "tpe", "gp", "evolution"]
 
@@ -60,6 +60,20 @@ class Replay(Strict):
     )
 
 
+class Confirm(Strict):
+    """The confirmation of the best cells: they train again, on seeds that chose nothing."""
+
+    model_config = ConfigDict(title="Confirmation")
+
+    cells: Count = Field(
+        default=20,
+        description="how many cells of each workload; the best of every optimizer is among them",
+    )
+    seeds: Annotated[int, Field(ge=2, le=MANY), Number] = Field(
+        default=20, description="how many fresh seeds each of them is trained with"
+    )
+
+
 def _not_mixed_up(value: object) -> object:
     """The value, unless it mixes up the two forms of a design, a word and a mapping.
 
@@ -91,4 +105,26 @@ GridOrDesign = Annotated[
         custom_error_message="is neither grid nor {method: ..., trials: ...}",
     ),
     BeforeValidator(_not_mixed_up),
+]
+
+
+def _form_of_confirm(value: object) -> str | None:
+    if isinstance(value, Mapping | Confirm):
+        return "<finalists>"
+    return "<none>" if value is False else None
+
+
+def _plain_false(value: object) -> object:
+    """The value; of the word ``false``, as ``--config confirm=false`` gives it, what it means."""
+    return False if isinstance(value, str) and value.casefold() == "false" else value
+
+
+ConfirmOrNot = Annotated[
+    Annotated[Literal[False], Tag("<none>")] | Annotated[Confirm, Tag("<finalists>")],
+    Discriminator(
+        _form_of_confirm,
+        custom_error_type="form",
+        custom_error_message="is neither false nor {cells: 20, seeds: 20}",
+    ),
+    BeforeValidator(_plain_false),
 ]

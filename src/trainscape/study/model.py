@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, mod
 from trainscape.errors import UserError, shown
 from trainscape.study.axes import Grid
 from trainscape.study.complaints import explain
-from trainscape.study.design import GridOrDesign, Replay
+from trainscape.study.design import ConfirmOrNot, GridOrDesign, Replay
 from trainscape.study.values import (
     Count,
     Distinct,
@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ArticleFigure = Literal["loss-by-batch", "lr-scaling", "trace", "path", "decay", "batch-table"]
-SECTIONS = ("grid", "range_test", "replay", "throughput")  # whose keys --config replaces singly
+SECTIONS = (
+    "confirm",
+    "grid",
+    "range_test",
+    "replay",
+    "throughput",
+)  # whose keys --config replaces singly
 LEAST_RISE = 1.001  # from the lowest rate to the highest: less is lost in the rounding of a step
 FEWEST = 30  # steps of a range test: fewer make no curve
 
@@ -138,6 +144,11 @@ class Study(Strict):
         default=0.2,
         description="share of the training split that is held out to select by; 0 for none",
     )
+    split: Literal["fixed", "per-seed"] = Field(
+        default="fixed",
+        description="which examples are held out: fixed, the same for every seed; per-seed, drawn "
+        "for each",
+    )
     evaluate_every: Positive = Field(
         default=1.0,
         description="passes over the training split between evaluations; may be a fraction",
@@ -178,6 +189,17 @@ class Study(Strict):
         default="grid",
         description="which cells of the grid are trained: all, or those that a search proposes",
         examples=["grid", {"method": "tpe", "trials": 60, "rounds": 10, "seed": 0}],
+    )
+    confirm: ConfirmOrNot = Field(
+        default=False,
+        description="the best cells train again on fresh seeds, which alone say how good they are; "
+        "false for none",
+        examples=[False, {"cells": 20, "seeds": 20}],
+    )
+    margin: Positive = Field(
+        default=0.005,
+        description="a difference that is as good as none, in the metric's unit: 0.005 are 0.5 "
+        "points of accuracy",
     )
     replay: Replay = Field(
         default=Replay(), description="how many cells a search of this grid would have needed"

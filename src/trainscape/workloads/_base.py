@@ -91,6 +91,8 @@ class Workload:
             metric.
         metric: what the workload is judged by.
         path: whether every evaluation records the model's parameters: for models of a few.
+        chance: the metric of the best constant prediction, such as the share of the largest class;
+            None if it is not known. A trial that ends no better has failed.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Workload:
     loss: Loss = cross_entropy
     metric: Metric = ACCURACY
     path: bool = False
+    chance: float | None = None
 
     @property
     def in_parts(self) -> bool:
@@ -127,11 +130,12 @@ def workload(
     loss: Loss = cross_entropy,
     metric: Metric = ACCURACY,
     path: bool = False,
+    chance: float | None = None,
 ) -> Callable[[Callable[[], nn.Module]], Callable[[], nn.Module]]:
     """Register the decorated model builder as the workload ``name``; see :class:`Workload`."""
 
     def decorate(build: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
-        entry = Workload(name, dataset, build, target, mean, std, loss, metric, path)
+        entry = Workload(name, dataset, build, target, mean, std, loss, metric, path, chance)
         registry.add(name, entry, build.__code__.co_filename)
         return build
 

@@ -22,7 +22,8 @@ STD = (0.2470, 0.2435, 0.2616)
 
 # Not from runs of ours: MLPerf Tiny asks for 0.85 on the test split from this network, trained with
 # random shifts and flips. This workload has none; the target leaves ten points for them.
-@workload("cifar10-resnet", dataset="cifar10", target=0.75)
+# 0.1: each of the ten classes has a tenth of the examples.
+@workload("cifar10-resnet", dataset="cifar10", target=0.75, chance=0.1)
 def build() -> nn.Module:
     """Three residual blocks of 16, 32 and 64 channels; 78,042 parameters.
 

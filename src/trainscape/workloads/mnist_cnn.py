@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 # 0.1307 and 0.3081: mean and standard deviation of the training images' grey levels in [0, 1].
-@workload("mnist-cnn", dataset="mnist", target=0.985, mean=0.1307, std=0.3081)
+# 0.1135: the share of the ones among the test digits; a constant prediction is right so often.
+@workload("mnist-cnn", dataset="mnist", target=0.985, mean=0.1307, std=0.3081, chance=0.1135)
 def build() -> nn.Module:
     """Two 3×3 convolutions, 2×2 pooling, 9216-128-10; 1,199,882 parameters.
 

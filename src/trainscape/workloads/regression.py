@@ -11,8 +11,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+# 0.32: the variance of the targets, which is what their mean comes to.
 # The noise alone costs 1/12 = 0.083 on unseen examples; the target leaves the network a fifth more.
-@workload("regression", dataset="regression", target=0.1, loss=mean_squared_error, metric=MSE)
+@workload(
+    "regression",
+    dataset="regression",
+    target=0.1,
+    loss=mean_squared_error,
+    metric=MSE,
+    chance=0.32,
+)
 def build() -> nn.Module:
     """10-64-32-1 with ReLU: inputs (B, 10), outputs (B, 1), 2,817 parameters.
 

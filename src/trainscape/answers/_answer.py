@@ -1,0 +1,175 @@
+"""All that is claimed of one workload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from trainscape.answers._choice import at, choice, described, members, rate_range
+from trainscape.answers._failures import failures
+from trainscape.answers._next import Next, edges, fresh_seeds_needed
+from trainscape.answers._optimizers import optimizers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trainscape.analysis import Cells, Row
+    from trainscape.answers._next import Suggestion
+    from trainscape.cells.cell import Cell
+
+    Floats = NDArray[np.float64]
+
+DEFAULT = {"cells": 20, "seeds": 20}  # of confirm, where it is advised
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an answer is made from.
+
+    Args:
+        grid: the cells that were trained, on the seeds that cells are selected by.
+        final: the finalists on fresh seeds; None if the study has none.
+        examples: by digest, each test example's metric, its mean over seeds; of finalists.
+        margin: what makes no difference in practice, in the metric's unit.
+        confirm: the study's ``confirm``; None for none.
+        cells: the grid's cells as they are trained; where a search trained a part, that part.
+        axes: the study's ``grid``, as its file has it.
+        whole: whether all cells of the grid were trained.
+        validated: whether there is a validation split.
+        scaling: rows on how the best rate follows the batch size.
+        rates: the best rate at each batch size, which these rest on.
+        critical: rows on how steps to the target fall with the batch size.
+        noise: rows on the noise of gradients, of finalists.
+        importance: rows on what matters.
+    """
+
+    grid: Cells
+    final: Cells | None
+    examples: Mapping[str, Floats]
+    margin: float
+    confirm: Mapping[str, int] | None
+    cells: Sequence[Cell]
+    axes: Mapping[str, Any]
+    whole: bool
+    validated: bool
+    scaling: Sequence[Row] = field(default_factory=list)
+    rates: Sequence[Row] = field(default_factory=list)
+    critical: Sequence[Row] = field(default_factory=list)
+    noise: Sequence[Row] = field(default_factory=list)
+    importance: Sequence[Row] = field(default_factory=list)
+
+
+def answer(asked: Asked) -> dict[str, Any]:
+    """All that is claimed of a workload, as plain data for JSON: null for what is not known.
+
+    Where finalists were trained on fresh seeds, all claims on accuracy rest on those alone.
+    """
+    judged, final = asked.grid.judged, asked.final
+    confirmed = final is not None and len(final) > 0
+    compared = final if final is not None and confirmed else asked.grid
+    found = {
+        "metric": {"name": judged.name, "unit": judged.unit, "direction": judged.direction},
+        "margin": asked.margin,
+        "validated": asked.validated,
+        "confirmed": confirmed,
+        "cells": len(compared),
+        "seeds": compared.seeds,
+        "grid": {"cells": len(asked.grid), "seeds": asked.grid.seeds, "whole": asked.whole},
+        "examples": {"validation": asked.grid.validation, "test": asked.grid.test},
+        "failures": failures(asked.grid),
+        "chosen": None,
+        "tied": [],
+        "lr_range": [],
+        "optimizers": [],
+        "scaling": list(asked.scaling),
+        "rates": list(asked.rates),
+        "critical": list(asked.critical),
+        "noise": list(asked.noise),
+        "importance": list(asked.importance),
+        "next": [],
+    }
+    return {**found, **_chosen(asked, compared, confirmed)} if asked.validated else found
+
+
+def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
+    """The setting to take and what it is compared with; nothing where no cell ended well."""
+    grid = asked.grid
+    tied, picked = choice(grid, final, asked.margin)
+    if picked is None:
+        return {}
+    place, first = final.rows[picked.index], final.rows[picked.first]
+    rows = optimizers(
+        grid, final, place["optimizer"], asked.margin, asked.examples, whole=asked.whole
+    )
+    return {
+        "chosen": {
+            **described(final, picked.index, asked.examples),
+            "best": described(final, picked.first, asked.examples) if first != place else None,
+            "equal": len(picked.equal),
+            "left": picked.left,
+            "edges": {
+                axis: end
+                for axis in ("lr", "batch_size")
+                if (end := _edge(grid.rows[at(grid.rows, place)], grid.rows, axis))
+            },
+        },
+        "tied": members(final, tied),
+        "lr_range": rate_range(grid, final, tied, picked.index),
+        "optimizers": rows,
+        "next": [s.plain() for s in _next(asked, final, rows, confirmed) if s],
+    }
+
+
+def _edge(row: Row, rows: Sequence[Row], axis: str) -> str | None:
+    """The end of its optimizer's axis that a cell is at."""
+    values = {other[axis] for other in rows if other["optimizer"] == row["optimizer"]}
+    if len(values) < 2:
+        return None
+    return {min(values): "lowest", max(values): "highest"}.get(row[axis])
+
+
+def _next(
+    asked: Asked, final: Cells, rows: Sequence[Mapping[str, Any]], confirmed: bool
+) -> list[Suggestion | None]:
+    """What would settle what is open."""
+    if not asked.whole:
+        return []
+    ask = Next(asked.cells, asked.axes)
+    labels = [(c.optimizer.label, c.batch_size, c.lr, c.schedule.label) for c in asked.cells]
+    axes = ("optimizer", "batch_size", "lr", "schedule")
+    finalists = [
+        asked.cells[labels.index(tuple(row[axis] for axis in axes))]
+        for row in (final.rows if confirmed else [row["cell"] for row in rows])
+    ]
+    best = [row["cell"] for row in rows]
+    near = [row["cell"] for row in rows if row["verdict"] != "worse"]
+    found = [
+        ask.lr(edges(best, asked.grid.rows)),
+        ask.batch(_common([_edge(cell, asked.grid.rows, "batch_size") for cell in near])),
+    ]
+    if confirmed and asked.confirm:
+        open_ = [row for row in rows if row["verdict"] == "undecided"]
+        needed = [_needed(row["difference"], asked.margin, final.seeds) for row in open_]
+        names = [f"{row['optimizer']} against {rows[0]['optimizer']}" for row in open_]
+        if needed:
+            found.append(ask.seeds(names, min(needed), asked.confirm, finalists))
+    elif asked.grid.seeds > 1:
+        found.append(ask.confirm(DEFAULT["cells"], DEFAULT["seeds"], finalists))
+    return found
+
+
+def _common(ends: Sequence[str | None]) -> str | None:
+    """The end at which most of the best cells are, the others not being at the other end."""
+    known = {end for end in ends if end}
+    most = sum(end is not None for end in ends) * 2 > len(ends)
+    return known.pop() if len(known) == 1 and most else None
+
+
+def _needed(apart: Mapping[str, float], margin: float, seeds: int) -> int:
+    """Fresh seeds after which an undecided difference leaves zero out, or lies in the margin."""
+    half = (apart["high"] - apart["low"]) / 2
+    away = max(abs(apart["mean"]), margin - abs(apart["mean"]), 1e-9)
+    return fresh_seeds_needed(seeds, half, away)

@@ -1,0 +1,43 @@
+"""The few numbers that commits are compared by: ``results/metrics.json``."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from trainscape.analysis import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def headline(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """About ten numbers of a workload, under the same keys whatever its best cell is.
+
+    Args:
+        found: as :func:`trainscape.answers.answer` makes it.
+    """
+    chosen, failures = found["chosen"] or {}, found["failures"]
+    test, validation = chosen.get("test", {}), chosen.get("validation", {})
+    trials = failures["trials"]
+    lost = failures["failed"]
+    return {
+        "test": test.get("mean"),
+        "test_low": test.get("low"),
+        "test_high": test.get("high"),
+        "validation": validation.get("mean"),
+        "steps_to_target": chosen.get("steps_to_target"),
+        "tied_cells": len(found["tied"]),
+        "failed_share": None if lost is None else round(lost / trials, 4),
+        "diverged_share": round(failures["diverged"] / trials, 4),
+        "alpha": _alpha(found),
+    }
+
+
+def _alpha(found: Mapping[str, Any]) -> float | None:
+    """The mean over optimizers of the exponent of lr ∝ batch^α."""
+    own: dict[str, float] = {}
+    for row in found["scaling"]:
+        if row["exponent"] is not None and (row["schedule"] == ALL or row["optimizer"] not in own):
+            own[row["optimizer"]] = row["exponent"]
+    return round(fmean(own.values()), 4) if own else None

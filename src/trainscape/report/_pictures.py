@@ -1,0 +1,95 @@
+"""The pictures of what was found, with words made from their data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainscape.analysis import ALL, metric
+from trainscape.figures.values import number, score
+from trainscape.report._answer import points
+from trainscape.report._sections import Image, image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from trainscape.report._page import Page
+
+    Found = Mapping[str, Any]
+    Words = tuple[str, str]
+
+CLAIM = {"safe-rate": "optimizers"}  # kinds of pictures that stand in a claim of another kind
+
+
+def pictures(page: Page) -> dict[tuple[str, str], list[Image]]:
+    """The pictures by workload and by the kind of claim that they stand in.
+
+    Raises:
+        UserError: a figure is missing.
+    """
+    found: dict[tuple[str, str], list[Image]] = {}
+    for figure in page.figures:
+        if figure.kind in WORDS:
+            instead, below = WORDS[figure.kind](figure.workload, page.found[figure.workload])
+            claim = CLAIM.get(figure.kind, figure.kind)
+            shown = image(page.folder / figure.path, instead, below)
+            found.setdefault((figure.workload, claim), []).append(shown)
+    return found
+
+
+def _optimizers(workload: str, found: Found) -> Words:
+    """Words instead of the picture, and below it."""
+    judged, own = metric(workload), found["optimizers"]
+    said = "; ".join(
+        f"{row['optimizer']} {score(row['test']['mean'], judged, unit=True)}, "
+        f"{'the reference' if row['verdict'] == 'reference' else row['verdict']}"
+        for row in own
+    )
+    margin = points(found["margin"], judged.unit)
+    below = (
+        f"Left, test {judged.name}: thick 95% intervals over new seeds, thin ones over new test "
+        "examples, too. Right, the difference from the reference with the interval that holds for "
+        f"all at once; within the band, {margin} to either side, it makes no difference."
+    )
+    return f"Intervals of each optimizer on {workload}, the reference first: {said}.", below
+
+
+def _safe_rate(workload: str, found: Found) -> Words:
+    margin = points(found["margin"], metric(workload).unit)
+    known = {row["optimizer"]: row["forgiving"]["over"] for row in found["optimizers"]}
+    said = [
+        f"{name} from {number(own['low'])} to {number(own['high'])}"
+        for name, own in known.items()
+        if own and own["low"] is not None
+    ]
+    below = (
+        "Each optimizer at its best batch size, each rate with its best schedule; bands span the "
+        f"seeds. Bars: rates within {margin} of the best, which the circle marks. An arrow: the "
+        "grid ends before the bar does."
+    )
+    return f"Learning rates that do as well as the best on {workload}: {'; '.join(said)}.", below
+
+
+def _lr_scaling(workload: str, found: Found) -> Words:
+    said = [
+        f"{row['optimizer']} {number(row['exponent'], 2)}"
+        for row in found["scaling"]
+        if row["exponent"] is not None and row["schedule"] in (ALL, _lone(found, row["optimizer"]))
+    ]
+    below = (
+        "The best learning rate of each batch size and schedule. Slopes can be compared between "
+        "panels. An open triangle ends the axis: the true best rate may lie beyond."
+    )
+    return f"Best learning rate against batch size on {workload}; α: {', '.join(said)}.", below
+
+
+def _lone(found: Found, optimizer: str) -> str | None:
+    """An optimizer's schedule, if it has one alone."""
+    names = [row["schedule"] for row in found["scaling"] if row["optimizer"] == optimizer]
+    return names[0] if len(names) == 1 else None
+
+
+WORDS: dict[str, Callable[[str, Found], Words]] = {
+    "optimizers": _optimizers,
+    "safe-rate": _safe_rate,
+    "lr-scaling": _lr_scaling,
+}
