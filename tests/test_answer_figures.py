@@ -197,12 +197,12 @@ def test_the_schedule_that_tells_most_is_shown() -> None:
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        ({}, "B = 64 (40 to 90)"),
-        ({"high": None}, "B = 64 (≥ 40)"),
-        ({"low": 0.0}, "B = 64 (≤ 90)"),
-        ({"critical": None, "low": 1148.2, "high": None}, "B ≥ 1148"),
-        ({"critical": None, "low": 0.0, "high": None}, "B: not known"),
-        ({"critical": 3.456, "low": 1.0, "high": 9.87}, "B = 3.5 (1 to 9.9)"),
+        ({}, "B_crit = 64 (40 to 90)"),
+        ({"high": None}, "B_crit = 64 (≥ 40)"),
+        ({"low": 0.0}, "B_crit = 64 (≤ 90)"),
+        ({"critical": None, "low": 1148.2, "high": None}, "B_crit ≥ 1148"),
+        ({"critical": None, "low": 0.0, "high": None}, "B_crit: not known"),
+        ({"critical": 3.456, "low": 1.0, "high": 9.87}, "B_crit = 3.5 (1 to 9.9)"),
     ],
 )
 def test_the_critical_batch_is_said_with_its_bounds(about: Any, expected: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 POINT, CRITICAL, NOISE = "#4a7fb5", "#c2543c", "#9467bd"
 ROOM = 1.5  # factor of steps above and below what is drawn
-LABELS = ["best lr", "S(1 + B/b)", "B and its 95% interval", "perfect scaling", "noise scale"]
+LABELS = ["best lr", "S_min(1 + B_crit/B)", "B_crit, 95%", "perfect scaling", "noise scale"]
 POINTS = 60  # of a curve
 
 
@@ -55,7 +55,7 @@ def batch_scaling(
         small.heading(axes, f"{row['optimizer']}, {row['schedule']}", words(row))
         _panel(axes, row, own, tall)
         _noise(axes, [one for one in measured if one["optimizer"] == row["optimizer"]])
-    small.name(every, "batch size b", "steps to target")
+    small.name(every, "batch size B", "steps to target")
     small.legend(figure, _handles()[: len(labels)], labels)
     return figure
 
@@ -81,8 +81,8 @@ def words(row: Row) -> str:
     else:
         bounds = "no bounds" if high is None else f"≤ {_whole(high)}"
     if row["critical"] is None:
-        return f"B {bounds}" if low or high is not None else "B: not known"
-    return f"B = {_whole(row['critical'])} ({bounds})"
+        return f"B_crit {bounds}" if low or high is not None else "B_crit: not known"
+    return f"B_crit = {_whole(row['critical'])} ({bounds})"
 
 
 def _whole(size: float) -> str:

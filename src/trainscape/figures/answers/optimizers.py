@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainscape.analysis import Row
     from trainscape.workloads import Metric
 
-PANEL, BETWEEN = 1.3, 0.22  # inches
+PANEL, BETWEEN = 1.22, 0.2  # inches
 ROW = 0.27
 TOP, BOTTOM = 0.52, 0.46
 LETTER = 0.076
