@@ -34,7 +34,7 @@ def scaling(workload: str, own: Mapping[str, Any]) -> Claim | None:
     ]
     words = (
         f"Twice the batch, by the best rates of each batch size: {'; '.join(said)}. The best lr "
-        "follows batch^α; a best rate lies at the vertex of a parabola through the best cell and "
+        "follows batch^α; a best rate lies at the vertex of a parabola through the least loss and "
         "its two neighbours. Intervals are 95%, by a bootstrap over seeds in which each vertex is "
         "moved by as much as it may be off. Rules of thumb: α = 1 (linear), ½ (square root), 0 "
         "(none), −1 (inverse). scaling.csv has every schedule apart."

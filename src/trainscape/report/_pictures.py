@@ -91,9 +91,9 @@ def _batch_scaling(workload: str, found: Found) -> Words:
         if row["critical"] is not None
     ]
     below = (
-        "Steps to the target at the best learning rate of each batch size b, and the fitted "
-        "S(1 + B/b). The diamond is the critical batch B, the bar its 95% interval, which ends in "
-        "an arrow where it goes on. A triangle: the best rate ends its axis."
+        "Steps to the target at the best learning rate of each batch size B, and the fitted curve. "
+        "The diamond is the critical batch B_crit, the bar its 95% interval, which ends in an "
+        "arrow where it goes on. A triangle: the best rate ends its axis."
     )
     known = f"critical batch: {', '.join(said)}" if said else "no critical batch is known"
     return f"Steps to the target against batch size on {workload}; {known}.", below

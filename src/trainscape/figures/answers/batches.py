@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 
 from trainscape.figures.answers import small
 from trainscape.figures.style import INK, MUTED, PAPER
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from trainscape.analysis import Row
 
-POINT, CRITICAL, NOISE = "#4a7fb5", "#c2543c", "#7a5195"
+POINT, CRITICAL, NOISE = "#4a7fb5", "#c2543c", "#9467bd"
 ROOM = 1.5  # factor of steps above and below what is drawn
-LABELS = ["best lr", "S(1 + B/b)", "B and its 95% interval", "perfect scaling", "noise scale"]
+LABELS = ["best lr", "S_min(1 + B_crit/B)", "B_crit, 95%", "perfect scaling", "noise scale"]
 POINTS = 60  # of a curve
 
 
@@ -43,17 +44,18 @@ def batch_scaling(
     """
     chosen = [row for row in shown(fits) if _of(steps, row)]
     measured = [row for row in noise if row["noise_scale"] is not None]
-    labels = LABELS if measured else LABELS[:-1]
+    labels = (LABELS if measured else LABELS[:-1]) if chosen else []
     figure, every = small.each(title, [row["optimizer"] for row in chosen], labels)
     if not chosen:
         small.empty(every[0], "no batch size reaches\nthe target")
+        return figure
     tall = max([1.0, *(_span(_of(steps, row)) for row in chosen)]) * ROOM**2
     for axes, row in zip(every, chosen, strict=False):
         own = _of(steps, row)
         small.heading(axes, f"{row['optimizer']}, {row['schedule']}", words(row))
         _panel(axes, row, own, tall)
         _noise(axes, [one for one in measured if one["optimizer"] == row["optimizer"]])
-    small.name(every, "batch size b", "steps to target")
+    small.name(every, "batch size B", "steps to target")
     small.legend(figure, _handles()[: len(labels)], labels)
     return figure
 
@@ -79,8 +81,8 @@ def words(row: Row) -> str:
     else:
         bounds = "no bounds" if high is None else f"≤ {_whole(high)}"
     if row["critical"] is None:
-        return f"B {bounds}" if low or high is not None else "B: not known"
-    return f"B = {_whole(row['critical'])} ({bounds})"
+        return f"B_crit {bounds}" if low or high is not None else "B_crit: not known"
+    return f"B_crit = {_whole(row['critical'])} ({bounds})"
 
 
 def _whole(size: float) -> str:
@@ -138,11 +140,11 @@ def _curve(axes: Axes, fit: Row) -> None:
     if low < high:
         axes.plot([low, high], [height] * 2, color=CRITICAL, linewidth=1.6, alpha=0.75)
     for beyond, end, marker in (
-        ((fit["low"] or 0) < left, left, "<"),
-        (fit["high"] is None or fit["high"] > right, right, ">"),
+        ((fit["low"] or 0) < left, left, CARETLEFTBASE),
+        (fit["high"] is None or fit["high"] > right, right, CARETRIGHTBASE),
     ):
         if beyond:
-            axes.plot(end, height, marker, color=CRITICAL, markersize=4.5, clip_on=False)
+            axes.plot(end, height, marker=marker, color=CRITICAL, markersize=4.5, clip_on=False)
     if left <= batch <= right:
         axes.plot(batch, height, "D", color=CRITICAL, markersize=4)
 

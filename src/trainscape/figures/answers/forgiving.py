@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
+
 from trainscape.analysis import metric
 from trainscape.figures import panels
 from trainscape.figures.answers import small
@@ -66,9 +68,9 @@ def safe_rate(workload: str, found: Mapping[str, Any], order: Sequence[str]) -> 
 
 def _panels(title: str, names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     """Two panels under each other, with room for names at the left of the lower one."""
-    left = max(0.62, 0.46 + LETTER * max(map(len, names), default=0))
+    left = max(0.62, 0.5 + LETTER * max(map(len, names), default=0))
     strip = ROW * max(1, len(names))
-    size = left + WIDTH + 0.16, BOTTOM + strip + GAP + HEIGHT + TOP
+    size = max(left + WIDTH + 0.16, panels.title_width(title)), BOTTOM + strip + GAP + HEIGHT + TOP
     figure = panels.titled_figure(title, *size)
     upper = panels.place(figure, left, BOTTOM + strip + GAP, WIDTH, HEIGHT)
     lower = panels.place(figure, left, BOTTOM, WIDTH, strip)
@@ -120,7 +122,7 @@ def _bars(axes: Axes, known: Mapping[str, Row], looks: Mapping[str, Any], better
     axes.set_yticks(range(len(known)), list(known))
     axes.tick_params(axis="y", pad=24, labelcolor=MUTED)
     axes.grid(False, axis="y")
-    beside = {"transform": axes.get_yaxis_transform(), "clip_on": False}
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "clip_on": False}
     for place, (name, own) in enumerate(known.items()):
         axes.plot(BESIDE, [place, place], **beside, **looks[name])
         if own["low"] is not None:
@@ -131,9 +133,9 @@ def _bar(axes: Axes, own: Row, place: int, color: str, better: int) -> None:
     """The rates within the margin; an arrow where the grid ends before they do."""
     ends = [own["low"], own["high"]]
     axes.plot(ends, [place, place], color=color, linewidth=5, solid_capstyle="butt")
-    for end, mark in (("low", "<"), ("high", ">")):
+    for end, mark in (("low", CARETLEFTBASE), ("high", CARETRIGHTBASE)):
         if own[f"open_{end}"]:
-            axes.plot(own[end], place, mark, color=color, markersize=8, clip_on=False)
+            axes.plot(own[end], place, marker=mark, color=color, markersize=7, clip_on=False)
     known = [rate for rate in own["rates"] if rate["mean"] is not None]
     best = max(known, key=lambda rate: better * rate["mean"])
     axes.plot(best["lr"], place, "o", color=INK, markerfacecolor=PAPER, markersize=4.2)
