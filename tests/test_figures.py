@@ -16,7 +16,7 @@ from kit import synthetic
 from kit.reports import MadeUp
 from trainscape import analysis
 from trainscape.errors import UserError
-from trainscape.figures.names import Figure, Labels, Wanted, listed
+from trainscape.figures.names import Counts, Figure, Labels, Wanted, listed, of_answers
 from trainscape.figures.values import duration, number, shown, ticks
 from trainscape.figures.words import alt, caption
 
@@ -46,7 +46,11 @@ def test_exactly_the_expected_figures_are_drawn(
     entries = synthetic.study(**SMALL, schedules=("cosine",), validation=validation)  # type: ignore[arg-type]
     drawn = draw(entries, tmp_path, measured=measured)
     labels = Labels(["digits-mlp"], ["sgd", "adam"], ["cosine"])
-    wanted = listed(labels, Wanted(validation=validation > 0, throughput=measured is not None))
+    kinds = of_answers(Counts(2, 2, 3, 1), validation=validation > 0, whole=True)
+    wanted = listed(
+        labels,
+        Wanted(validation=validation > 0, throughput=measured is not None, answers=kinds),
+    )
     assert [path.relative_to(tmp_path).as_posix() for path in drawn] == [f.path for f in wanted]
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(drawn)
 

@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "engine": {"torch", "numpy"},
     "throughput": {"torch", "numpy", "pytest"},  # its suite is run by pytest
     "results": {"numpy", "pandas"},
+    "statistics": {"numpy", "scipy"},
     "analysis": {"numpy", "pandas", "scipy"},
     "figures": {"numpy", "pandas", "scipy", "matplotlib", "seaborn"},
     "report": {"numpy", "pandas", "scipy"},

@@ -179,6 +179,24 @@ def test_nothing_to_be_done_is_said_and_then_the_report(start: Start, page: Path
     assert seen.end() == "Nothing to be done (…).\nReport: report.html\n"
 
 
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("train", ""),
+        ("report", "Nothing to be done (…).\nReport: report.html\n"),
+        ("study@valley", "Nothing to be done (…).\nReport: report.html\n"),
+    ],
+)
+def test_dvc_repro_hears_once_that_nothing_is_to_be_done(
+    start: Start, page: Path, stage: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the stages that each run Snakemake, the last one says it, and where the report is."""
+    monkeypatch.setenv("DVC_STAGE", stage)
+    seen = start()
+    seen.see(record(LogEvent.WORKFLOW_STARTED), record(None, "Nothing to be done (…)."))
+    assert seen.end() == said
+
+
 def test_what_stays_as_it_was_is_no_warning(start: Start) -> None:
     """A failed job's outputs are restored, a warning each: nobody needs a hundred of them."""
     seen = start()

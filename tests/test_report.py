@@ -11,7 +11,7 @@ from kit import synthetic
 from kit.reports import STUDY, MadeUp, build
 from trainscape import report
 from trainscape.errors import UserError
-from trainscape.figures.names import Labels, Wanted, listed
+from trainscape.figures.names import Counts, Labels, Wanted, listed, of_answers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +136,8 @@ def test_every_figure_has_its_image_with_words(html: str) -> None:
     """As many images as figures, each a data URI with alternative text."""
     images = re.findall(r'<img src="data:image/svg\+xml;base64,[\w+/=]+" alt="([^"]+)"', html)
     labels = Labels(["digits-mlp"], ["sgd", "adam"], ["constant", "cosine"])
-    assert len(images) == len(listed(labels, Wanted(throughput=True)))
+    kinds = of_answers(Counts(2, 2, 3, 2), validation=True, whole=True)
+    assert len(images) == len(listed(labels, Wanted(throughput=True, answers=kinds)))
     assert all(len(words) > 40 for words in images)
 
 

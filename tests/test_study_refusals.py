@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 KEYS = (
     "budget, confirm, design, device, evaluate_every, figures, grid, last_batch, margin, name, "
-    "order, output, plugins, precision, range_test, replay, seeds, split, target, "
-    "throughput, trace_every, validation, workloads"
+    "order, output, plugins, precision, range_test, replay, seeds, split, target, throughput, "
+    "trace_every, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"

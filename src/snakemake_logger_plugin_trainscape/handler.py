@@ -8,6 +8,7 @@ calls :meth:`LogHandler.handle` from a thread of its own.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -56,6 +57,9 @@ STOPPING = {  # how messages begin that say that the user stops the run, and wha
     "Terminating processes on user request": "Stopping.",
     "Will exit after finishing currently running jobs": "Stopping when what is running is done.",
 }
+NOTHING = "Nothing to be done"
+# stages of a dvc.yaml after which others come: of these `dvc repro` needs no word that all is done
+EARLIER = ("data", "train", "throughput", "collect", "answer", "replay", "figures")
 OUTCOME = re.compile(r"non-zero (exit status \d+)|(died with .+?)\.?$", re.MULTILINE)
 STOPPED = "Stopped"  # how the message of an executor begins that counts what is not done
 
@@ -66,6 +70,11 @@ def _show_uncaught(usual: Callable[..., object], kind: type[BaseException], *res
         sys.stderr.write(f"{STOPPED}.\n")
     else:
         usual(kind, *rest)
+
+
+def _others_follow() -> bool:
+    """Whether DVC runs a stage after which it runs others, each with a Snakemake of its own."""
+    return os.environ.get("DVC_STAGE") in EARLIER
 
 
 class LogHandler(LogHandlerBase):
@@ -183,7 +192,7 @@ class LogHandler(LogHandlerBase):
         if run.began is not None and not self._verbatim:
             self._write(f"Done in {words.span(now() - run.began)}.")
         page = announced.report()
-        if page:
+        if page and not _others_follow():
             self._write(f"Report: {page}")
 
     def _failure(self, record: logging.LogRecord) -> str:
@@ -214,6 +223,8 @@ class LogHandler(LogHandlerBase):
         text = record.getMessage()
         if record.levelno > logging.INFO:
             return text.startswith(RESTORED)
+        if text.startswith(NOTHING):
+            return _others_follow()
         return text.startswith(ROUTINE) or (text.startswith(LOGFILE) and not self._run.failed)
 
     def _show_as_snakemake_does(self, record: logging.LogRecord) -> None:

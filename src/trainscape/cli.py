@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("schema", _schema, "print the JSON schema of parameter files", study=False)
     which = add("which", _which, "find the commit that made a file", study=False)
     which.add_argument("file", metavar="FILE", help="a result, such as results/report.html")
+    _add_diff(add("diff", _diff, "say what changed between two versions, and what is only noise"))
     data = add("data", _data, "make datasets, or replace damaged ones")
     data.add_argument("names", nargs="*", metavar="NAME", help="datasets (default: the study's)")
     data.add_argument(
@@ -130,6 +131,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_diff(sub: argparse.ArgumentParser) -> None:
+    """The arguments of ``trainscape diff``."""
+    what = "a git revision, or a folder or file with trials (default: {})"
+    sub.add_argument("before", nargs="?", default="HEAD", metavar="A", help=what.format("HEAD"))
+    sub.add_argument("after", nargs="?", metavar="B", help=what.format("the files as they are"))
+    sub.add_argument("--results", metavar="FOLDER", help="output folder (default: the study's)")
+    sub.add_argument("--workload", metavar="NAME", help="compare this one alone")
+    sub.add_argument(
+        "--fail-on",
+        choices=["worse", "better", "changed"],
+        help="exit with 1 if a cell or a mean shift is; changed: either of them",
+    )
+    form = sub.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print it for a pull request")
+    form.add_argument("--json", action="store_true", help="print it as JSON, every cell")
+    sub.add_argument("--html", type=Path, metavar="FILE", help="also write a page with heatmaps")
+
+
 def _study(args: argparse.Namespace) -> Study:
     from trainscape import study
 
@@ -182,6 +201,22 @@ def _which(args: argparse.Namespace) -> None:
     from trainscape.pipeline.which import which
 
     print(which(Path(args.file)))
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from trainscape.pipeline.diff import as_json, diff
+    from trainscape.pipeline.revisions import version
+    from trainscape.report import _changes as words
+
+    before, after = (version(of, args.study, args.results) for of in (args.before, args.after))
+    made = diff(before, after, args.workload)
+    if args.html:
+        from trainscape.report import _changes_page
+
+        _changes_page.write(made, args.html)
+    text = words.markdown if args.markdown else as_json if args.json else words.text
+    print(text(made).rstrip("\n"))
+    return 1 if args.fail_on and made.failed(args.fail_on) else 0
 
 
 def _data(args: argparse.Namespace) -> None:

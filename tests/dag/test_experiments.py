@@ -59,17 +59,28 @@ def test_comparisons(history: Project) -> None:
     assert len(revisions) == 2
     assert curve["spec"]["encoding"]["x"]["scale"] == {"type": "log"}
     assert {row["lr"] for row in curve["data"]["values"]} == {"0.01", "0.1"}
-    pictures = [name for name in plots["data"] if name.endswith(".svg")]
-    assert any("test-metric" in name for name in pictures)
+    assert list(plots["data"]) == [
+        "test metric by learning rate",
+        "steps to target by learning rate",
+    ]
+    assert {"filter": "datum.revisions < 2 || datum.any_moved > 0"} in curve["transform"]
 
 
 def test_plots_page(history: Project, tmp_path: Path) -> None:
-    """`dvc plots diff` makes a page that shows both commits' figures side by side."""
+    """`dvc plots diff` makes a page that shows both commits' curves."""
     project = history.copy(tmp_path / "project")  # for what others start from stays as it is
     project.dvc("plots", "diff", "--out", "plots", "HEAD~1")
     page = (project / "plots/index.html").read_text(encoding="utf-8")
     assert "test metric by learning rate" in page
-    assert page.count("curves_sgd.svg") >= 2
+    assert page.count('"rev": "HEAD~1"') and page.count('"rev": "workspace"')
+
+
+def test_experiments_in_a_terminal(history: Project) -> None:
+    """`dvc exp show` fits a terminal of 120 columns, and what it shows first is a metric."""
+    table = history.run("env", "COLUMNS=120", "dvc", "exp", "show", "--no-pager")
+    lines = table.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "Experiment" in table and "digits-mlp." in table
 
 
 def _metrics(project: Project, name: str) -> dict[str, Any]:

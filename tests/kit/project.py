@@ -36,7 +36,8 @@ TABLES = (
     *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
     *("confirm.csv", "examples.csv", "noise.csv"),
-    *("answers.json", "metrics.json", "best.csv", "scaling.csv"),
+    *("answers.json", "metrics.json"),
+    *("best.csv", "scaling.csv", "critical.csv", "importance.csv"),
     *("timings.csv", "timings.json"),
 )
 AGGREGATES = {"settle", "collect", "answer", "figures", "timings", "report"}

@@ -7,7 +7,7 @@ the summary: each can be made again from the file of the one before.
 from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, validated
 from trainscape.analysis._cells import Cells
-from trainscape.analysis._critical import best_steps, critical, noise_scales
+from trainscape.analysis._critical import STEADY, best_steps, critical, noise_scales
 from trainscape.analysis._curves import curves
 from trainscape.analysis._detail import examples, noise
 from trainscape.analysis._finalists import finalists_of, first_of_optimizers
@@ -31,6 +31,7 @@ __all__ = [
     "BAND",
     "NEAR",
     "RULES",
+    "STEADY",
     "UNTRAINED",
     "Cells",
     "Entry",

@@ -28,6 +28,9 @@ def make(layout: Layout) -> None:
     whole = searched(layout) is None
     scaling, rates = analysis.scaling(trials), analysis.best_rates(trials)
     examples = _examples(table(layout, "examples"))
+    critical = analysis.critical(trials, table(layout, "curves"), _steady(layout))
+    noise = analysis.noise_scales(table(layout, "noise"), final)
+    importance = analysis.importance(trials, _validation(layout))
     found = {
         workload: answers.answer(
             answers.Asked(
@@ -42,6 +45,9 @@ def make(layout: Layout) -> None:
                 validated=layout.study.validation > 0,
                 scaling=_of(workload, scaling) if whole else [],
                 rates=_of(workload, rates) if whole else [],
+                critical=_of(workload, critical) if whole else [],
+                noise=_of(workload, noise),
+                importance=_of(workload, importance),
             )
         )
         for workload in layout.study.workloads
@@ -50,14 +56,31 @@ def make(layout: Layout) -> None:
     metrics = {workload: answers.headline(own) for workload, own in found.items()}
     write_json(layout.output / "metrics.json", metrics)
     analysis.write_csv(analysis.bests(table(layout, "summary")), layout.output / "best.csv")
-    analysis.write_csv(scaling, layout.output / "scaling.csv")
+    for name, rows in (("scaling", scaling), ("critical", critical), ("importance", importance)):
+        analysis.write_csv(rows, layout.output / f"{name}.csv")
 
 
 def _cells(layout: Layout, workload: str, trials: pd.DataFrame) -> analysis.Cells:
     """The workload's cells of a table like trials.csv."""
     dataset = datasets.registry.get(workloads.registry.get(workload).dataset)
-    held = validation_size(dataset.train, layout.study.validation)
+    held = _validation(layout)[workload]
     return analysis.Cells.of(trials[trials["workload"] == workload], held, dataset.test)
+
+
+def _validation(layout: Layout) -> dict[str, int]:
+    """How many examples each workload's validation split has."""
+    sets = {name: workloads.registry.get(name).dataset for name in layout.study.workloads}
+    share = layout.study.validation
+    return {
+        name: validation_size(datasets.registry.get(dataset).train, share)
+        for name, dataset in sets.items()
+    }
+
+
+def _steady(layout: Layout) -> set[str]:
+    """The labels of schedules whose rate holds until late in the budget."""
+    parts = {cell.schedule.label: cell.schedule.name for cell in layout.grid}
+    return {label for label, name in parts.items() if name in analysis.STEADY}
 
 
 def _examples(rows: pd.DataFrame) -> Mapping[str, Floats]:

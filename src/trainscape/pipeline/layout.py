@@ -45,7 +45,10 @@ TABLES = (
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
     *("confirm.csv", "examples.csv", "noise.csv"),
 )
-ANSWERS = ("answers.json", "metrics.json", "best.csv", "scaling.csv")
+ANSWERS = (
+    *("answers.json", "metrics.json"),
+    *("best.csv", "scaling.csv", "critical.csv", "importance.csv"),
+)
 REPLAY = ("replay/replay.csv", "replay/replay.json")
 STEP = 32  # examples whose arithmetic takes as long as a step's overhead
 

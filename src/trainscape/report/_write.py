@@ -37,7 +37,7 @@ def write(page: Page, path: Path) -> None:
     """
     provenance = page.provenance
     html = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             name=page.study["name"],
@@ -52,14 +52,15 @@ def write(page: Page, path: Path) -> None:
             busy=bool((provenance.get("load") or {}).get("too_high")),
             provenance=_headed(provenance),
             study=facts(page.study),
-            css=_asset("report.css"),
-            js=_asset("report.js"),
+            css=asset("report.css"),
+            js=asset("report.js"),
         )
     )
     write_text(path, html)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What fills the templates of this folder."""
     # Labels come from users: everything is escaped, and a misspelt name in the template fails.
     return Environment(
         loader=FileSystemLoader(FOLDER),
@@ -71,7 +72,7 @@ def _environment() -> Environment:
     )
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
     """One of this folder's own files, which needs no escaping."""
     return Markup((FOLDER / name).read_text(encoding="utf-8"))
 

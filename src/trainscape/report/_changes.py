@@ -1,0 +1,258 @@
+"""What changed between two versions, in words: for a terminal and for a pull request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainscape.analysis.changes import VERDICTS, name
+from trainscape.numerals import counted, duration, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from trainscape.analysis.changes import Change, Comparison, Diff, Said, Shift, StepTime
+
+SHOWN = 20  # cells listed, the largest change first
+TIMES = 5  # step times listed
+TABLES = {"trials": "the grid's cells", "confirm": "confirmed cells, fresh seeds"}
+ALLOWED = "verdicts allow for how many are looked at"
+AXES = {"optimizer": "optimizer", "batch_size": "batch size", "lr": "lr", "schedule": "schedule"}
+MINUS = "−"
+
+Line = list[str]  # the fields of a row
+
+
+def moved(value: float, unit: str, *, named: bool = True) -> str:
+    """A change of a metric: of a fraction in points.
+
+    >>> moved(-0.0123, "fraction"), moved(0.5, "m²")
+    ('−1.23 points', '+0.5 m²')
+    """
+    text = f"{100 * value:+.2f}" if unit == "fraction" else f"{'+' * (value >= 0)}{number(value)}"
+    words = "points" if unit == "fraction" else unit
+    text = text.replace("-", MINUS) if text.strip("+-0.") else "0"
+    return f"{text} {words}".rstrip() if named else text
+
+
+def interval(found: Change | Shift, unit: str) -> str:
+    """The 95% interval of a change; nothing where it is not known."""
+    if found.low is None or found.high is None:
+        return ""
+    low, high = (moved(end, unit, named=False) for end in (found.low, found.high))
+    return f"{low} to {high}"
+
+
+def title(found: Comparison) -> str:
+    """What is compared."""
+    return f"{found.workload}, test {found.metric}: {TABLES[found.table]}"
+
+
+def identity(found: Comparison) -> str:
+    """What is equal byte for byte, or else why it is not."""
+    seen = found.identity
+    trials, cells = counted(seen.trials, "trial"), counted(seen.cells, "cell")
+    if not seen.cells:
+        return "No cell is in both."
+    if seen.trials and seen.same_bytes == seen.trials and not seen.other_digests:
+        return f"Same bytes: all {trials} of {cells}."
+    change = seen.trials - seen.same_numbers
+    if seen.trials and not change:
+        return f"The same numbers in all {trials} of {cells}; {_why(found)}."
+    if not seen.trials:
+        return f"{cells[0].upper()}{cells[1:]} in both, with no seed in common; {_why(found)}."
+    most = (
+        ""
+        if seen.largest is None
+        else (
+            f", the {found.metric} by at most {moved(seen.largest, found.unit).lstrip('+')} "
+            f"({seen.where})"
+        )
+    )
+    start = f"{_why(found)[0].upper()}{_why(found)[1:]}"
+    return f"{start}: {change:,} of {trials} have other numbers{most}."
+
+
+def _why(found: Comparison) -> str:
+    """Whether digests and backends are the same."""
+    seen = found.identity
+    one, other = (" and ".join(names) or "unknown" for names in seen.backends)
+    backend = "the same backend" if one == other else f"another backend ({one} → {other})"
+    if not seen.other_digests:
+        machine = " on another machine" if one == other else ""
+        return f"same digests, {backend}{machine}"
+    few = f"{seen.other_digests:,} of {counted(seen.cells, 'cell')}"
+    which = "other digests" if seen.other_digests == seen.cells else f"other digests in {few}"
+    return f"{which}, {backend}"
+
+
+def method(found: Comparison) -> str:
+    """How cells were compared."""
+    one, other = found.seeds
+    within = moved(found.margin, found.unit).lstrip("+")
+    if not found.identity.cells:
+        return ""
+    how = f"paired by {counted(len(one), 'seed')}"
+    if not found.paired:
+        how = f"by {len(one)} seeds against {len(other)} others, unpaired"
+    few = "; with fewer than two seeds nothing can be told" if min(len(one), len(other)) < 2 else ""
+    return f"Compared {how}; within {within} is the same{few}."
+
+
+def counts(found: Comparison) -> str:
+    """How many cells have each verdict."""
+    return " · ".join(f"{verdict} {found.counts[verdict]}" for verdict in VERDICTS)
+
+
+def listed(found: Comparison, *verdicts: Said) -> tuple[list[Change], int]:
+    """Cells with one of the verdicts, the largest change first, and how many are not listed."""
+    own = [change for change in found.cells if change.verdict in verdicts]
+    own.sort(key=lambda change: -abs(change.change or 0.0))
+    return own[:SHOWN], max(0, len(own) - SHOWN)
+
+
+def shift_lines(found: Comparison) -> list[Line]:
+    """The mean shifts: of all cells, then of the axes' values."""
+    return [
+        [
+            f"{AXES[shift.axis]} {shift.value}" if shift.axis else "all cells",
+            str(shift.cells),
+            moved(shift.change, found.unit, named=False),
+            interval(shift, found.unit),
+            shift.verdict,
+        ]
+        for shift in found.shifts
+    ]
+
+
+def cell_lines(found: Comparison, changes: Iterable[Change]) -> list[Line]:
+    """Cells with their change and its interval."""
+    return [
+        [
+            name(change.cell),
+            moved(change.change or 0.0, found.unit, named=False),
+            interval(change, found.unit),
+            change.verdict,
+        ]
+        for change in changes
+    ]
+
+
+def units(found: Comparison) -> str:
+    """What changes are counted in, as the head of a column."""
+    return "points" if found.unit == "fraction" else found.unit or found.metric
+
+
+def time_words(made: Diff) -> str:
+    """Whether steps take longer, in a sentence."""
+    if not made.times:
+        return f"Times: {made.untimed}."
+    slow, fast = _slower(made.times), _faster(made.times)
+    rest = len(made.times) - len(slow) - len(fast)
+    return (
+        f"Step times, on equal hardware: {len(slow)} slower, {len(fast)} faster, {rest} within the "
+        "interquartile ranges of both."
+    )
+
+
+def time_lines(made: Diff) -> list[Line]:
+    """The step times that changed most."""
+    told = sorted((t for t in made.times if t.moved), key=lambda t: -abs(t.after[0] / t.before[0]))
+    return [
+        [time.name, *(f"{duration(m)} (IQR {duration(i)})" for m, i in (time.before, time.after))]
+        for time in told[:TIMES]
+    ]
+
+
+def _slower(times: Sequence[StepTime]) -> list[StepTime]:
+    return [time for time in times if time.moved and time.after > time.before]
+
+
+def _faster(times: Sequence[StepTime]) -> list[StepTime]:
+    return [time for time in times if time.moved and time.after < time.before]
+
+
+def text(made: Diff) -> str:
+    """For a terminal."""
+    lines = [f"before  {made.before}", f"after   {made.after}"]
+    lines += [f"params  {line}" for line in made.params]
+    for workload, where in made.lone.items():
+        lines.append(f"{workload} is in {where} alone")
+    for found in made.comparisons:
+        lines += ["", title(found), identity(found)]
+        if settled(found):
+            continue
+        lines += [method(found), counts(found)]
+        if found.shifts:
+            lines += [
+                "",
+                f"mean shift over cells, in {units(found)}, with a 95% interval; {ALLOWED}",
+            ]
+            lines += _aligned(shift_lines(found))
+        for verdict in ("worse", "better"):
+            cells, more = listed(found, verdict)
+            if cells:
+                lines += ["", f"{verdict}, in {units(found)}"]
+                lines += [*_aligned(cell_lines(found, cells)), *[f"  and {more} more"] * bool(more)]
+    lines += ["", time_words(made), *_aligned(time_lines(made))]
+    return "\n".join(lines)
+
+
+def settled(found: Comparison) -> bool:
+    """Whether the sentence on identity has said all: every cell is there, with the same numbers."""
+    return all(
+        change.verdict in ("same bytes", "same") and change.p is None for change in found.cells
+    )
+
+
+def _aligned(rows: Sequence[Line]) -> list[str]:
+    """Rows under each other, in columns."""
+    if not rows:
+        return []
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = (
+        "  ".join(field.ljust(width) for field, width in zip(row, wide, strict=True))
+        for row in rows
+    )
+    return [f"  {line}".rstrip() for line in padded]
+
+
+def markdown(made: Diff) -> str:
+    """For a pull request: the verdicts first, lists folded away."""
+    return "\n".join(_markdown(made)) + "\n"
+
+
+def _markdown(made: Diff) -> Iterator[str]:
+    yield f"### What changed: {_escaped(made.before)} → {_escaped(made.after)}\n"
+    yield from (f"- `{line}`" for line in made.params)
+    yield from (f"- {workload} is in {where} alone" for workload, where in made.lone.items())
+    for found in made.comparisons:
+        yield f"\n**{_escaped(title(found))}**\n\n{_escaped(identity(found))}"
+        if settled(found):
+            continue
+        yield f"{method(found)}\n"
+        yield from _table(list(VERDICTS), [[str(found.counts[verdict]) for verdict in VERDICTS]])
+        cells, more = listed(found, "worse", "better")
+        if cells:
+            yield ""
+            head = ["cell", units(found), "95% interval", "verdict"]
+            yield from _table(head, cell_lines(found, cells))
+            yield from [f"\nand {more} more"] * bool(more)
+        if found.shifts:
+            yield "\n<details><summary>Mean shift of all cells, and along each axis</summary>\n"
+            head = ["cells of", "count", units(found), "95% interval", "verdict"]
+            yield from _table(head, shift_lines(found))
+            yield "\n</details>"
+    yield f"\n{time_words(made)}"
+    if rows := time_lines(made):
+        yield ""
+        yield from _table(["step", "before", "after"], rows)
+
+
+def _table(head: Line, rows: Iterable[Line]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(map(_escaped, row))} |"
+
+
+def _escaped(field: str) -> str:
+    """Text that markdown takes as it is."""
+    return "".join(f"\\{letter}" if letter in "|*_<`" else letter for letter in field)
