@@ -92,4 +92,4 @@ def picture(title: str, rows: Sequence[Row]) -> str:
 
 def _text(words: str) -> str:
     """Words for XML."""
-    return words.replace("&", "&amp;").replace("<", "&lt;")
+    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

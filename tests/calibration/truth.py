@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,12 +58,12 @@ class Truth:
     doubt: dict[str, Floats]
     sd: dict[str, Floats]
 
-    @property
+    @cached_property
     def groups(self) -> NDArray[np.int64]:
         """The number of each cell's optimizer."""
         return np.unique(self.optimizer, return_inverse=True)[1].astype(np.int64)
 
-    @property
+    @cached_property
     def lines(self) -> NDArray[np.int64]:
         """The number of each cell's optimizer, batch size and schedule."""
         names = [
@@ -72,7 +72,7 @@ class Truth:
         ]
         return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
-    @property
+    @cached_property
     def labels(self) -> list[str]:
         """What names each cell."""
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +40,7 @@ def quantile(rivals: int, freedom: float, level: float = 0.95) -> float:
     """
     if rivals < 1:
         return 0.0
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _rule()
     common = REACH * nodes
     mass = REACH * weights * np.exp(-0.5 * common**2) / np.sqrt(2 * np.pi)
     sd, spread = _deviations(freedom)
@@ -67,11 +67,18 @@ def greatest(count: int, freedom: float, level: float) -> float:
     return _root(lambda q: float(spread @ ndtr(q * sd) ** count) - level)
 
 
+@cache
+def _rule() -> tuple[Floats, Floats]:
+    """Nodes and weights of the Gauss-Legendre rule on −1 to 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return nodes, weights
+
+
 def _deviations(freedom: float) -> tuple[Floats, Floats]:
     """Nodes for the standard deviation s, s² being χ²_ν/ν, and the probability at each."""
     if freedom >= MANY:
         return np.ones(1), np.ones(1)
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _rule()
     low, high = np.sqrt(chi2.ppf([TAIL, 1 - TAIL], freedom) / freedom)
     sd = low + (nodes + 1) * (high - low) / 2
     density = 2 * freedom * sd * chi2.pdf(freedom * sd**2, freedom)
