@@ -135,10 +135,11 @@ def test_what_learned_nothing_is_counted_apart_from_what_diverged() -> None:
     """Five trials at chance and five that diverge are five more each, by optimizer, too."""
     entries = study()
     before = answers.answer(asked(entries))["failures"]
-    poor, lost = entries[0], entries[1]
+    good = [i for i, complete in enumerate(cells(entries).complete) if complete]
+    poor, lost = (entries[i] for i in good[:2])
     for trial in poor.record.trials:
         trial.val_metric[-1] = 0.1
-    entries[1] = replace(
+    entries[good[1]] = replace(
         lost,
         record=replace(
             lost.record,
