@@ -33,7 +33,9 @@ ROOMS: dict[str, set[str]] = {
     "statistics": {"numpy", "scipy"},
     "analysis": {"numpy", "pandas", "scipy"},
     "figures": {"numpy", "pandas", "scipy", "matplotlib", "seaborn"},
-    "report": {"numpy", "pandas", "scipy"},
+    "answers": {"numpy", "pandas", "scipy"},
+    # the page of a diff draws its own heatmaps
+    "report": {"numpy", "pandas", "scipy", "matplotlib", "seaborn"},
     # a file for each stage, and each stage in its own process
     "pipeline": {"snakemake", "numpy", "pandas", "scipy", "matplotlib", "seaborn"},
     "snakemake_executor_plugin_fuse": {"snakemake"},

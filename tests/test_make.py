@@ -32,7 +32,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     made = Layout(study.parse(STUDY, "test"))
     data.make(made)
     train.make(made, list(made.trained))
-    for stage in ("settle", "collect", "figures", "timings", "report"):
+    for stage in ("settle", "collect", "answer", "figures", "timings", "report"):
         make(made, stage)
     return made
 

@@ -153,7 +153,14 @@ def test_the_best_so_far_is_followed_by_hand() -> None:
     """Diverged cells leave it as it is; before the first that ended there is none."""
     values = [None, 0.5, 0.4, 0.7]
     rows = [
-        {"digest": str(n), "workload": "digits-mlp", "val_metric_mean": value}
+        {
+            **dict.fromkeys(("optimizer", "schedule"), "one"),
+            "batch_size": 64,
+            "lr": 0.1,
+            "digest": str(n),
+            "workload": "digits-mlp",
+            "val_metric_mean": value,
+        }
         for n, value in enumerate(values)
     ]
     path = steps(rows, [["0", "1"], ["2", "3"]])

@@ -119,7 +119,7 @@ def readers(stale: set[str]) -> set[str]:
     [
         ("seaborn", {"figures", "timings", "report"}),
         ("matplotlib", {"figures", "timings", "report"}),
-        ("pandas", {"collect", "figures", "timings", "report"}),
+        ("pandas", {"collect", "answer", "figures", "timings", "report"}),
         ("jinja2", {"report"}),
         ("pytest", set()),
     ],

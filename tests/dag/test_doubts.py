@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SAID = "and is to be made again"
 # root without its rights over others' files: as any user, it cannot write to a protected file
 PLAIN = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-EVERY_TABLE = {"collect", "figures", "timings", "report"}
+EVERY_TABLE = {"collect", "answer", "figures", "timings", "report"}
 
 
 def _may_be_plain() -> bool:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trainscape.cells import grid
+from trainscape import datasets, workloads
+from trainscape.cells.budget import Plan, validation_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,18 +173,19 @@ def _beyond(values: Sequence[float], end: str) -> float:
 
 
 def _steps(cell: Cell) -> int:
-    return grid.plan(cell).total * len(cell.seeds)
+    """The steps of all of a cell's trials."""
+    return Plan.of(cell.spec(), _examples(cell)).total * len(cell.seeds)
 
 
 def _fits(cell: Cell) -> bool:
     """Whether the training split has as many examples as the batch."""
-    from trainscape.errors import UserError
+    size = _examples(cell)
+    return cell.batch_size <= size - validation_size(size, cell.validation)
 
-    try:
-        grid.plan(cell)
-    except UserError:
-        return False
-    return True
+
+def _examples(cell: Cell) -> int:
+    """How many the dataset has to train on, before any is held out."""
+    return datasets.registry.get(workloads.registry.get(cell.workload).dataset).train
 
 
 def _listed(words: Any) -> str:
