@@ -109,7 +109,7 @@ def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
     )
     return {
         "chosen": {
-            **described(final, picked.index, asked.examples),
+            **described(final, picked.index, asked.examples, len(picked.equal)),
             "best": described(final, picked.first, asked.examples) if first != place else None,
             "equal": len(picked.equal),
             "left": picked.left,
