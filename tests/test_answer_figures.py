@@ -13,11 +13,12 @@ import pytest
 from kit import synthetic
 from kit.reports import MadeUp, build
 from trainscape.answers._rates import over_rates
-from trainscape.figures.answers.batches import batch_scaling, shown, words
+from trainscape.figures.answers.batches import batch_scaling
 from trainscape.figures.answers.forgiving import safe_rate
-from trainscape.figures.answers.importance import components, importance
+from trainscape.figures.answers.importance import importance
 from trainscape.figures.answers.optimizers import optimizers
 from trainscape.figures.answers.scaling import lr_scaling
+from trainscape.figures.answers.told import components, shown, words
 from trainscape.figures.names import Counts, Labels, Wanted, listed, of_answers
 from trainscape.figures.style import INK, RC
 from trainscape.statistics.forgiving import Basin

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import ALL, metric
-from trainscape.figures.answers.batches import shown
-from trainscape.figures.answers.importance import LEAST
+from trainscape.figures.answers.told import LEAST, shown
 from trainscape.figures.values import number, score
 from trainscape.report._answer import points
 from trainscape.report._sections import Image, image

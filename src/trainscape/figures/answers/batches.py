@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 
 from trainscape.figures.answers import small
+from trainscape.figures.answers.told import shown, words
 from trainscape.figures.style import INK, MUTED, PAPER
-from trainscape.figures.values import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,36 +58,6 @@ def batch_scaling(
     small.name(every, "batch size B", "steps to target")
     small.legend(figure, _handles()[: len(labels)], labels)
     return figure
-
-
-def shown(fits: Sequence[Row]) -> list[Row]:
-    """For each optimizer the row that tells most."""
-    found: dict[str, Row] = {}
-    for row in fits:
-        rank = row["critical"] is None, row["warning"] is not None
-        other = found.setdefault(row["optimizer"], row)
-        if rank < (other["critical"] is None, other["warning"] is not None):
-            found[row["optimizer"]] = row
-    return list(found.values())
-
-
-def words(row: Row) -> str:
-    """B_crit with its interval; without a fit, what is known of it."""
-    low, high = row["low"], row["high"]
-    if low and high is not None:
-        bounds = f"{_whole(low)} to {_whole(high)}"
-    elif low:
-        bounds = f"≥ {_whole(low)}"
-    else:
-        bounds = "no bounds" if high is None else f"≤ {_whole(high)}"
-    if row["critical"] is None:
-        return f"B_crit {bounds}" if low or high is not None else "B_crit: not known"
-    return f"B_crit = {_whole(row['critical'])} ({bounds})"
-
-
-def _whole(size: float) -> str:
-    """A batch size; two digits where it is small."""
-    return number(round(size)) if size >= 10 else number(size, 2)
 
 
 def _of(steps: Sequence[Row], fit: Row) -> list[Row]:

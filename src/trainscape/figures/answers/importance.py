@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trainscape.figures import panels
 from trainscape.figures.answers import small
+from trainscape.figures.answers.told import components
 from trainscape.figures.style import GRID
 from trainscape.figures.values import number
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 WIDTH, ROW = 2.45, 0.26  # inches
 BOTTOM, TOP = 0.66, 0.42
 LETTER = 0.072
-LEAST = 0.01  # a component with less everywhere is left out
 
 
 class Mark(NamedTuple):
@@ -100,11 +100,3 @@ def _dot(axes: Axes, row: Row, place: float) -> None:
 def _look(region: str) -> dict[str, Any]:
     mark = REGIONS[region]
     return {"color": mark.color, "marker": mark.shape, "markersize": 4.2, "linestyle": "none"}
-
-
-def components(rows: Sequence[Row]) -> list[str]:
-    """The components that have a share worth a row, in the order of the greatest of each."""
-    most: dict[str, float] = {}
-    for row in rows:
-        most[row["component"]] = max(row["share"], most.get(row["component"], 0.0))
-    return sorted((name for name, share in most.items() if share >= LEAST), key=lambda n: -most[n])

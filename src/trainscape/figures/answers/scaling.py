@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOM = 1.6  # factor of the rate above and below the points
 LEAST = 12.0  # factor that an axis of rates spans at least
 OPEN = {"highest": "^", "lowest": "v"}
-RULE = "rules of thumb: linear, square root, none, inverse"
+RULE = "rules: linear, square root, none, inverse"
 
 
 def lr_scaling(title: str, rows: Sequence[Row], rates: Sequence[Row]) -> Figure:
