@@ -94,7 +94,7 @@ def test_a_study_that_asks_for_none_has_none() -> None:
     """The default study's products and stamps are as if article figures did not exist."""
     plain = layout(figures=[])
     kinds = {Path(file).parts[-2] for file in plain.products("figures")}
-    assert kinds == set(UNSELECTED)  # those of every study without a validation split
+    assert kinds == {*UNSELECTED, "importance"}  # those of every such study without validation
     assert plain.stamp("figures") != layout().stamp("figures")
     assert plain.stamp("collect") == layout().stamp("collect")
 
@@ -120,7 +120,7 @@ def test_exactly_the_listed_figures_are_drawn(here: Layout) -> None:
     """What the layout lists is there and nothing else; the check is content."""
     listed = {Path(path) for path in here.products("figures")}
     assert {path for path in Path("results/figures").rglob("*") if path.is_file()} == listed
-    assert len([path for path in listed if path.suffix == ".svg"]) == 2 + 2 + 2 + 4 + 1 + 4 * 4
+    assert len([path for path in listed if path.suffix == ".svg"]) == 2 + 2 + 2 + 4 + 1 + 4 * 4 + 1
     assert {path.name for path in listed if path.suffix == ".csv"} == {
         "decay.csv",
         "lr-scaling.csv",

@@ -188,6 +188,7 @@ def test_new_and_gone(project: Path, capsys: pytest.CaptureFixture[str]) -> None
     extra = table(lrs=(0.2,)).splitlines()[1:]
     write("\n".join([*rows, *extra]) + "\n")
     assert counts(capsys) == {"same bytes": 10, "new": 10, "gone": 10}
+    assert "mean shift" not in said(capsys)
 
 
 def test_confirmed_cells_stand_apart_and_first(

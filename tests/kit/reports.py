@@ -93,6 +93,7 @@ class MadeUp:
         """What is claimed of a workload."""
         trials = self.trials[self.trials["workload"] == workload]
         validated = analysis.validated(self.trials)
+        critical, steps = analysis.critical_and_steps(trials, analysis.curves(entries))
         return answers.answer(
             answers.Asked(
                 grid=analysis.Cells.of(trials, validation=287, test=360),
@@ -106,6 +107,9 @@ class MadeUp:
                 validated=validated,
                 scaling=analysis.records(analysis.scaling(trials)),
                 rates=analysis.records(analysis.best_rates(trials)),
+                critical=analysis.records(critical),
+                steps=analysis.records(steps),
+                importance=analysis.records(analysis.importance(trials)),
             )
         )
 

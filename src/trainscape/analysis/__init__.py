@@ -7,7 +7,13 @@ the summary: each can be made again from the file of the one before.
 from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, validated
 from trainscape.analysis._cells import Cells
-from trainscape.analysis._critical import STEADY, best_steps, critical, noise_scales
+from trainscape.analysis._critical import (
+    STEADY,
+    best_steps,
+    critical,
+    critical_and_steps,
+    noise_scales,
+)
 from trainscape.analysis._curves import curves
 from trainscape.analysis._detail import examples, noise
 from trainscape.analysis._finalists import finalists_of, first_of_optimizers
@@ -48,6 +54,7 @@ __all__ = [
     "best_steps",
     "bests",
     "critical",
+    "critical_and_steps",
     "curves",
     "decay",
     "edge",

@@ -65,8 +65,26 @@ def critical(
         curves: as :func:`trainscape.analysis.curves` makes it.
         steady: labels of schedules whose rate holds until the target is reached.
     """
+    return _as_fitted(_fits(trials, curves), steady)
+
+
+def critical_and_steps(
+    trials: pd.DataFrame, curves: pd.DataFrame, steady: Collection[str] = STEADY
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """:func:`critical` and :func:`best_steps`, fitted once.
+
+    Args:
+        trials: as :func:`trainscape.analysis.trials` makes it.
+        curves: as :func:`trainscape.analysis.curves` makes it.
+        steady: labels of schedules whose rate holds until the target is reached.
+    """
+    fits = _fits(trials, curves)
+    return _as_fitted(fits, steady), _points(fits)
+
+
+def _as_fitted(fits: Sequence[tuple[Row, Critical]], steady: Collection[str]) -> pd.DataFrame:
     rows: list[Row] = []
-    for names, fit in _fits(trials, curves):
+    for names, fit in fits:
         rows.append(
             {
                 **names,
@@ -89,9 +107,13 @@ def best_steps(trials: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         trials: as :func:`trainscape.analysis.trials` makes it.
         curves: as :func:`trainscape.analysis.curves` makes it.
     """
+    return _points(_fits(trials, curves))
+
+
+def _points(fits: Sequence[tuple[Row, Critical]]) -> pd.DataFrame:
     rows: list[Row] = [
         {**names, "batch_size": int(size), "steps_at_best": _round(steps), "side": SIDES[side]}
-        for names, fit in _fits(trials, curves)
+        for names, fit in fits
         for size, steps, side in zip(fit.sizes, fit.steps, fit.sides, strict=True)
     ]
     return frame(rows, STEPS)

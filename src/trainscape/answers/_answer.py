@@ -42,6 +42,7 @@ class Asked:
         scaling: rows on how the best rate follows the batch size.
         rates: the best rate at each batch size, which these rest on.
         critical: rows on how steps to the target fall with the batch size.
+        steps: the steps at each batch size, which these rest on.
         noise: rows on the noise of gradients, of finalists.
         importance: rows on what matters.
     """
@@ -58,6 +59,7 @@ class Asked:
     scaling: Sequence[Row] = field(default_factory=list)
     rates: Sequence[Row] = field(default_factory=list)
     critical: Sequence[Row] = field(default_factory=list)
+    steps: Sequence[Row] = field(default_factory=list)
     noise: Sequence[Row] = field(default_factory=list)
     importance: Sequence[Row] = field(default_factory=list)
 
@@ -87,6 +89,7 @@ def answer(asked: Asked) -> dict[str, Any]:
         "scaling": list(asked.scaling),
         "rates": list(asked.rates),
         "critical": list(asked.critical),
+        "steps": list(asked.steps),
         "noise": list(asked.noise),
         "importance": list(asked.importance),
         "next": [],
@@ -106,7 +109,7 @@ def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
     )
     return {
         "chosen": {
-            **described(final, picked.index, asked.examples),
+            **described(final, picked.index, asked.examples, len(picked.equal)),
             "best": described(final, picked.first, asked.examples) if first != place else None,
             "equal": len(picked.equal),
             "left": picked.left,

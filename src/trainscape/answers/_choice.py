@@ -35,15 +35,24 @@ def choice(grid: Cells, final: Cells, margin: float) -> tuple[Tied, Choice | Non
     return found, choose(values, final.scale(), found, _places(grid, final), margin)
 
 
-def described(final: Cells, index: int, examples: Mapping[str, Floats]) -> dict[str, Any]:
-    """A cell as plain data: what it is, and what it comes to with its intervals."""
+def described(
+    final: Cells, index: int, examples: Mapping[str, Floats], among: int = 1
+) -> dict[str, Any]:
+    """A cell as plain data: what it is, and what it comes to with its intervals.
+
+    Args:
+        final: all that were trained on these seeds.
+        index: of the cell.
+        examples: by digest, each test example's metric.
+        among: from how many cells it was chosen by validation on these seeds.
+    """
     row = final.rows[index]
     return {
         "cell": {axis: row[axis] for axis in OWN},
         "digest": row["digest"],
         "steps": row["steps"],
         "steps_to_target": _median(final, index),
-        "validation": of_seeds(final, index, "val"),
+        "validation": of_seeds(final, index, "val", among),
         "test": of_test(final, index, examples.get(row["digest"])),
     }
 

@@ -23,16 +23,17 @@ def rounded(value: float) -> float | None:
     return round(float(value), DIGITS) + 0.0 if np.isfinite(value) else None
 
 
-def of_seeds(cells: Cells, index: int, split: str) -> dict[str, float | None]:
+def of_seeds(cells: Cells, index: int, split: str, among: int = 1) -> dict[str, float | None]:
     """The mean over seeds of a cell's metric, and the 95% interval for new seeds.
 
     Args:
         cells: all that were trained on these seeds.
         index: of the cell.
         split: ``val`` or ``test``.
+        among: from how many cells it was chosen by this split.
     """
     values = cells.values(f"{split}_metric")
-    low, high = over_seeds(values, cells.scale(split))
+    low, high = over_seeds(values, cells.scale(split), among=among)
     return {
         "mean": rounded(values[index].mean()),
         "low": rounded(low[index]),

@@ -72,7 +72,7 @@ class Next:
         if not flagged:
             return None
         rates: dict[str, list[float]] = {}
-        for cell in self.cells:
+        for cell in sorted(self.cells, key=lambda cell: cell.optimizer.label):
             own = rates.setdefault(cell.optimizer.label, [])
             if cell.lr not in own:
                 own.append(cell.lr)
@@ -90,7 +90,7 @@ class Next:
         ]
         every = len(beyond) == len(rates) and len(set(beyond.values())) == 1
         one = next(iter(new.values())) if every and len(set(map(tuple, new.values()))) == 1 else new
-        names = _listed(f"{label} ({end})" for label, end in flagged.items())
+        names = _listed(f"{label} ({end})" for label, end in sorted(flagged.items()))
         why = f"the best lr is at an end of those tried: {names}"
         return self._suggest(why, {"grid": {"lr": one}}, added)
 

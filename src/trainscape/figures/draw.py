@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 
 from trainscape.analysis import RangeCurve, Row, best, grouped, key, metric, trained
+from trainscape.figures.answers.batches import batch_scaling
 from trainscape.figures.answers.forgiving import safe_rate
+from trainscape.figures.answers.importance import importance
 from trainscape.figures.answers.optimizers import optimizers
 from trainscape.figures.answers.scaling import lr_scaling
 from trainscape.figures.articles.descent import decay, path
@@ -156,6 +158,17 @@ def _lr_scaling(figure: Figure, content: Content) -> Picture:
     )
 
 
+def _batch_scaling(figure: Figure, content: Content) -> Picture:
+    found = content.found[figure.workload]
+    title = f"{figure.workload}: steps to the target by batch size"
+    return batch_scaling(title, found["critical"], found["steps"], found["noise"])
+
+
+def _importance(figure: Figure, content: Content) -> Picture:
+    rows = content.found[figure.workload]["importance"]
+    return importance(f"{figure.workload}: what matters", rows)
+
+
 def _path(figure: Figure, content: Content) -> Picture:
     rows = _shown(figure, content.articles["path"])
     return path(_title(figure), rows, content.heights[figure.workload])
@@ -251,6 +264,8 @@ PICTURES: dict[str, Drawer] = {
     "optimizers": _optimizers,
     "safe-rate": _safe_rate,
     "lr-scaling": _lr_scaling,
+    "batch-scaling": _batch_scaling,
+    "importance": _importance,
     "trace": _article(trace),
     "decay": _article(decay),
     "path": _path,

@@ -152,11 +152,14 @@ def of_answers(counts: Counts, *, validation: bool, whole: bool) -> list[str]:
         validation: whether there is a validation split, and so any choice.
         whole: whether all cells are trained, and not those that a search proposes.
     """
-    optimizers, sizes, rates, _ = counts
+    optimizers, sizes, rates, schedules = counts
+    varied = sum(count > 1 for count in (optimizers, sizes, rates, schedules))
     kinds = {
         "optimizers": validation and optimizers > 1,
         "safe-rate": validation and whole and rates >= MANY,
         "lr-scaling": whole and sizes > 1 and rates >= MANY,
+        "batch-scaling": validation and whole and sizes >= MANY,
+        "importance": varied > 1,
     }
     return [kind for kind, drawn in kinds.items() if drawn]
 

@@ -154,6 +154,11 @@ def line_look(rank: int, count: int) -> dict[str, Any]:
     return {"color": palette[rank], "linestyle": DASHES[rank % len(DASHES)], "linewidth": 1.5}
 
 
+def title_width(title: str) -> float:
+    """What a title takes with its margins."""
+    return 0.25 + 0.079 * len(title)
+
+
 def legend_width(labels: Sequence[str]) -> float:
     """What a legend with these labels takes at the right of a panel."""
     return 0.6 + 0.062 * max(map(len, labels), default=0)

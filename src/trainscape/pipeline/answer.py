@@ -28,7 +28,7 @@ def make(layout: Layout) -> None:
     whole = searched(layout) is None
     scaling, rates = analysis.scaling(trials), analysis.best_rates(trials)
     examples = _examples(table(layout, "examples"))
-    critical = analysis.critical(trials, table(layout, "curves"), _steady(layout))
+    critical, steps = analysis.critical_and_steps(trials, table(layout, "curves"), _steady(layout))
     noise = analysis.noise_scales(table(layout, "noise"), final)
     importance = analysis.importance(trials, _validation(layout))
     found = {
@@ -46,6 +46,7 @@ def make(layout: Layout) -> None:
                 scaling=_of(workload, scaling) if whole else [],
                 rates=_of(workload, rates) if whole else [],
                 critical=_of(workload, critical) if whole else [],
+                steps=_of(workload, steps) if whole else [],
                 noise=_of(workload, noise),
                 importance=_of(workload, importance),
             )

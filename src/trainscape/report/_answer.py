@@ -106,13 +106,11 @@ def _beginning(own: Mapping[str, Any]) -> str:
         return "with one seed it cannot be said which settings are really worse; take "
     if tied == 1 and equal == 1:
         return "one setting is better than all others: "
-    margin = points(own["margin"], own["metric"]["unit"])
-    many = (
-        f"{counted(tied, 'setting')} cannot be told from the best"
-        if tied > 1
-        else "one setting is better than all others"
-    )
-    return f"{many}, {counted(equal, 'setting')} are as good in practice (within {margin}); take "
+    near = f"within {points(own['margin'], own['metric']['unit'])} of it"
+    if tied == 1:
+        return f"one setting is better than all others, and {equal - 1} more are {near}; take "
+    which = f"all of these are {near}" if equal == tied else f"{equal} are {near}"
+    return f"{counted(tied, 'setting')} cannot be told from the best, and {which}; take "
 
 
 def _rule(chosen: Mapping[str, Any]) -> str:
@@ -159,8 +157,9 @@ def _certainty(workload: str, own: Mapping[str, Any]) -> list[str]:
     trained = f"{counted(grid['cells'], 'cell')} trained on {counted(grid['seeds'], 'seed')}"
     if own["confirmed"]:
         basis = (
-            f"{trained}; the {own['cells']} most promising and the best of every optimizer trained "
-            f"again on {own['seeds']} fresh seeds, and all that is said here rests on those."
+            f"{trained}. {own['cells']} of them, the most promising and the best of every "
+            f"optimizer, trained again on {own['seeds']} fresh seeds; all that is said here of "
+            "accuracy rests on those alone."
         )
     elif own["seeds"] < 2:
         basis = f"{trained}: that is one seed, so its spread is unknown."
@@ -179,7 +178,8 @@ def _lr_range(own: Mapping[str, Any]) -> str:
     rates = own["lr_range"]
     if len(rates) < 2:
         return ""
-    return f"There, learning rates from {number(rates[0])} to {number(rates[-1])} are as good."
+    low, high = number(rates[0]), number(rates[-1])
+    return f"At its batch size and schedule, learning rates from {low} to {high} are in that set."
 
 
 def _ends(chosen: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import ALL, rules
 from trainscape.figures.values import number
-from trainscape.report._claim import Claim, bounds
+from trainscape.report._claim import Claim, bounds, hundredths
 from trainscape.report._table import Column, Table, as_it_is, fields
 from trainscape.report._table import short_number as short
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from trainscape.workloads import Metric
 
 
+RULES = {"inverse": "−1", "none": "0", "square-root": "½", "linear": "1"}
+
+
 def scaling(workload: str, own: Mapping[str, Any]) -> Claim | None:
     """How the best learning rate follows the batch size."""
     rows: list[Row] = [{**row, "workload": workload} for row in own["scaling"]]
@@ -24,28 +27,28 @@ def scaling(workload: str, own: Mapping[str, Any]) -> Claim | None:
         return None
     whole = _one_each(rows)
     said = [
-        f"{row['optimizer']}: lr × {number(row['factor'])}"
-        f"{bounds(row['factor_low'], row['factor_high'])}"
+        f"{row['optimizer']}: lr × {hundredths(row['factor'])}"
+        f"{bounds(row['factor_low'], row['factor_high'], hundredths)}"
         for row in whole
         if row["exponent"] is not None
     ]
     words = (
         f"Twice the batch, by the best rates of each batch size: {'; '.join(said)}. The best lr "
-        "follows batch^α; a best rate lies at the vertex of a parabola through the best cell and "
+        "follows batch^α; a best rate lies at the vertex of a parabola through the least loss and "
         "its two neighbours. Intervals are 95%, by a bootstrap over seeds in which each vertex is "
         "moved by as much as it may be off. Rules of thumb: α = 1 (linear), ½ (square root), 0 "
-        "(none), −1 (inverse)."
+        "(none), −1 (inverse). scaling.csv has every schedule apart."
     )
     columns = [
         Column("optimizer", "optimizer", "the update rule", as_it_is("optimizer"), False),
         Column("schedule", "schedule", "what multiplies the rate", as_it_is("schedule"), False),
         Column("exponent", "α", "of lr ∝ batch^α, 95% interval", _alpha),
         Column("factor", "batch × 2", "lr × this, 95% interval", _factor),
-        Column("rules", "rules not refuted", "exponents within the interval", _rules, False),
+        Column("rules", "rules within", "rules of thumb that the interval holds", _rules, False),
         Column("bend", "bend", "change of α with each doubling, 95% interval", _bend),
         Column("edges", "at an end", "best rates at an end of the axis", as_it_is("edges")),
     ]
-    table = Table(columns, [fields(row, columns) for row in rows])
+    table = Table(columns, [fields(row, columns) for row in whole])
     return Claim(workload, "lr-scaling", "Learning rate and batch size", words, table)
 
 
@@ -61,25 +64,25 @@ def _one_each(rows: Sequence[Row]) -> list[Row]:
 def _alpha(row: Row, _: Metric) -> str:
     if row["exponent"] is None:
         return row["reason"] or "–"
-    return number(row["exponent"], 2) + bounds(row["low"], row["high"])
+    return hundredths(row["exponent"]) + bounds(row["low"], row["high"], hundredths)
 
 
 def _factor(row: Row, _: Metric) -> str:
     if row["factor"] is None:
         return "–"
-    return number(row["factor"]) + bounds(row["factor_low"], row["factor_high"])
+    return hundredths(row["factor"]) + bounds(row["factor_low"], row["factor_high"], hundredths)
 
 
 def _rules(row: Row, _: Metric) -> str:
     if row["exponent"] is None:
         return "–"
-    return ", ".join(rules(row["low"], row["high"])) or "all are"
+    return ", ".join(RULES[name] for name in rules(row["low"], row["high"])) or "–"
 
 
 def _bend(row: Row, _: Metric) -> str:
     if row["bend"] is None:
         return "–"
-    return number(row["bend"], 2) + bounds(row["bend_low"], row["bend_high"])
+    return hundredths(row["bend"]) + bounds(row["bend_low"], row["bend_high"], hundredths)
 
 
 def batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
@@ -99,7 +102,7 @@ def batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
         "Steps to the target at the best rate of each batch size follow S = S_min(1 + B_crit/B): "
         "below B_crit twice the batch saves nearly half the steps, above it nearly none. "
         + (f"B_crit by schedules whose rate holds, 95% intervals: {said}. " if said else "")
-        + "Rows with a falling schedule depend on the budget. "
+        + "Where a rate falls within the budget, steps depend on the budget; critical.csv has all. "
         + _about_noise(own, noise)
     )
     columns = [
@@ -112,7 +115,8 @@ def batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
         Column("noise", "noise scale", "of gradients at its best cell", _noise),
         Column("budget", "rate", "whether it falls within the budget", _holds, False),
     ]
-    table = Table(columns, [fields(row, columns) for row in rows])
+    shown = [row for row in rows if row["warning"] is None] or rows
+    table = Table(columns, [fields(row, columns) for row in shown])
     return Claim(workload, "batch-scaling", "How large a batch pays", words, table)
 
 

@@ -111,7 +111,9 @@ def listed(found: Comparison, *verdicts: Said) -> tuple[list[Change], int]:
 
 
 def shift_lines(found: Comparison) -> list[Line]:
-    """The mean shifts: of all cells, then of the axes' values."""
+    """The mean shifts: of all cells, then of the axes' values; none where no number changed."""
+    if all(change.p is None for change in found.cells):
+        return []
     return [
         [
             f"{AXES[shift.axis]} {shift.value}" if shift.axis else "all cells",
@@ -182,12 +184,12 @@ def text(made: Diff) -> str:
         if settled(found):
             continue
         lines += [method(found), counts(found)]
-        if found.shifts:
+        if rows := shift_lines(found):
             lines += [
                 "",
                 f"mean shift over cells, in {units(found)}, with a 95% interval; {ALLOWED}",
             ]
-            lines += _aligned(shift_lines(found))
+            lines += _aligned(rows)
         for verdict in ("worse", "better"):
             cells, more = listed(found, verdict)
             if cells:
@@ -237,15 +239,15 @@ def _markdown(made: Diff) -> Iterator[str]:
             head = ["cell", units(found), "95% interval", "verdict"]
             yield from _table(head, cell_lines(found, cells))
             yield from [f"\nand {more} more"] * bool(more)
-        if found.shifts:
+        if rows := shift_lines(found):
             yield "\n<details><summary>Mean shift of all cells, and along each axis</summary>\n"
             head = ["cells of", "count", units(found), "95% interval", "verdict"]
-            yield from _table(head, shift_lines(found))
+            yield from _table(head, rows)
             yield "\n</details>"
     yield f"\n{time_words(made)}"
-    if rows := time_lines(made):
+    if times := time_lines(made):
         yield ""
-        yield from _table(["step", "before", "after"], rows)
+        yield from _table(["step", "before", "after"], times)
 
 
 def _table(head: Line, rows: Iterable[Line]) -> Iterator[str]:

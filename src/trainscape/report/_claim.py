@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from trainscape.figures.values import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from trainscape.report._sections import Image
     from trainscape.report._table import Table
+
+    Words = Callable[[float], str]
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,26 @@ class Claim:
     images: Sequence[Image] = ()
 
 
-def bounds(low: float | None, high: float | None) -> str:
-    """A 95% interval in brackets, also where a side has no bound."""
+def bounds(low: float | None, high: float | None, words: Words = number) -> str:
+    """A 95% interval in brackets, also where a side has no bound.
+
+    Args:
+        low: its lower end; None for no bound.
+        high: its upper end.
+        words: writes a number.
+    """
     if low is None and high is None:
         return ""
-    if low is None or high is None:
-        return (
-            f" (at most {number(high)})"
-            if low is None and high is not None
-            else (f" (at least {number(low or 0.0)})")
-        )
-    return f" ({number(low)} to {number(high)})"
+    if low is None:
+        return f" (at most {words(high or 0.0)})"
+    return f" (at least {words(low)})" if high is None else f" ({words(low)} to {words(high)})"
+
+
+def hundredths(value: float) -> str:
+    """A number with two decimals and a real minus.
+
+    >>> hundredths(-0.349), hundredths(-0.0012)
+    ('−0.35', '0.00')
+    """
+    text = f"{abs(value):.2f}"
+    return f"−{text}" if value < 0 and float(text) else text

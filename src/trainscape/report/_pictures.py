@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import ALL, metric
+from trainscape.figures.answers.batches import shown
+from trainscape.figures.answers.importance import LEAST
 from trainscape.figures.values import number, score
 from trainscape.report._answer import points
 from trainscape.report._sections import Image, image
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     Found = Mapping[str, Any]
     Words = tuple[str, str]
 
+MOST = 12  # shares that are said instead of the picture
 CLAIM = {"safe-rate": "optimizers"}  # kinds of pictures that stand in a claim of another kind
 
 
@@ -29,10 +32,9 @@ def pictures(page: Page) -> dict[tuple[str, str], list[Image]]:
     found: dict[tuple[str, str], list[Image]] = {}
     for figure in page.figures:
         if figure.kind in WORDS:
-            instead, below = WORDS[figure.kind](figure.workload, page.found[figure.workload])
-            claim = CLAIM.get(figure.kind, figure.kind)
-            shown = image(page.folder / figure.path, instead, below)
-            found.setdefault((figure.workload, claim), []).append(shown)
+            words = WORDS[figure.kind](figure.workload, page.found[figure.workload])
+            place = figure.workload, CLAIM.get(figure.kind, figure.kind)
+            found.setdefault(place, []).append(image(page.folder / figure.path, *words))
     return found
 
 
@@ -82,6 +84,32 @@ def _lr_scaling(workload: str, found: Found) -> Words:
     return f"Best learning rate against batch size on {workload}; α: {', '.join(said)}.", below
 
 
+def _batch_scaling(workload: str, found: Found) -> Words:
+    said = [
+        f"{row['optimizer']} {number(row['critical'])}"
+        for row in shown(found["critical"])
+        if row["critical"] is not None
+    ]
+    below = (
+        "Steps to the target at the best learning rate of each batch size B, and the fitted curve. "
+        "The diamond is the critical batch B_crit, the bar its 95% interval, which ends in an "
+        "arrow where it goes on. A triangle: the best rate ends its axis."
+    )
+    known = f"critical batch: {', '.join(said)}" if said else "no critical batch is known"
+    return f"Steps to the target against batch size on {workload}; {known}.", below
+
+
+def _importance(workload: str, found: Found) -> Words:
+    known = [row for row in found["importance"] if row["share"] is not None]
+    said = [f"{row['component']} {100 * row['share']:.0f}% ({row['region']})" for row in known]
+    least = f"{100 * LEAST:g}%"
+    below = (
+        f"Shares of how settings differ, with 95% intervals; below {least} they are left out. "
+        "“optimizer × lr” is what the two do together, beyond each alone."
+    )
+    return f"Shares on {workload}: {', '.join(said[:MOST])}.", below
+
+
 def _lone(found: Found, optimizer: str) -> str | None:
     """An optimizer's schedule, if it has one alone."""
     names = [row["schedule"] for row in found["scaling"] if row["optimizer"] == optimizer]
@@ -92,4 +120,6 @@ WORDS: dict[str, Callable[[str, Found], Words]] = {
     "optimizers": _optimizers,
     "safe-rate": _safe_rate,
     "lr-scaling": _lr_scaling,
+    "batch-scaling": _batch_scaling,
+    "importance": _importance,
 }

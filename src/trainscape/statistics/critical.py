@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 3  # batch sizes for a curve of two parameters
 BEYOND = 100.0  # how far off the batch sizes B_crit is looked for, as a factor
-VERTEX = 1.5  # of its dip: how far the depth of a vertex may be off, basins being no parabolas
+VERTEX = 1.7  # of its dip: how far the depth of a vertex may be off, basins being no parabolas
 INTERPOLATED = 0.3  # of the squared gap between evaluations: how far log S may be off
 GRID = 401  # values of B_crit that are tried
 OVERHEAD = 0.2  # of examples, beyond E_min: Zhang et al., 2410.21676

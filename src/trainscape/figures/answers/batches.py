@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 
 from trainscape.figures.answers import small
 from trainscape.figures.style import INK, MUTED, PAPER
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
 
     from trainscape.analysis import Row
 
-POINT, CRITICAL, NOISE = "#4a7fb5", "#c2543c", "#7a5195"
+POINT, CRITICAL, NOISE = "#4a7fb5", "#c2543c", "#9467bd"
 ROOM = 1.5  # factor of steps above and below what is drawn
-REACH = 2.0  # factor beyond the batch sizes that B_crit is still shown at
-LABELS = ["best lr", "S(1 + B/b)", "B and its 95% interval", "perfect scaling", "gradient noise"]
+LABELS = ["best lr", "S_min(1 + B_crit/B)", "B_crit, 95%", "perfect scaling", "noise scale"]
 POINTS = 60  # of a curve
 
 
@@ -43,17 +43,20 @@ def batch_scaling(
         noise: of :func:`trainscape.analysis.noise_scales`, of the same.
     """
     chosen = [row for row in shown(fits) if _of(steps, row)]
-    figure, every = small.each(title, [row["optimizer"] for row in chosen], LABELS)
+    measured = [row for row in noise if row["noise_scale"] is not None]
+    labels = (LABELS if measured else LABELS[:-1]) if chosen else []
+    figure, every = small.each(title, [row["optimizer"] for row in chosen], labels)
     if not chosen:
         small.empty(every[0], "no batch size reaches\nthe target")
-    tall = max([1.0, *(_span(row, _of(steps, row)) for row in chosen)]) * ROOM**2
+        return figure
+    tall = max([1.0, *(_span(_of(steps, row)) for row in chosen)]) * ROOM**2
     for axes, row in zip(every, chosen, strict=False):
         own = _of(steps, row)
         small.heading(axes, f"{row['optimizer']}, {row['schedule']}", words(row))
         _panel(axes, row, own, tall)
-        _noise(axes, [one for one in noise if one["optimizer"] == row["optimizer"]])
-    small.name(every, "batch size b", "steps to target")
-    small.legend(figure, _handles(), LABELS)
+        _noise(axes, [one for one in measured if one["optimizer"] == row["optimizer"]])
+    small.name(every, "batch size B", "steps to target")
+    small.legend(figure, _handles()[: len(labels)], labels)
     return figure
 
 
@@ -71,18 +74,20 @@ def shown(fits: Sequence[Row]) -> list[Row]:
 def words(row: Row) -> str:
     """B_crit with its interval; without a fit, what is known of it."""
     low, high = row["low"], row["high"]
-    bounds = (
-        f"≥ {number(low)}"
-        if low and high is None
-        else f"≤ {number(high)}"
-        if high is not None and not low
-        else f"{number(low)} to {number(high)}"
-        if high is not None
-        else "no bounds"
-    )
+    if low and high is not None:
+        bounds = f"{_whole(low)} to {_whole(high)}"
+    elif low:
+        bounds = f"≥ {_whole(low)}"
+    else:
+        bounds = "no bounds" if high is None else f"≤ {_whole(high)}"
     if row["critical"] is None:
-        return f"B {bounds}" if low or high is not None else "B: not known"
-    return f"B = {number(row['critical'], 2)} ({bounds})"
+        return f"B_crit {bounds}" if low or high is not None else "B_crit: not known"
+    return f"B_crit = {_whole(row['critical'])} ({bounds})"
+
+
+def _whole(size: float) -> str:
+    """A batch size; two digits where it is small."""
+    return number(round(size)) if size >= 10 else number(size, 2)
 
 
 def _of(steps: Sequence[Row], fit: Row) -> list[Row]:
@@ -94,7 +99,7 @@ def _of(steps: Sequence[Row], fit: Row) -> list[Row]:
     ]
 
 
-def _span(_: Row, steps: Sequence[Row]) -> float:
+def _span(steps: Sequence[Row]) -> float:
     """The most steps over the fewest."""
     values = [row["steps_at_best"] for row in steps]
     return float(max(values) / min(values))
@@ -135,11 +140,11 @@ def _curve(axes: Axes, fit: Row) -> None:
     if low < high:
         axes.plot([low, high], [height] * 2, color=CRITICAL, linewidth=1.6, alpha=0.75)
     for beyond, end, marker in (
-        ((fit["low"] or 0) < left, left, "<"),
-        (fit["high"] is None or fit["high"] > right, right, ">"),
+        ((fit["low"] or 0) < left, left, CARETLEFTBASE),
+        (fit["high"] is None or fit["high"] > right, right, CARETRIGHTBASE),
     ):
         if beyond:
-            axes.plot(end, height, marker, color=CRITICAL, markersize=4.5, clip_on=False)
+            axes.plot(end, height, marker=marker, color=CRITICAL, markersize=4.5, clip_on=False)
     if left <= batch <= right:
         axes.plot(batch, height, "D", color=CRITICAL, markersize=4)
 
@@ -147,8 +152,7 @@ def _curve(axes: Axes, fit: Row) -> None:
 def _noise(axes: Axes, noise: Sequence[Row]) -> None:
     """A tick at the noise scale of each cell in which it was measured."""
     left, right = axes.get_xlim()
-    known = [row["noise_scale"] for row in noise if row["noise_scale"] is not None]
-    for scale in known:
+    for scale in (row["noise_scale"] for row in noise):
         if left <= scale <= right:
             axes.plot(
                 [scale] * 2,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -14,6 +14,7 @@ from trainscape.figures.values import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from trainscape.analysis import Row
@@ -22,11 +23,21 @@ WIDTH, ROW = 2.45, 0.26  # inches
 BOTTOM, TOP = 0.66, 0.42
 LETTER = 0.072
 LEAST = 0.01  # a component with less everywhere is left out
-# name in the legend, colour, mark, and how far above its row's middle
+
+
+class Mark(NamedTuple):
+    """How a region is drawn, and how far its mark is from the middle of a row."""
+
+    label: str
+    color: str
+    shape: str
+    apart: float
+
+
 REGIONS = {
-    "grid": ("all settings", "#4a7fb5", "o", -0.16),
-    "best lr": ("each at its best lr", "#c2543c", "s", 0.16),
-    "search": ("the best of a search", "#4a7fb5", "o", 0.0),
+    "grid": Mark("all settings", "#4a7fb5", "o", -0.16),
+    "best lr": Mark("each at its best lr", "#c2543c", "s", 0.16),
+    "search": Mark("the best of a search", "#4a7fb5", "o", 0.0),
 }
 NONE = "not known"
 
@@ -42,7 +53,8 @@ def importance(title: str, rows: Sequence[Row]) -> Figure:
     names = components(known)
     left = 0.2 + LETTER * max(map(len, names), default=6)
     height = ROW * max(3, len(names))
-    figure = panels.titled_figure(title, left + WIDTH + 0.25, BOTTOM + height + TOP)
+    width = max(left + WIDTH + 0.25, panels.title_width(title))
+    figure = panels.titled_figure(title, width, BOTTOM + height + TOP)
     axes = panels.place(figure, left, BOTTOM, WIDTH, height)
     axes.tick_params(length=0)
     axes.spines[["top", "right"]].set_visible(False)
@@ -50,28 +62,44 @@ def importance(title: str, rows: Sequence[Row]) -> Figure:
     if not names:
         small.empty(axes, next((row["note"] for row in rows if row["note"]), NONE))
         return figure
+    _rows(axes, names)
+    regions = [region for region in REGIONS if any(row["region"] == region for row in known)]
+    for row in known:
+        if row["component"] in names:
+            apart = REGIONS[row["region"]].apart if len(regions) > 1 else 0.0
+            _dot(axes, row, names.index(row["component"]) + apart)
+    axes.set_xlim(left=min(0, axes.get_xlim()[0]))
+    small.legend(
+        figure,
+        [axes.plot([], [], **_look(region))[0] for region in regions],
+        [REGIONS[region].label for region in regions],
+    )
+    return figure
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    """A row for each component, and the shares below."""
     axes.grid(True, axis="x")
     axes.set_ylim(max(3, len(names)) - 0.5, -0.5)
     for place in range(1, len(names)):
         axes.axhline(place - 0.5, color=GRID, linewidth=0.5)
     axes.set_yticks(range(len(names)), names)
-    regions = [region for region in REGIONS if any(row["region"] == region for row in known)]
-    for row in known:
-        if row["component"] in names:
-            label, color, mark, above = REGIONS[row["region"]]
-            place = names.index(row["component"]) + (above if len(regions) > 1 else 0)
-            if row["low"] is not None and row["high"] is not None:
-                axes.plot([row["low"], row["high"]], [place] * 2, color=color, linewidth=1.8)
-            axes.plot(row["share"], place, mark, color=color, markersize=4.2)
-    axes.set_xlim(left=min(0, axes.get_xlim()[0]))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{number(100 * value)}%"))
     axes.set_xlabel("share of how settings differ", labelpad=2, fontsize=8)
-    handles = [
-        axes.plot([], [], REGIONS[r][2], color=REGIONS[r][1], markersize=4.2)[0] for r in regions
-    ]
-    small.legend(figure, handles, [REGIONS[region][0] for region in regions])
-    return figure
+
+
+def _dot(axes: Axes, row: Row, place: float) -> None:
+    """A share and its interval, if that is known."""
+    look = _look(row["region"])
+    if row["low"] is not None and row["high"] is not None:
+        axes.plot([row["low"], row["high"]], [place] * 2, color=look["color"], linewidth=1.8)
+    axes.plot(row["share"], place, **look)
+
+
+def _look(region: str) -> dict[str, Any]:
+    mark = REGIONS[region]
+    return {"color": mark.color, "marker": mark.shape, "markersize": 4.2, "linestyle": "none"}
 
 
 def components(rows: Sequence[Row]) -> list[str]:

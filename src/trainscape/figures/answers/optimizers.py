@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainscape.analysis import Row
     from trainscape.workloads import Metric
 
-PANEL, BETWEEN = 1.3, 0.16  # inches
+PANEL, BETWEEN = 1.22, 0.2  # inches
 ROW = 0.27
 TOP, BOTTOM = 0.52, 0.46
 LETTER = 0.076
@@ -48,8 +48,9 @@ def optimizers(workload: str, found: Mapping[str, Any]) -> Figure:
     said = [WORDS.get(row["verdict"], row["verdict"]) for row in rows]
     right = 0.22 + LETTER * max(map(len, said), default=0)
     height = ROW * max(2, len(rows))
-    size = left + 2 * PANEL + BETWEEN + right, TOP + height + BOTTOM
-    figure = panels.titled_figure(f"{workload}: each optimizer at its best", *size)
+    title = f"{workload}: each optimizer at its best"
+    width = max(left + 2 * PANEL + BETWEEN + right, panels.title_width(title))
+    figure = panels.titled_figure(title, width, TOP + height + BOTTOM)
     axes = [
         panels.place(figure, left + k * (PANEL + BETWEEN), BOTTOM, PANEL, height) for k in (0, 1)
     ]

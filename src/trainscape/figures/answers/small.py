@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PANEL = (1.56, 1.2)
 GAP = (0.52, 0.62)
 LEFT, RIGHT, TOP = 0.64, 0.12, 0.62
+WIDTH = 4.3  # of a figure, at least
+LONG = 30  # letters of a heading that have room
 LINE = 0.17  # inches for a line of the legend
 AXIS = 0.4  # inches for the marks and the name of the lowest axis
 SIZES = 5  # marks on an axis of batch sizes: more would touch
@@ -34,8 +36,9 @@ def each(title: str, names: Sequence[str], below: Sequence[str]) -> tuple[Figure
         names: of the panels.
         below: the legend's labels.
     """
-    columns = min(2, len(names))
-    width = LEFT + columns * (PANEL[0] + GAP[0]) - GAP[0] + RIGHT
+    columns = max(1, min(2, len(names)))
+    taken = LEFT + columns * (PANEL[0] + GAP[0]) - GAP[0]
+    width = max(taken + RIGHT, WIDTH, panels.title_width(title))
     lines = len(_in_lines(below, width))
     return panels.make(
         title,
@@ -44,7 +47,7 @@ def each(title: str, names: Sequence[str], below: Sequence[str]) -> tuple[Figure
         columns=2,
         gap=GAP,
         left=LEFT,
-        right=max(RIGHT, 4.3 - width) if columns == 1 else RIGHT,
+        right=width - taken,
         top=TOP,
         bottom=AXIS + 0.08 + LINE * lines,
     )
@@ -121,6 +124,7 @@ def name(every: Sequence[Axes], x: str, y: str) -> None:
 
 def heading(axes: Axes, label: str, found: str) -> None:
     """Above a panel: its optimizer, and below that what was found."""
+    label = label if len(label) <= LONG else f"{label[: LONG - 1]}…"
     axes.annotate(
         label, (0, 1), (0, 13), xycoords="axes fraction", textcoords="offset points", fontsize=8
     )

@@ -1,0 +1,234 @@
+"""What is claimed of a workload: the setting to take, what it rests on, and what to run next."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from kit import synthetic
+from trainscape import analysis, answers
+from trainscape.answers._next import Next, fresh_seeds_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainscape.analysis import Entry
+
+AXES = {"optimizer": [], "batch_size": [16, 64], "lr": [], "schedule": []}
+SMALL: dict[str, Any] = {
+    "optimizers": ("sgd", "adam"),
+    "batch_sizes": (16, 64),
+    "lrs": (0.003, 0.01, 0.03, 0.1, 0.3),
+    "schedules": ("cosine",),
+    "seeds": range(5),
+}
+FRESH = range(1000, 1010)
+
+
+def study(**changes: Any) -> list[Entry]:
+    """A small study, made up."""
+    return synthetic.study(**{**SMALL, **changes})
+
+
+def cells(entries: Sequence[Entry]) -> analysis.Cells:
+    """Its cells."""
+    targets = {entry.cell.workload: 0.95 for entry in entries}
+    return analysis.Cells.of(analysis.trials(entries, targets), validation=287, test=360)
+
+
+def asked(entries: Sequence[Entry], final: Sequence[Entry] | None = None, **changes: Any) -> Any:
+    """The question of a study, with finalists or without."""
+    about = answers.Asked(
+        grid=cells(entries),
+        final=None if final is None else cells(final),
+        examples={},
+        margin=0.005,
+        confirm=None if final is None else {"cells": 4, "seeds": len(FRESH)},
+        cells=[entry.cell for entry in entries],
+        axes=AXES,
+        whole=True,
+        validated=True,
+    )
+    return replace(about, **changes)
+
+
+def finalists(entries: Sequence[Entry], count: int = 4) -> list[Entry]:
+    """The most promising cells on fresh seeds."""
+    chosen = analysis.finalists_of(cells(entries), count)
+    names = [analysis.key(cells(entries).rows[i]) for i in chosen]
+    fresh = study(seeds=FRESH)
+    return [entry for entry in fresh if analysis.key(analysis.axes(entry.cell)) in names]
+
+
+def test_all_that_is_said_of_accuracy_rests_on_fresh_seeds() -> None:
+    """Other test values under the selection's seeds change nothing that is claimed of accuracy."""
+    entries = study()
+    final = finalists(entries)
+    found = answers.answer(asked(entries, final))
+    assert found["confirmed"] and (found["cells"], found["seeds"]) == (len(final), len(FRESH))
+    for entry in entries:
+        for trial in entry.record.trials:
+            trial.test_metric[-1] /= 2
+    again = answers.answer(asked(entries, final))
+    assert again["chosen"] == found["chosen"]
+    assert again["tied"] == found["tied"]
+    assert [row["test"] for row in again["optimizers"]] == [
+        row["test"] for row in found["optimizers"]
+    ]
+
+
+def test_the_intervals_of_a_finalist_are_nested() -> None:
+    """For new seeds alone, and wider for new seeds and new data."""
+    entries = study()
+    found = answers.answer(asked(entries, finalists(entries)))["chosen"]["test"]
+    assert found["new_low"] < found["low"] < found["mean"] < found["high"] < found["new_high"]
+    assert found["new_high"] - found["new_low"] > found["examples_high"] - found["examples_low"]
+
+
+def test_the_setting_to_take_is_the_cheapest_of_those_as_good() -> None:
+    """Of equal cells the one with the fewest steps; the rule that told them apart is named."""
+    entries = [
+        synthetic.entry(
+            synthetic.cell(batch_size=batch, lr=lr, seeds=range(5)),
+            [synthetic.trial(seed, [0.9 + 0.01 * (seed % 2)]) for seed in range(5)],
+            [1280 // batch],
+        )
+        for batch in (16, 64)
+        for lr in (0.01, 0.03, 0.1)
+    ]
+    found = answers.answer(asked(entries))
+    chosen = found["chosen"]
+    assert len(found["tied"]) == chosen["equal"] == 6
+    assert chosen["cell"]["batch_size"] == 64 and chosen["cell"]["lr"] == 0.03  # the middle one
+    assert chosen["left"] == {"steps": 3, "room": 1}
+    assert found["lr_range"] == [0.01, 0.03, 0.1]
+
+
+def test_the_order_of_cells_changes_nothing() -> None:
+    """The grid listed the other way round gives the same claims, to the last digit."""
+    entries = study()
+    final = finalists(entries)
+    there = answers.answer(asked(entries, final))
+    back = answers.answer(asked(entries[::-1], final[::-1]))
+    for name in ("chosen", "tied", "lr_range", "optimizers", "next"):
+        assert json.dumps(there[name]) == json.dumps(back[name]), name
+
+
+def test_optimizers_are_compared_with_that_of_the_chosen_setting() -> None:
+    """The reference comes first, has no difference to itself, and all others have a verdict."""
+    entries = study(optimizers=("sgd", "momentum", "adam"))
+    found = answers.answer(asked(entries))
+    first, *others = found["optimizers"]
+    assert first["optimizer"] == found["chosen"]["cell"]["optimizer"]
+    assert (first["verdict"], first["difference"]) == ("reference", None)
+    assert len(others) == 2
+    for row in others:
+        assert row["verdict"] in ("better", "worse", "equal", "undecided")
+        assert row["difference"]["low"] <= row["difference"]["mean"] <= row["difference"]["high"]
+
+
+def test_what_learned_nothing_is_counted_apart_from_what_diverged() -> None:
+    """Five trials at chance and five that diverge are five more each, by optimizer, too."""
+    entries = study()
+    before = answers.answer(asked(entries))["failures"]
+    good = [i for i, complete in enumerate(cells(entries).complete) if complete]
+    poor, lost = (entries[i] for i in good[:2])
+    for trial in poor.record.trials:
+        trial.val_metric[-1] = 0.1
+    entries[good[1]] = replace(
+        lost,
+        record=replace(
+            lost.record,
+            trials=[replace(t, status="diverged", diverged_at=3) for t in lost.record.trials],
+        ),
+    )
+    found = answers.answer(asked(entries))["failures"]
+    for name in ("diverged", "failed"):
+        assert found[name] == before[name] + 5
+        own = [counts["by_optimizer"]["sgd"][name] for counts in (before, found)]
+        assert own[0] + 5 == own[1]
+
+
+def test_without_a_cell_that_ended_well_nothing_is_taken() -> None:
+    """All lost: no setting, no ties, no comparison, and the counts say why."""
+    entries = [
+        synthetic.entry(of, [synthetic.trial(s, [0.5], 3) for s in range(3)], [80])
+        for of in (synthetic.cell(lr=0.1), synthetic.cell(lr=1.0))
+    ]
+    found = answers.answer(asked(entries))
+    assert (found["chosen"], found["tied"], found["optimizers"]) == (None, [], [])
+    assert found["failures"]["diverged"] == 6
+    assert answers.headline(found)["test"] is None
+
+
+def test_an_end_of_an_axis_asks_for_a_value_beyond() -> None:
+    """The next rate goes to the flagged optimizers alone; cells, trials and steps are exact."""
+    entries = study(lrs=(0.0003, 0.001, 0.003))
+    first = next(
+        one
+        for one in answers.answer(asked(entries))["next"]
+        if one["why"].startswith("the best lr is at an end")
+    )
+    rates = first["change"]["grid"]["lr"]
+    flagged = 2
+    if isinstance(rates, dict):  # one of the two alone
+        flagged = 1
+        assert sorted(map(len, rates.values())) == [3, 4]
+        rates = max(rates.values(), key=len)
+    assert rates == [0.0003, 0.001, 0.003, 0.009]
+    assert first["cells"] == 2 * flagged and first["trials"] == 5 * first["cells"]
+    # digits holds 1,437 training examples, a tenth of them held out; ten epochs
+    steps = sum(10 * -(-1293 // batch) for batch in (16, 64))
+    assert first["steps"] == 5 * flagged * steps
+    assert first["share"] == pytest.approx(first["steps"] / (5 * 2 * 3 * steps), abs=1e-4)
+
+
+def test_an_open_question_asks_for_as_many_seeds_as_settle_it() -> None:
+    """Half widths fall with the root of the seeds; beyond 200 a question stays open."""
+    assert fresh_seeds_needed(20, half=0.01, away=0.005) == 80
+    of = [entry.cell for entry in study()]
+    ask = Next(of, AXES)
+    confirm = {"cells": 4, "seeds": 20}
+    found = ask.seeds(["adam against sgd"], 80, confirm, of[:2])
+    assert found is not None
+    assert found.change == {"confirm": {"cells": 4, "seeds": 80}}
+    assert (found.cells, found.trials) == (2, 120)
+    assert ask.seeds(["adam against sgd"], 201, confirm, of[:2]) is None
+    assert ask.seeds([], 80, confirm, of[:2]) is None
+
+
+def test_a_study_without_fresh_seeds_is_advised_to_take_some() -> None:
+    """Unless it has one seed: then more of these come first."""
+    why = [one["why"] for one in answers.answer(asked(study()))["next"]]
+    assert any("fresh seeds" in text for text in why)
+    why = [one["why"] for one in answers.answer(asked(study(seeds=(0,))))["next"]]
+    assert not any("fresh seeds" in text for text in why)
+
+
+def test_one_examples_outcomes_narrow_what_the_test_set_leaves_open() -> None:
+    """Examples that all seeds agree on are known: the interval is that of those in doubt."""
+    entries = study()
+    final = finalists(entries)
+    plain = answers.answer(asked(entries, final))["chosen"]
+    outcomes = np.ones(360)
+    outcomes[:12] = 1 - plain["test"]["mean"]
+    known = {plain["digest"]: outcomes}
+    found = answers.answer(asked(entries, final, examples=known))["chosen"]["test"]
+    wide = plain["test"]["examples_high"] - plain["test"]["examples_low"]
+    assert found["examples_high"] - found["examples_low"] != pytest.approx(wide)
+
+
+def test_headlines_have_the_same_keys_whatever_is_best() -> None:
+    """About ten numbers of a workload, flat, strict JSON, no cell's identity among them."""
+    entries = study()
+    full = answers.headline(answers.answer(asked(entries, finalists(entries))))
+    none = answers.headline(answers.answer(asked(study(validation=0.0), validated=False)))
+    assert full.keys() == none.keys() and len(full) <= 12
+    assert next(iter(full)) == "test"
+    assert all(value is None or isinstance(value, int | float) for value in full.values())
+    json.dumps([full, none], allow_nan=False)
+    assert none["test"] is None and none["diverged_share"] is not None
