@@ -49,7 +49,7 @@ def test_over_seeds_holds_the_mean_of_new_seeds(share: float) -> None:
 
 
 def test_the_best_of_equal_cells_is_inside_too() -> None:
-    """Chosen as the best of eight equal cells by the same seeds: 97.5% with ``among`` 8."""
+    """Chosen as the best of eight equal cells by the same seeds: 93 to 97% with ``among`` 8."""
     draw = generator("lifted")
     plain = careful = 0
     for _ in range(800):
@@ -61,7 +61,7 @@ def test_the_best_of_equal_cells_is_inside_too() -> None:
         careful += low[top] <= 0 <= high[top]
         assert (low < values.mean(1)).all()
     assert plain / 800 < 0.9
-    assert 0.95 < careful / 800 < 0.99
+    assert 0.93 < careful / 800 < 0.97
 
 
 def test_a_common_seed_effect_is_part_of_the_interval() -> None:

@@ -35,8 +35,8 @@ def over_seeds(
 
     A cell that was chosen by these very values is the best of several partly by luck. With
     ``among`` the end towards worse is as far away as luck may have lifted the best of so many equal
-    cells: the quantile of the greatest of them in place of Student's. So the interval holds
-    whichever of them is chosen (simulated: 95%, where it covers 87 to 90% without).
+    cells: the quantile of the greatest of them, which errs to that side alone. So the interval
+    holds whichever of them is chosen; without it, it covers 90%.
 
     Args:
         values: the metric of each cell and seed, (C, S), NaN where a trial is missing.
@@ -55,9 +55,9 @@ def over_seeds(
     found = moderate(*around_means(values[whole], scale, effects=False))
     middle = scale.up(values[whole].mean(1))
     error = np.sqrt(found.variance / values.shape[1])
-    lifted = greatest(among, round(float(found.freedom), 2), 0.5 + level / 2)
-    worse = scale.down(middle - lifted * error)
-    better = scale.down(middle + _t(level, found.freedom) * error)
+    reach = _t(level, found.freedom)
+    lifted = max(reach, greatest(among, round(float(found.freedom), 2), level))
+    worse, better = scale.down(middle - lifted * error), scale.down(middle + reach * error)
     low[whole], high[whole] = np.minimum(worse, better), np.maximum(worse, better)
     return low, high
 
