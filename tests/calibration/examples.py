@@ -40,7 +40,8 @@ def run(studies: int, generator: np.random.Generator) -> list[Row]:
             rows += [
                 share(f"95% interval over examples, {name}", hits[:, 0], 0.93, 0.99),
                 share(f"… over examples and seeds, {name}", hits[:, 1], 0.93, 0.99),
-                share(f"… of a difference over examples, {name}", hits[:, 2], 0.93, 0.99),
+                # no upper bound: where three or four examples differ, no interval can be exact
+                share(f"… of a difference over examples, {name}", hits[:, 2], 0.93),
             ]
     return rows
 
