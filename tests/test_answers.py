@@ -162,7 +162,7 @@ def test_without_a_cell_that_ended_well_nothing_is_taken() -> None:
     found = answers.answer(asked(entries))
     assert (found["chosen"], found["tied"], found["optimizers"]) == (None, [], [])
     assert found["failures"]["diverged"] == 6
-    assert answers.headline(found)["test"] is None
+    assert answers.headline(found)["accuracy"] is None
 
 
 def test_an_end_of_an_axis_asks_for_a_value_beyond() -> None:
@@ -228,7 +228,7 @@ def test_headlines_have_the_same_keys_whatever_is_best() -> None:
     full = answers.headline(answers.answer(asked(entries, finalists(entries))))
     none = answers.headline(answers.answer(asked(study(validation=0.0), validated=False)))
     assert full.keys() == none.keys() and len(full) <= 12
-    assert next(iter(full)) == "test"
+    assert next(iter(full)) == "accuracy"
     assert all(value is None or isinstance(value, int | float) for value in full.values())
     json.dumps([full, none], allow_nan=False)
-    assert none["test"] is None and none["diverged_share"] is not None
+    assert none["accuracy"] is None and none["diverged_share"] is not None

@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 def headline(found: Mapping[str, Any]) -> dict[str, float | None]:
     """About ten numbers of a workload, under the same keys whatever its best cell is.
 
+    The test metric has its own name, ``accuracy`` or another.
+
     Args:
         found: as :func:`trainscape.answers.answer` makes it.
     """
     chosen, failures = found["chosen"] or {}, found["failures"]
     test, validation = chosen.get("test", {}), chosen.get("validation", {})
-    trials = failures["trials"]
+    trials, name = failures["trials"], found["metric"]["name"].replace(" ", "_")
     lost = failures["failed"]
     return {
-        "test": test.get("mean"),
-        "test_low": test.get("low"),
-        "test_high": test.get("high"),
+        name: test.get("mean"),
+        f"{name}_low": test.get("low"),
+        f"{name}_high": test.get("high"),
         "validation": validation.get("mean"),
         "steps_to_target": chosen.get("steps_to_target"),
         "tied_cells": len(found["tied"]),

@@ -108,9 +108,12 @@ def _beginning(own: Mapping[str, Any]) -> str:
         return "one setting is better than all others: "
     near = f"within {points(own['margin'], own['metric']['unit'])} of it"
     if tied == 1:
-        return f"one setting is better than all others, and {equal - 1} more are {near}; take "
-    which = f"all of these are {near}" if equal == tied else f"{equal} are {near}"
-    return f"{counted(tied, 'setting')} cannot be told from the best, and {which}; take "
+        others = f"{counted(equal - 1, 'other')} {'is' if equal == 2 else 'are'} {near}"
+        return f"one setting is better than all others, and {others}; take "
+    if equal == 1:
+        return f"any of {tied} settings may be the best, most likely "
+    which = "all of them" if equal == tied else f"{equal} settings"
+    return f"any of {tied} settings may be the best, and {which} are {near}; take "
 
 
 def _rule(chosen: Mapping[str, Any]) -> str:

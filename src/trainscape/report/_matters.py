@@ -77,7 +77,7 @@ def next_runs(workload: str, own: Mapping[str, Any]) -> Claim | None:
         (
             f"{_sentence(one['why'])} Adds {counted(one['cells'], 'cell')}, "
             f"{counted(one['trials'], 'trial')}, {number(one['steps'])} steps: "
-            f"{100 * one['share']:.2g}% of the grid's.",
+            f"{number(100 * one['share'], 2)}% of the grid's.",
             yaml.safe_dump(one["change"], sort_keys=False, default_flow_style=None, width=90),
         )
         for one in own["next"]
