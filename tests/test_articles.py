@@ -68,7 +68,9 @@ def losses(mnist: Path, optimizer: str) -> np.ndarray:
     return np.array([trial.train_loss for trial in trials])
 
 
-@pytest.mark.parametrize("optimizer", MNIST_MOMENTUM)
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param("sgd", marks=pytest.mark.slow), "momentum"]
+)  # a third of a minute each
 def test_mnist_momentum_agrees_with_the_article(mnist: Path, optimizer: str) -> None:
     """Every figure of article 3 lies in our 99% prediction interval for one run, a narrow one."""
     runs = losses(mnist, optimizer)
