@@ -18,7 +18,7 @@ from trainscape.analysis._curves import curves
 from trainscape.analysis._detail import examples, noise
 from trainscape.analysis._finalists import finalists_of, first_of_optimizers
 from trainscape.analysis._importance import importance
-from trainscape.analysis._metrics import bests
+from trainscape.analysis._bests import bests
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay

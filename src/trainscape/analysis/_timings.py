@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis._metrics import choose, nested
+from trainscape.analysis._bests import choose, nested
 from trainscape.results.tables import AXES, Row, frame, key, records
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _tree(
     cells: list[Row],
     measured: Mapping[Key, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """As metrics.json, with the hardware, since a time without its machine means nothing."""
+    """By workload, optimizer and batch size, with the hardware: a time means nothing without."""
 
     def value(group: list[Row]) -> Row:
         chosen = choose(group)
