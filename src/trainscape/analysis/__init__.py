@@ -6,6 +6,7 @@ the summary: each can be made again from the file of the one before.
 
 from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, validated
+from trainscape.analysis._bests import bests
 from trainscape.analysis._cells import Cells
 from trainscape.analysis._critical import (
     STEADY,
@@ -18,7 +19,6 @@ from trainscape.analysis._curves import curves
 from trainscape.analysis._detail import examples, noise
 from trainscape.analysis._finalists import finalists_of, first_of_optimizers
 from trainscape.analysis._importance import importance
-from trainscape.analysis._bests import bests
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
