@@ -39,7 +39,8 @@ def write(found: Mapping[str, Sequence[Row]], studies: int, folder: Path) -> lis
     pages = []
     for title, rows in found.items():
         parts.append(f"## {title}\n")
-        drawn = [row for row in rows if row.unit == "share" and row.target]
+        # what is to be rare lies beyond the axis: the table has it
+        drawn = [r for r in rows if r.unit == "share" and r.target and r.high > LOWEST]
         if drawn:
             name = f"calibration-{'-'.join(title.lower().split())}.svg"
             write_text(folder / name, picture(title, drawn))
