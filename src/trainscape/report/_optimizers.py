@@ -34,7 +34,8 @@ def optimizers(workload: str, own: Mapping[str, Any]) -> Claim | None:
     judged = metric(workload)
     margin = points(own["margin"], judged.unit)
     rests = (
-        f"Each optimizer at its best setting, on {own['seeds']} fresh seeds."
+        f"Each optimizer at the setting that was its best on the grid's {own['grid']['seeds']} "
+        f"seeds, now on {own['seeds']} fresh ones: it is these settings that are compared."
         if own["confirmed"]
         else "Each optimizer at its best setting, on the seeds that it was selected by."
     )
