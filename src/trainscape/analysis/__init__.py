@@ -17,7 +17,7 @@ from trainscape.analysis._critical import (
 )
 from trainscape.analysis._curves import curves
 from trainscape.analysis._detail import examples, noise
-from trainscape.analysis._finalists import finalists_of, first_of_optimizers
+from trainscape.analysis._finalists import best_of_optimizers, finalists_of
 from trainscape.analysis._importance import importance
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
@@ -50,6 +50,7 @@ __all__ = [
     "axes",
     "batches",
     "best",
+    "best_of_optimizers",
     "best_rates",
     "best_steps",
     "bests",
@@ -60,7 +61,6 @@ __all__ = [
     "edge",
     "examples",
     "finalists_of",
-    "first_of_optimizers",
     "frame",
     "goal",
     "grouped",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainscape.statistics.best import finalists
+from trainscape.statistics.best import DIGITS, finalists
 
 if TYPE_CHECKING:
     from trainscape.analysis._cells import Cells
@@ -27,9 +27,16 @@ def finalists_of(cells: Cells, count: int) -> list[int]:
     return finalists(values, cells.scale(), groups, ~cells.complete, count, keys)
 
 
-def first_of_optimizers(cells: Cells) -> dict[str, int]:
-    """The most promising cell of each optimizer that has one without a failed trial."""
-    found: dict[str, int] = {}
-    for place in finalists_of(cells, 0):
-        found.setdefault(cells.rows[place]["optimizer"], place)
-    return found
+def best_of_optimizers(cells: Cells) -> dict[str, int]:
+    """The cell with the best mean validation metric of each optimizer; failed ones are out.
+
+    Of equals it is the one with the fewest steps, then the smallest batch and rate, then by digest.
+    """
+    means = cells.scale().sign * cells.values("val_metric").mean(1)
+    found: dict[str, tuple[object, ...]] = {}
+    for place, row in enumerate(cells.rows):
+        if cells.complete[place]:
+            cost = row["steps"] or 0, row["batch_size"], row["lr"], row["digest"]
+            rank = (-round(float(means[place]), DIGITS), *cost, place)
+            found[row["optimizer"]] = min(found.get(row["optimizer"], rank), rank)
+    return {name: int(str(rank[-1])) for name, rank in found.items()}

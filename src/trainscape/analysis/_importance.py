@@ -39,7 +39,9 @@ LOCAL = "PED-ANOVA: what makes a trained cell one of the best"
 FEW = "fewer than 10 cells were trained"
 
 
-def importance(trials: pd.DataFrame, examples: Mapping[str, int] | None = None) -> pd.DataFrame:
+def importance(
+    trials: pd.DataFrame, examples: Mapping[str, int] | None = None, *, whole: bool = True
+) -> pd.DataFrame:
     """The shares of axes, and of pairs of axes, in how cells differ, for every workload.
 
     The score is the validation metric or, without a validation split, the final training loss, on a
@@ -58,13 +60,16 @@ def importance(trials: pd.DataFrame, examples: Mapping[str, int] | None = None) 
     Args:
         trials: as :func:`trainscape.analysis.trials` makes it.
         examples: how many the validation metric was taken over, by workload.
+        whole: whether all cells of the grid were trained.
     """
     value = "val_metric" if validated(trials) else "train_loss"
     found: list[Row] = []
     for rows in grouped(records(trials), ("workload",)):
         known = EXAMPLES if examples is None else examples.get(rows[0]["workload"], EXAMPLES)
         scores = _scores(rows, value, known)
-        found += [{"workload": rows[0]["workload"], **row} for row in _rows(rows, scores)]
+        found += [
+            {"workload": rows[0]["workload"], **row} for row in _rows(rows, scores, whole=whole)
+        ]
     return frame(found, COLUMNS)
 
 
@@ -77,7 +82,7 @@ def _scores(rows: Sequence[Row], value: str, examples: int) -> Floats:
     return scale(judged.unit, judged.direction, raw, examples).up(raw)
 
 
-def _rows(rows: Sequence[Row], scores: Floats) -> list[Row]:
+def _rows(rows: Sequence[Row], scores: Floats, *, whole: bool) -> list[Row]:
     """All rows of a workload."""
     rates = {own[0]["optimizer"]: _values(own, "lr") for own in grouped(rows, ("optimizer",))}
     counts = [len(own) for own in rates.values()]
@@ -90,22 +95,21 @@ def _rows(rows: Sequence[Row], scores: Floats) -> list[Row]:
         for row in rows
     ]
     others = len(points["batch_size"]) * len(points["schedule"])
-    if len(set(places)) < others * sum(counts):
+    if not whole or len(set(places)) < others * sum(counts):
         return _search(places, scores)
     shape = [max(counts) if axis == "lr" else len(points[axis]) for axis in NAMES]
     values = _grid(rows, scores, places, shape)
     lost = {place for place, score in zip(places, scores, strict=True) if not math.isfinite(score)}
     note = BY_RANK if len(set(map(tuple, rates.values()))) > 1 else None
-    whole = [_none(GRID, UNLIKE)]
+    grid = [_none(GRID, UNLIKE)]
     if len(set(counts)) == 1:
-        whole = _fanova(values, None, GRID, len(lost), note)
-    return [*whole, *_fanova(values, "lr", BEST_LR, len(lost), None)]
+        grid = _fanova(values, None, GRID, len(lost), note)
+    return [*grid, *_fanova(values, "lr", BEST_LR, len(lost), None)]
 
 
 def _values(rows: Sequence[Row], axis: str) -> list[Any]:
-    """The values of an axis: numbers rising, names as they first appear."""
-    values = list(dict.fromkeys(row[axis] for row in rows))
-    return values if axis in ("optimizer", "schedule") else sorted(values)
+    """The values of an axis, rising or by name: the order of a study's list draws no number."""
+    return sorted({row[axis] for row in rows})
 
 
 def _grid(

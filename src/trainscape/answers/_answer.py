@@ -36,6 +36,7 @@ class Asked:
         margin: what makes no difference in practice, in the metric's unit.
         confirm: the study's ``confirm``; None for none.
         cells: the grid's cells as they are trained; where a search trained a part, that part.
+        study: those of all workloads.
         axes: the study's ``grid``, as its file has it.
         whole: whether all cells of the grid were trained.
         validated: whether there is a validation split.
@@ -53,6 +54,7 @@ class Asked:
     margin: float
     confirm: Mapping[str, int] | None
     cells: Sequence[Cell]
+    study: Sequence[Cell]
     axes: Mapping[str, Any]
     whole: bool
     validated: bool
@@ -120,9 +122,9 @@ def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
             },
         },
         "tied": members(final, tied),
-        "lr_range": rate_range(grid, final, tied, picked.index),
+        "lr_range": rate_range(grid, place),
         "optimizers": rows,
-        "next": [s.plain() for s in _next(asked, final, rows, confirmed) if s],
+        "next": [s.plain() for s in _next(asked, final, rows, place, confirmed) if s],
     }
 
 
@@ -135,23 +137,28 @@ def _edge(row: Row, rows: Sequence[Row], axis: str) -> str | None:
 
 
 def _next(
-    asked: Asked, final: Cells, rows: Sequence[Mapping[str, Any]], confirmed: bool
+    asked: Asked,
+    final: Cells,
+    rows: Sequence[Mapping[str, Any]],
+    place: Row,
+    confirmed: bool,
 ) -> list[Suggestion | None]:
     """What would settle what is open."""
     if not asked.whole:
         return []
-    ask = Next(asked.cells, asked.axes)
+    ask = Next(asked.study, asked.axes)
     labels = [(c.optimizer.label, c.batch_size, c.lr, c.schedule.label) for c in asked.cells]
     axes = ("optimizer", "batch_size", "lr", "schedule")
     finalists = [
         asked.cells[labels.index(tuple(row[axis] for axis in axes))]
         for row in (final.rows if confirmed else [row["cell"] for row in rows])
     ]
-    best = [row["cell"] for row in rows]
-    near = [row["cell"] for row in rows if row["verdict"] != "worse"]
+    # the setting to take stands for its optimizer
+    best = [place if row["optimizer"] == place["optimizer"] else row["cell"] for row in rows]
     found = [
+        ask.seeds_first(asked.grid.seeds),
         ask.lr(edges(best, asked.grid.rows)),
-        ask.batch(_common([_edge(cell, asked.grid.rows, "batch_size") for cell in near])),
+        ask.batch(_edge(place, asked.grid.rows, "batch_size")),
     ]
     if confirmed and asked.confirm:
         open_ = [row for row in rows if row["verdict"] == "undecided"]
@@ -162,13 +169,6 @@ def _next(
     elif asked.grid.seeds > 1:
         found.append(ask.confirm(DEFAULT["cells"], DEFAULT["seeds"], finalists))
     return found
-
-
-def _common(ends: Sequence[str | None]) -> str | None:
-    """The end at which most of the best cells are, the others not being at the other end."""
-    known = {end for end in ends if end}
-    most = sum(end is not None for end in ends) * 2 > len(ends)
-    return known.pop() if len(known) == 1 and most else None
 
 
 def _needed(apart: Mapping[str, float], margin: float, seeds: int) -> int:

@@ -74,28 +74,24 @@ def members(final: Cells, found: Tied) -> list[dict[str, Any]]:
     ]
 
 
-def rate_range(grid: Cells, final: Cells, found: Tied, index: int) -> list[float]:
-    """The tied rates at the chosen cell's optimizer, batch size and schedule, around its own.
+def rate_range(grid: Cells, chosen: Row) -> list[float]:
+    """The rates around a cell's that the grid's own seeds do not tell from the best.
 
-    They are told by all that was trained: a rate counts if the finalists on fresh seeds say so, or,
-    where it is no finalist, if the grid does.
+    Of its optimizer, batch size and schedule. Few of these are finalists, so fresh seeds do not
+    tell; the grid's tell less.
     """
-    line = _line(final.rows[index])
-    known = {
-        row["lr"]: bool(found.member[i]) for i, row in enumerate(final.rows) if _line(row) == line
-    }
-    if grid is not final:
-        by_grid = tied(grid.values("val_metric"), grid.scale(), ~grid.complete).member
-        for i, row in enumerate(grid.rows):
-            if _line(row) == line:
-                known.setdefault(row["lr"], bool(by_grid[i]))
+    member = tied(grid.values("val_metric"), grid.scale(), ~grid.complete).member
+    line = _line(chosen)
+    known = {row["lr"]: bool(member[i]) for i, row in enumerate(grid.rows) if _line(row) == line}
     rates = sorted(known)
-    at = low = high = rates.index(final.rows[index]["lr"])
+    low = high = rates.index(chosen["lr"])
+    if not known[chosen["lr"]]:
+        return [chosen["lr"]]
     while low > 0 and known[rates[low - 1]]:
         low -= 1
     while high + 1 < len(rates) and known[rates[high + 1]]:
         high += 1
-    return rates[low : high + 1] if known[rates[at]] else [rates[at]]
+    return rates[low : high + 1]
 
 
 def _places(grid: Cells, final: Cells) -> Places:

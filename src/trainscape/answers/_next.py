@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trainscape.cells.cell import Cell
 
 MANY = 200  # fresh seeds: a question that needs more is left open
+ENOUGH = 5  # seeds of a grid: what the default study has
 DIGITS = 3  # of a rate that is proposed
 
 
@@ -52,16 +53,25 @@ class Suggestion:
 
 
 class Next:
-    """Suggestions for one workload.
+    """Suggestions that follow from the answer of one workload.
 
     Args:
-        cells: the grid's, of this workload.
+        cells: the grid's, of all workloads: an axis is that of all.
         asked: the study's ``grid`` as its file has it: an axis that is changed keeps its form.
     """
 
     def __init__(self, cells: Sequence[Cell], asked: Mapping[str, Any]) -> None:
         self.cells, self.asked = cells, asked
         self.whole = sum(_steps(cell) for cell in cells)
+
+    def seeds_first(self, seeds: int) -> Suggestion | None:
+        """More seeds of the grid, where one says nothing of noise."""
+        if seeds > 1:
+            return None
+        more = tuple(range(1, ENOUGH))
+        added = [replace(cell, seeds=more) for cell in self.cells]
+        why = "one seed does not tell what is noise: train more"
+        return self._suggest(why, {"seeds": ENOUGH}, added)
 
     def lr(self, flagged: Mapping[str, str]) -> Suggestion | None:
         """A rate beyond the ends of the axis.

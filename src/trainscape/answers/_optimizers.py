@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainscape import workloads
-from trainscape.analysis import first_of_optimizers
-from trainscape.answers._choice import at, described
+from trainscape.analysis import best_of_optimizers
+from trainscape.answers._choice import described
 from trainscape.answers._intervals import rounded
 from trainscape.answers._rates import over_rates
 from trainscape.statistics.forgiving import basins, expected_best, safe_rate, sensitivity
@@ -43,7 +43,7 @@ def optimizers(
     """A row for each optimizer that has a cell without failures, the reference first.
 
     Differences are those of the test metric, paired by seed, from the reference. Each optimizer's
-    cell is its best on the grid's seeds: it was named before the fresh seeds were drawn.
+    cell is its best by validation on the seeds that are compared: the test metric does not choose.
 
     Args:
         grid: all cells, on the seeds that the finalists were chosen by.
@@ -53,10 +53,9 @@ def optimizers(
         examples: by digest, each test example's metric.
         whole: whether all cells of the grid were trained: else nothing is said of their shape.
     """
-    best = first_of_optimizers(grid)
+    places = best_of_optimizers(final)
     # by name: the order of a study's list decides no random number
-    names = sorted(best, key=lambda name: (name != reference, name))
-    places = {name: at(final.rows, grid.rows[best[name]]) for name in names}
+    names = sorted(places, key=lambda name: (name != reference, name))
     values = final.values("test_metric")[[places[name] for name in names]]
     pairs = {
         names[pair.first]: pair for pair in versus(values, final.scale("test"), margin, reference=0)
@@ -76,7 +75,7 @@ def optimizers(
                     "high": rounded(pair.high),
                 },
                 "verdict": "reference" if pair is None else pair.verdict,
-                "forgiving": _forgiving(grid, grid.rows[best[name]], margin, whole=whole),
+                "forgiving": _forgiving(grid, final.rows[places[name]], margin, whole=whole),
             }
         )
     return rows

@@ -30,7 +30,7 @@ def make(layout: Layout) -> None:
     examples = _examples(table(layout, "examples"))
     critical, steps = analysis.critical_and_steps(trials, table(layout, "curves"), _steady(layout))
     noise = analysis.noise_scales(table(layout, "noise"), final)
-    importance = analysis.importance(trials, _validation(layout))
+    importance = analysis.importance(trials, _validation(layout), whole=whole)
     found = {
         workload: answers.answer(
             answers.Asked(
@@ -40,6 +40,7 @@ def make(layout: Layout) -> None:
                 margin=layout.study.margin,
                 confirm=layout.study.confirm.model_dump() if layout.study.confirm else None,
                 cells=[cell for cell in layout.chosen.values() if cell.workload == workload],
+                study=layout.grid,
                 axes=layout.study.grid.model_dump(mode="json"),
                 whole=whole,
                 validated=layout.study.validation > 0,

@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from trainscape import study
 from trainscape.analysis.changes import Comparison, Diff, StepTime, by_workload
 from trainscape.analysis.comparing import compare
 from trainscape.cells import plugins
@@ -58,7 +59,7 @@ def diff(before: Version, after: Version, only: str | None = None) -> Diff:
     lone |= {name: after.title for name in other if name not in one}
     lone = {name: title for name, title in lone.items() if only in (None, name)}
     known = before.params and after.params  # a folder may have no parameter file
-    changed = list(params(before.params, after.params)) if known else []
+    changed = list(params(_whole(before.params), _whole(after.params))) if known else []
     return Diff(before.title, after.title, changed, found, lone, *times(before, after, wanted))
 
 
@@ -123,6 +124,14 @@ def _workload(name: str, stated: dict[str, Any]) -> Workload:
             f"workload {name!r}: unknown here, and so is whether more of its metric is better; "
             "its plugin must stand in the study's plugins"
         ) from None
+
+
+def _whole(stated: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the defaults that a file leaves out, if this version knows its keys."""
+    try:
+        return study.parse(stated, "params").model_dump(mode="json", exclude_none=True)
+    except UserError:
+        return stated
 
 
 def params(before: Any, after: Any, key: str = "") -> Iterator[str]:

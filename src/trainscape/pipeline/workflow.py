@@ -17,11 +17,13 @@ from snakemake.ioflags import update
 from snakemake.logging import logger
 
 from trainscape import study
+from trainscape.cells.identity import identity
 from trainscape.errors import UserError
 from trainscape.hashing import canonical
 from trainscape.pipeline.doubts import bring_into_the_past, doubts, remove_dead_links, unprotect
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.stages import STAGES
+from trainscape.pipeline.train import kept_seeds
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
     from trainscape.figures.names import Figure
+    from trainscape.results.seeds import Seeds
 
 
 @dataclass
@@ -186,13 +189,24 @@ class Run:
         file = str(self.layout.output / kind / workload / optimizer / f"{cell}.json")
         if not self.forced and not self.is_to_be_made(file):
             return []
-        if not self.forced and self._attic.kept(Path(file), self.layout.trainable):
+        if not self.forced and self._is_kept(file):
             self.kept.add(file)
         return self.undated(self.layout.dataset(workload))
 
     def undated(self, files: Iterable[str]) -> list[Any]:
         """Files as inputs whose times say nothing; those that are made again are waited for."""
         return [file if file in self.doubted else ancient(file) for file in files]
+
+    def _is_kept(self, file: str) -> bool:
+        """Whether a cell is kept elsewhere, as it is or with all its seeds in another."""
+        if self._attic.kept(Path(file), self.layout.trainable):
+            return True
+        cell = self.layout.trainable[file]
+        return set(cell.seeds) <= set(self._seeds.there(cell.spec(), identity(cell)))
+
+    @cached_property
+    def _seeds(self) -> Seeds:
+        return kept_seeds(self.layout)
 
     @cached_property
     def _attic(self) -> Attic:

@@ -105,32 +105,34 @@ def _beginning(own: Mapping[str, Any]) -> str:
     if own["seeds"] < 2:
         return "with one seed it cannot be said which settings are really worse; take "
     if tied == 1 and equal == 1:
-        return "one setting is better than all others: "
-    near = f"within {points(own['margin'], own['metric']['unit'])} of it"
+        return "one setting is better by validation than all others: "
+    near = f"within {points(own['margin'], own['metric']['unit'])} of it in the mean"
     if tied == 1:
         others = f"{counted(equal - 1, 'other')} {'is' if equal == 2 else 'are'} {near}"
-        return f"one setting is better than all others, and {others}; take "
+        return f"one setting is better by validation than all others, and {others}; take "
     if equal == 1:
-        return f"any of {tied} settings may be the best, most likely "
+        return f"any of {tied} settings may be the best by validation, most likely "
     which = "all of them" if equal == tied else f"{equal} settings"
-    return f"any of {tied} settings may be the best, and {which} are {near}; take "
+    return f"any of {tied} settings may be the best by validation, and {which} are {near}; take "
 
 
 def _rule(chosen: Mapping[str, Any]) -> str:
-    """Why this one of those that are as good."""
-    rules = list(chosen["left"])
+    """Why this one of those that are as good: the rules that left fewer than there were."""
+    steps = number(chosen["steps"]) if chosen["steps"] is not None else "–"
     words = {
-        "steps": f"which trains in the fewest steps of these ({number(chosen['steps'])})",
-        "room": "lies deepest among learning rates that do as well",
-        "batch": "has the smallest batch",
-        "mean": "has the best mean",
-        "lr": "has the lowest rate",
-        "label": "comes first by name",
+        "steps": f"which trains in the fewest steps of these ({steps})",
+        "room": "which lies deepest among learning rates that do as well",
+        "batch": "which has the smallest batch",
+        "mean": "which has the best mean",
+        "lr": "which has the lowest rate",
+        "label": "which comes first by name",
     }
-    if not rules:
-        return ""
-    said = [words["steps"], *([words[rules[-1]]] if rules[-1] != "steps" else [])]
-    return ", " + " and ".join(said)
+    before, said = chosen["equal"], []
+    for rule, left in chosen["left"].items():
+        if left < before:
+            said.append(words[rule])
+        before = left
+    return f", {' and '.join(said)}" if said else ""
 
 
 def points(margin: float, unit: str) -> str:
@@ -162,7 +164,7 @@ def _certainty(workload: str, own: Mapping[str, Any]) -> list[str]:
         basis = (
             f"{trained}. {own['cells']} of them, the most promising and the best of every "
             f"optimizer, trained again on {own['seeds']} fresh seeds; all that is said here of "
-            "accuracy rests on those alone."
+            f"{judged.name} rests on those alone."
         )
     elif own["seeds"] < 2:
         basis = f"{trained}: that is one seed, so its spread is unknown."
@@ -182,7 +184,10 @@ def _lr_range(own: Mapping[str, Any]) -> str:
     if len(rates) < 2:
         return ""
     low, high = number(rates[0]), number(rates[-1])
-    return f"At its batch size and schedule, learning rates from {low} to {high} are in that set."
+    return (
+        f"At its batch size and schedule, the grid's {own['grid']['seeds']} seeds do not tell "
+        f"learning rates from {low} to {high} from the best either."
+    )
 
 
 def _ends(chosen: Mapping[str, Any]) -> list[str]:

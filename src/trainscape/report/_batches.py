@@ -28,7 +28,7 @@ def scaling(workload: str, own: Mapping[str, Any]) -> Claim | None:
     whole = _one_each(rows)
     said = [
         f"{row['optimizer']}: lr × {hundredths(row['factor'])}"
-        f"{bounds(row['factor_low'], row['factor_high'], hundredths)}"
+        f"{bounds(row['factor_low'], row['factor_high'], hundredths) or ' (no bounds)'}"
         for row in whole
         if row["exponent"] is not None
     ]
@@ -90,7 +90,7 @@ def batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
     rows: list[Row] = [{**row, "workload": workload} for row in own["critical"]]
     if not any(row["critical"] is not None for row in rows):
         return None
-    noise = _noise_scales(own["noise"])
+    noise = _noise_scales(own)
     rows = [{**row, "noise": noise.get(row["optimizer"])} for row in rows]
     steady = [row for row in rows if row["critical"] is not None and row["warning"] is None]
     said = "; ".join(
@@ -100,7 +100,8 @@ def batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
     )
     words = (
         "Steps to the target at the best rate of each batch size follow S = S_min(1 + B_crit/B): "
-        "below B_crit twice the batch saves nearly half the steps, above it nearly none. "
+        "far below B_crit twice the batch saves half the steps, at B_crit a quarter, far above it "
+        "none. "
         + (f"B_crit by schedules whose rate holds, 95% intervals: {said}. " if said else "")
         + "Where a rate falls within the budget, steps depend on the budget; critical.csv has all. "
         + _about_noise(own, noise)
@@ -112,7 +113,7 @@ def batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
         Column("least_steps", "S_min", "steps with a batch without end", short("least_steps")),
         Column("overhead", "20% more", "batch that takes a fifth more examples", short("overhead")),
         Column("pays", "pays up to", "largest that saves a quarter of steps", short("pays")),
-        Column("noise", "noise scale", "of gradients at its best cell", _noise),
+        Column("noise", "noise scale", "of gradients, at its best setting", _noise),
         Column("budget", "rate", "whether it falls within the budget", _holds, False),
     ]
     shown = [row for row in rows if row["warning"] is None] or rows
@@ -120,13 +121,11 @@ def batches(workload: str, own: Mapping[str, Any]) -> Claim | None:
     return Claim(workload, "batch-scaling", "How large a batch pays", words, table)
 
 
-def _noise_scales(rows: Sequence[Row]) -> dict[str, Row]:
-    """For each optimizer the noise scale of its first finalist that has one."""
-    found: dict[str, Row] = {}
-    for row in rows:
-        if row["noise_scale"] is not None:
-            found.setdefault(row["optimizer"], row)
-    return found
+def _noise_scales(own: Mapping[str, Any]) -> dict[str, Row]:
+    """For each optimizer the noise scale of its best confirmed cell, where it has one."""
+    rows = {row["digest"]: row for row in own["noise"] if row["noise_scale"] is not None}
+    best = {row["optimizer"]: row["digest"] for row in own["optimizers"]}
+    return {name: rows[digest] for name, digest in best.items() if digest in rows}
 
 
 def _about_noise(own: Mapping[str, Any], noise: Mapping[str, Row]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -28,8 +29,10 @@ LEAST = 0.001  # of the variance: smaller shares of a whole grid are not listed
 
 def importance(workload: str, own: Mapping[str, Any]) -> Claim | None:
     """Which axes make cells differ."""
-    rows: list[Row] = [
-        {**row, "workload": workload} for row in own["importance"] if row["share"] is not None
+    known = [row for row in own["importance"] if row["share"] is not None]
+    sizes = Counter(row["region"] for row in known)
+    rows: list[Row] = [  # of a single axis all is known beforehand
+        {**row, "workload": workload} for row in known if sizes[row["region"]] > 1
     ]
     if not rows:
         return None
@@ -41,8 +44,9 @@ def importance(workload: str, own: Mapping[str, Any]) -> Claim | None:
             named = ", ".join(f"{row['component']} {100 * row['share']:.0f}%" for row in top)
             said.append(f"{words}: {named}.")
     lead = (
-        "Shares of the variance between cells, on a scale where noise is even and with seed noise "
-        "taken off. " + " ".join(said)
+        "Shares of the variance between cells, on a scale where noise is even"
+        + (" and with seed noise taken off. " if own["grid"]["seeds"] > 1 else ". ")
+        + " ".join(said)
     )
     notes = list(dict.fromkeys(row["note"] for row in own["importance"] if row["note"]))
     columns = [
@@ -83,8 +87,8 @@ def next_runs(workload: str, own: Mapping[str, Any]) -> Claim | None:
         for one in own["next"]
     ]
     words = (
-        "Changes of params.yaml that would settle what is open; what is there stays. "
-        "trainscape estimate says how long they take."
+        "Changes of params.yaml that would settle what is open; what is there stays. Finalists "
+        "that are chosen anew come on top. trainscape estimate says how long they take."
     )
     return Claim(workload, "next", "What to run next", words, blocks=blocks)
 

@@ -34,19 +34,20 @@ def optimizers(workload: str, own: Mapping[str, Any]) -> Claim | None:
     judged = metric(workload)
     margin = points(own["margin"], judged.unit)
     rests = (
-        f"Each optimizer at the setting that was its best on the grid's {own['grid']['seeds']} "
-        f"seeds, now on {own['seeds']} fresh ones: it is these settings that are compared."
+        f"Each optimizer at its best setting by validation, on {own['seeds']} fresh seeds."
         if own["confirmed"]
-        else "Each optimizer at its best setting, on the seeds that it was selected by."
+        else "Each optimizer at its best setting by validation, on the seeds that selected it."
     )
     words = (
-        f"{rests} Differences are paired by seed, in test {judged.name}, with 95% intervals that "
-        f"hold for all of them at once; up to {margin} counts as equal."
+        f"{rests} Differences are paired by seed, in test {judged.name}"
+        + (" (positive is better)" if judged.direction == "min" else "")
+        + (", with 95% intervals that hold for all of them at once" if own["seeds"] > 1 else "")
+        + f"; up to {margin} counts as equal."
         + _summed_up(rows)
         + " How forgiving an optimizer is: the width of learning rates within the margin of its "
         "best, what it loses over a decade of rates on either side, the best of five random "
-        "settings, its safest rate over all batch sizes and schedules, and its share of settings "
-        "that failed."
+        "settings, its safest rate over all batch sizes and schedules, and its share of "
+        "trials that failed or diverged."
     )
     return Claim(workload, "optimizers", "Optimizers compared", words, Table(*_laid(rows, judged)))
 

@@ -113,7 +113,7 @@ AXES = [
 VERDICT = Column(
     "verdict",
     "verdict",
-    "the setting to take, or tied: cannot be told from the best",
+    "the setting to take, or one that may be the best, too",
     as_it_is("verdict"),
     False,
 )
@@ -138,7 +138,7 @@ DIGEST = Column("digest", "digest", "first 12 digits", as_it_is("digest"), False
 
 
 def with_verdicts(cells: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """The rows, each with its ``verdict``: ``take``, ``tied`` with the best, or empty.
+    """The rows, each with its ``verdict``: ``take``, ``may be best``, or empty.
 
     Args:
         cells: summary rows.
@@ -147,7 +147,7 @@ def with_verdicts(cells: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) 
     verdicts = {
         (workload, key(cell, AXES_OF_CELL)): word
         for workload, own in found.items()
-        for word, listed in (("tied", own["tied"]), ("take", [own["chosen"]]))
+        for word, listed in (("may be best", own["tied"]), ("take", [own["chosen"]]))
         for cell in listed
         if cell
         for cell in [cell["cell"]]
