@@ -49,6 +49,7 @@ def asked(entries: Sequence[Entry], final: Sequence[Entry] | None = None, **chan
         margin=0.005,
         confirm=None if final is None else {"cells": 4, "seeds": len(FRESH)},
         cells=[entry.cell for entry in entries],
+        study=[entry.cell for entry in entries],
         axes=AXES,
         whole=True,
         validated=True,
@@ -116,6 +117,29 @@ def test_the_order_of_cells_changes_nothing() -> None:
     back = answers.answer(asked(entries[::-1], final[::-1]))
     for name in ("chosen", "tied", "lr_range", "optimizers", "next"):
         assert json.dumps(there[name]) == json.dumps(back[name]), name
+
+
+def test_an_axis_is_that_of_all_workloads() -> None:
+    """A rate beyond the end costs the cells of every workload that the study has."""
+    entries = study(lrs=(0.0003, 0.001, 0.003))
+    both = [*entries, *study(lrs=(0.0003, 0.001, 0.003), workload="mnist-mlp")]
+    one, two = (
+        next(s for s in answers.answer(asked(entries, study=cells_))["next"] if "lr" in s["why"])
+        for cells_ in ([e.cell for e in entries], [e.cell for e in both])
+    )
+    assert two["cells"] == 2 * one["cells"] and two["change"] == one["change"]
+    assert two["steps"] > 2 * one["steps"]  # MNIST has more examples
+
+
+def test_the_best_of_each_optimizer_is_that_of_the_seeds_compared() -> None:
+    """An optimizer's cell in the comparison is its best on fresh seeds, as the page says first."""
+    entries = study()
+    final = finalists(entries)
+    found = answers.answer(asked(entries, final))
+    for row in found["optimizers"]:
+        own = [e for e in final if e.cell.optimizer.label == row["optimizer"]]
+        means = [np.mean([t.val_metric[-1] for t in e.record.trials]) for e in own]
+        assert row["validation"]["mean"] == pytest.approx(max(means), abs=1e-6)
 
 
 def test_optimizers_are_compared_with_that_of_the_chosen_setting() -> None:
@@ -205,8 +229,9 @@ def test_a_study_without_fresh_seeds_is_advised_to_take_some() -> None:
     """Unless it has one seed: then more of these come first."""
     why = [one["why"] for one in answers.answer(asked(study()))["next"]]
     assert any("fresh seeds" in text for text in why)
-    why = [one["why"] for one in answers.answer(asked(study(seeds=(0,))))["next"]]
-    assert not any("fresh seeds" in text for text in why)
+    first, *others = answers.answer(asked(study(seeds=(0,))))["next"]
+    assert (first["change"], first["trials"]) == ({"seeds": 5}, 4 * len(study()))
+    assert not any("fresh seeds" in one["why"] for one in others)
 
 
 def test_one_examples_outcomes_narrow_what_the_test_set_leaves_open() -> None:

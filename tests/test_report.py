@@ -47,7 +47,7 @@ def test_the_answer_comes_first_with_its_uncertainty(html: str) -> None:
     assert len(found["tied"]) > 1 and lost
     for words in (
         f"any of {len(found['tied'])} settings may be the best",
-        "within 0.5 points of it; take",
+        "within 0.5 points of it in the mean; take",
         f"{chosen['optimizer']}, batch size {chosen['batch_size']}, lr {chosen['lr']:g}, cosine",
         f"Its test accuracy is {100 * test['mean']:.1f}%",
         f"{100 * test['low']:.1f} to {100 * test['high']:.1f}% over new seeds",

@@ -102,6 +102,7 @@ class MadeUp:
                 margin=0.005,
                 confirm=None,
                 cells=[entry.cell for entry in entries if entry.cell.workload == workload],
+                study=[entry.cell for entry in entries],
                 axes={"batch_size": []},
                 whole=self.searched is None,
                 validated=validated,
