@@ -96,7 +96,7 @@ def test_every_picture_is_seen(opened: Opened) -> None:
     sizes = opened.page.evaluate(
         "() => [...document.images].map(i => [i.naturalWidth, i.getBoundingClientRect().right])"
     )
-    assert len(sizes) == 28
+    assert len(sizes) == 33
     assert all(natural > 100 for natural, _ in sizes)
     assert all(right <= opened.page.viewport_size["width"] for _, right in sizes)  # type: ignore[index]
 

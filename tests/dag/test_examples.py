@@ -31,4 +31,5 @@ def test_comparison(clean: Project) -> None:
     """compare.sh trains a study, then the added rate's cells alone, and shows what that changed."""
     said = clean.run("sh", "examples/compare/compare.sh")
     assert re.findall(r"training (\d+) cells?", said) == ["2", "1"]
-    assert '-    "cells": 2,\n+    "cells": 3,\n' in said
+    for sign, cells in ("-2", "+3"):  # of the optimizer and batch size
+        assert re.search(rf"^\{sign}digits-mlp,.*,{cells},0\.0,", said, flags=re.MULTILINE), said

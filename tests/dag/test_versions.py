@@ -40,7 +40,7 @@ def test_clone(finished: Project, tmp_path: Path) -> None:
     assert clone.results() == finished.results()
 
     clone.change(budget={"epochs": 2})
-    once = ("settle_cells", "collect", "draw_figures", "draw_timings", "write_report")
+    once = ("settle_cells", "collect", "answer", "draw_figures", "draw_timings", "write_report")
     assert clone.plan() == {"train": 4, **dict.fromkeys(once, 1)}
 
 

@@ -112,12 +112,12 @@ def test_cells_beside_one_that_fails_are_trained(monkeypatch: pytest.MonkeyPatch
                 raise RuntimeError("no step")
             return super().step(closure)
 
-    monkeypatch.setattr(torch.optim, "Refuses", Refuses, raising=False)
+    monkeypatch.setattr(torch.optim, "RefusesTwo", Refuses, raising=False)
     done: list[int] = []
-    cells = specs({"torch": "torch.optim.Refuses"}, "sgd", seeds=[0, 3])
+    cells = specs({"torch": "torch.optim.RefusesTwo"}, "sgd", seeds=[0, 3])
     with pytest.raises(UserError) as error:
         run.train_cells(cells, ARRAYS, CPU, finished=lambda i, *_: done.append(i))
-    assert str(error.value) == "optimizer 'torch.optim.Refuses': RuntimeError: no step"
+    assert str(error.value) == "optimizer 'torch.optim.RefusesTwo': RuntimeError: no step"
     assert done == [1]
 
 
