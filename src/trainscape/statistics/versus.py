@@ -64,8 +64,8 @@ def versus(
     or more it is also simulated by drawing from these seeds (Romano and Wolf, Exact and approximate
     stepdown methods for multiple hypothesis testing, JASA 2005), and the larger one counts: cells
     that fail now and then are not normal. At twice the default grid's noise the normal one alone
-    covers 92%, both 95%. The rows must be chosen before these seeds were drawn: each optimizer's
-    best cell on the selection's seeds.
+    covers 92%, both 95%. The rows must not be chosen by these values: by another metric, or
+    before the seeds were drawn.
 
     Args:
         values: raw metric of each optimizer's cell and seed, (K, S), the same seeds in all rows;
