@@ -237,7 +237,7 @@ def test_a_file_of_no_finalists_is_refused() -> None:
     with pytest.raises(DamagedFileError, match="names no finalists of this grid"):
         of.confirmed()
     write_sealed(file, {"finalists": "finalists-0123456789ab", "cells": []})
-    with pytest.raises(DamagedFileError, match="holds other finalists"):
+    with pytest.raises(DamagedFileError, match="holds another one"):
         of.confirmed()
     with pytest.raises(UserError, match=r"x\.json: names no finalists of study 'default'"):
         confirm(of, "results/finalists/digits-mlp/x.json")

@@ -102,7 +102,7 @@ def test_a_round_of_no_search_is_refused() -> None:
     with pytest.raises(DamagedFileError, match=f"{path}: is no round of this search"):
         study.proposed()
     write_sealed(path, {"round": "round-02-0123456789ab", "cells": []})
-    with pytest.raises(DamagedFileError, match=f"{path}: holds another round"):
+    with pytest.raises(DamagedFileError, match=f"{path}: holds another one"):
         study.proposed()
     with pytest.raises(UserError, match=r"round-09\.json: is no round of study 'default'"):
         propose(study, "results/search/digits-mlp/round-09.json")

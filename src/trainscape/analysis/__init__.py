@@ -22,7 +22,7 @@ from trainscape.analysis._importance import importance
 from trainscape.analysis._range import NEAR, agreement, range_metrics, range_tests
 from trainscape.analysis._range_curve import RangeCurve, range_curve, range_curves, read_curves
 from trainscape.analysis._replay import BAND, Goal, Replayed, goal, needed, replay
-from trainscape.analysis._scaling import ALL, RULES, best_rates, rules, scaling
+from trainscape.analysis._scaling import ALL, RULES, best_rates, overall, rules, scaling
 from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
 from trainscape.analysis._timings import timed, timings
@@ -70,6 +70,7 @@ __all__ = [
     "needed",
     "noise",
     "noise_scales",
+    "overall",
     "paths",
     "range_curve",
     "range_curves",

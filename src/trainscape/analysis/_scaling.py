@@ -15,7 +15,7 @@ from trainscape.statistics.exponent import Exponent, Term, exponent, mean
 from trainscape.statistics.scores import scale
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -77,6 +77,15 @@ def best_rates(trials: pd.DataFrame) -> pd.DataFrame:
         for size, lr, side in zip(found.sizes, found.bests, found.sides, strict=True)
     ]
     return frame([{name: row[name] for name in RATES} for row in rows], RATES)
+
+
+def overall(rows: Iterable[Row]) -> list[Row]:
+    """Of one workload, for each optimizer the row over all schedules, or that of its only one."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row["schedule"] == ALL or row["optimizer"] not in found:
+            found[row["optimizer"]] = row
+    return list(found.values())
 
 
 def rules(low: float | None, high: float | None) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainscape.answers._choice import at, choice, described, members, rate_range
+from trainscape.analysis import axes, edge, key
+from trainscape.answers._choice import choice, described, member_of, members, rate_range
 from trainscape.answers._failures import failures
-from trainscape.answers._next import Next, edges, fresh_seeds_needed
+from trainscape.answers._next import Next, fresh_seeds_needed
 from trainscape.answers._optimizers import optimizers
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def answer(asked: Asked) -> dict[str, Any]:
 def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
     """The setting to take and what it is compared with; nothing where no cell ended well."""
     grid = asked.grid
-    tied, picked = choice(grid, final, asked.margin)
+    near = member_of(grid)
+    tied, picked = choice(grid, near, final, asked.margin)
     if picked is None:
         return {}
     place, first = final.rows[picked.index], final.rows[picked.first]
@@ -116,24 +118,14 @@ def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
             "equal": len(picked.equal),
             "left": picked.left,
             "edges": {
-                axis: end
-                for axis in ("lr", "batch_size")
-                if (end := _edge(grid.rows[at(grid.rows, place)], grid.rows, axis))
+                axis: end for axis in ("lr", "batch_size") if (end := edge(place, grid.rows, axis))
             },
         },
         "tied": members(final, tied),
-        "lr_range": rate_range(grid, place),
+        "lr_range": rate_range(grid, near, place),
         "optimizers": rows,
         "next": [s.plain() for s in _next(asked, final, rows, place, confirmed) if s],
     }
-
-
-def _edge(row: Row, rows: Sequence[Row], axis: str) -> str | None:
-    """The end of its optimizer's axis that a cell is at."""
-    values = {other[axis] for other in rows if other["optimizer"] == row["optimizer"]}
-    if len(values) < 2:
-        return None
-    return {min(values): "lowest", max(values): "highest"}.get(row[axis])
 
 
 def _next(
@@ -147,18 +139,17 @@ def _next(
     if not asked.whole:
         return []
     ask = Next(asked.study, asked.axes)
-    labels = [(c.optimizer.label, c.batch_size, c.lr, c.schedule.label) for c in asked.cells]
-    axes = ("optimizer", "batch_size", "lr", "schedule")
-    finalists = [
-        asked.cells[labels.index(tuple(row[axis] for axis in axes))]
-        for row in (final.rows if confirmed else [row["cell"] for row in rows])
-    ]
+    cells = {key(axes(cell)): cell for cell in asked.cells}
+    known = {row["digest"]: row for row in final.rows}
+    bests = [known[row["digest"]] for row in rows]
+    finalists = [cells[key(row)] for row in (final.rows if confirmed else bests)]
     # the setting to take stands for its optimizer
-    best = [place if row["optimizer"] == place["optimizer"] else row["cell"] for row in rows]
+    best = [place if row["optimizer"] == place["optimizer"] else row for row in bests]
+    ends = {row["optimizer"]: edge(row, asked.grid.rows) for row in best}
     found = [
         ask.seeds_first(asked.grid.seeds),
-        ask.lr(edges(best, asked.grid.rows)),
-        ask.batch(_edge(place, asked.grid.rows, "batch_size")),
+        ask.lr({name: end for name, end in ends.items() if end}),
+        ask.batch(edge(place, asked.grid.rows, "batch_size")),
     ]
     if confirmed and asked.confirm:
         open_ = [row for row in rows if row["verdict"] == "undecided"]

@@ -11,28 +11,35 @@ from trainscape.answers._intervals import of_seeds, of_test
 from trainscape.statistics.tied import Choice, Places, Tied, choose, room, tied
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from trainscape.analysis import Cells, Row
 
+    Flags = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
 OWN = AXES[1:]  # what names a cell within its workload
 
 
-def choice(grid: Cells, final: Cells, margin: float) -> tuple[Tied, Choice | None]:
+def member_of(grid: Cells) -> Flags:
+    """Which cells of a grid its own seeds do not tell from the best, (C,)."""
+    return tied(grid.values("val_metric"), grid.scale(), ~grid.complete).member
+
+
+def choice(grid: Cells, near: Flags, final: Cells, margin: float) -> tuple[Tied, Choice | None]:
     """The cells that cannot be told from the best, and the one to take.
 
     Args:
         grid: all cells, on the seeds that the finalists were chosen by.
+        near: :func:`member_of` it.
         final: the cells that are compared: the finalists on fresh seeds, or all.
         margin: what makes no difference in practice, in the metric's unit.
     """
     values = final.values("val_metric")
     found = tied(values, final.scale(), ~final.complete)
-    return found, choose(values, final.scale(), found, _places(grid, final), margin)
+    return found, choose(values, final.scale(), found, _places(grid, near, final), margin)
 
 
 def described(
@@ -74,15 +81,14 @@ def members(final: Cells, found: Tied) -> list[dict[str, Any]]:
     ]
 
 
-def rate_range(grid: Cells, chosen: Row) -> list[float]:
+def rate_range(grid: Cells, near: Flags, chosen: Row) -> list[float]:
     """The rates around a cell's that the grid's own seeds do not tell from the best.
 
     Of its optimizer, batch size and schedule. Few of these are finalists, so fresh seeds do not
     tell; the grid's tell less.
     """
-    member = tied(grid.values("val_metric"), grid.scale(), ~grid.complete).member
     line = _line(chosen)
-    known = {row["lr"]: bool(member[i]) for i, row in enumerate(grid.rows) if _line(row) == line}
+    known = {row["lr"]: bool(near[i]) for i, row in enumerate(grid.rows) if _line(row) == line}
     rates = sorted(known)
     low = high = rates.index(chosen["lr"])
     if not known[chosen["lr"]]:
@@ -94,13 +100,12 @@ def rate_range(grid: Cells, chosen: Row) -> list[float]:
     return rates[low : high + 1]
 
 
-def _places(grid: Cells, final: Cells) -> Places:
+def _places(grid: Cells, near: Flags, final: Cells) -> Places:
     """What else is known of the cells that are compared; room is that of the whole grid."""
-    member = tied(grid.values("val_metric"), grid.scale(), ~grid.complete).member
     lines = {line: number for number, line in enumerate(dict.fromkeys(map(_line, grid.rows)))}
     numbers = np.array([lines[_line(row)] for row in grid.rows])
     rates = np.array([row["lr"] for row in grid.rows])
-    rooms = dict(zip(map(_name, grid.rows), room(member, numbers, rates), strict=True))
+    rooms = dict(zip(map(_name, grid.rows), room(near, numbers, rates), strict=True))
     rows = final.rows
     return Places(
         steps=np.array([np.nan if row["steps"] is None else row["steps"] for row in rows]),
@@ -124,8 +129,3 @@ def _median(final: Cells, index: int) -> float | None:
     steps = final.values("steps_to_target")[index]
     middle = float(np.median(np.where(np.isnan(steps), np.inf, steps)))
     return middle if np.isfinite(middle) else None
-
-
-def at(rows: Sequence[Row], wanted: Row) -> int:
-    """The place of a cell among others, by its name."""
-    return [_name(row) for row in rows].index(_name(wanted))

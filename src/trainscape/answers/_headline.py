@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import ALL
+from trainscape.analysis import overall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,5 @@ def headline(found: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _alpha(found: Mapping[str, Any]) -> float | None:
     """The mean over optimizers of the exponent of lr ∝ batch^α."""
-    own: dict[str, float] = {}
-    for row in found["scaling"]:
-        if row["exponent"] is not None and (row["schedule"] == ALL or row["optimizer"] not in own):
-            own[row["optimizer"]] = row["exponent"]
-    return round(fmean(own.values()), 4) if own else None
+    known = [row["exponent"] for row in overall(found["scaling"]) if row["exponent"] is not None]
+    return round(fmean(known), 4) if known else None

@@ -12,7 +12,6 @@ from trainscape.cells.budget import Plan, validation_size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from trainscape.analysis import Row
     from trainscape.cells.cell import Cell
 
 MANY = 200  # fresh seeds: a question that needs more is left open
@@ -164,16 +163,6 @@ def fresh_seeds_needed(seeds: int, half: float, away: float) -> int:
         away: how far its middle is from the nearest bound of a verdict, above zero.
     """
     return math.ceil(seeds * (half / away) ** 2)
-
-
-def edges(best: Sequence[Row], cells: Sequence[Row]) -> dict[str, str]:
-    """By optimizer, the end of its lr axis at which its best cell is; those within have none."""
-    found = {}
-    for row in best:
-        rates = {other["lr"] for other in cells if other["optimizer"] == row["optimizer"]}
-        if len(rates) > 1 and row["lr"] in (min(rates), max(rates)):
-            found[row["optimizer"]] = "lowest" if row["lr"] == min(rates) else "highest"
-    return found
 
 
 def _beyond(values: Sequence[float], end: str) -> float:

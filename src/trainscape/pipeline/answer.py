@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape import analysis, answers, datasets, workloads
-from trainscape.cells.budget import validation_size
+from trainscape import analysis, answers
 from trainscape.files import write_json
-from trainscape.pipeline.tables import searched, table
+from trainscape.pipeline.tables import cells, held_out, searched, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,15 +26,16 @@ def make(layout: Layout) -> None:
     trials, final = table(layout, "trials"), table(layout, "confirm")
     whole = searched(layout) is None
     scaling, rates = analysis.scaling(trials), analysis.best_rates(trials)
+    held = {name: held_out(layout, name) for name in layout.study.workloads}
     examples = _examples(table(layout, "examples"))
     critical, steps = analysis.critical_and_steps(trials, table(layout, "curves"), _steady(layout))
     noise = analysis.noise_scales(table(layout, "noise"), final)
-    importance = analysis.importance(trials, _validation(layout), whole=whole)
+    importance = analysis.importance(trials, held, whole=whole)
     found = {
         workload: answers.answer(
             answers.Asked(
-                grid=_cells(layout, workload, trials),
-                final=_cells(layout, workload, final) if layout.study.confirm else None,
+                grid=cells(layout, workload, trials),
+                final=cells(layout, workload, final) if layout.study.confirm else None,
                 examples=examples,
                 margin=layout.study.margin,
                 confirm=layout.study.confirm.model_dump() if layout.study.confirm else None,
@@ -60,23 +60,6 @@ def make(layout: Layout) -> None:
     analysis.write_csv(analysis.bests(table(layout, "summary")), layout.output / "best.csv")
     for name, rows in (("scaling", scaling), ("critical", critical), ("importance", importance)):
         analysis.write_csv(rows, layout.output / f"{name}.csv")
-
-
-def _cells(layout: Layout, workload: str, trials: pd.DataFrame) -> analysis.Cells:
-    """The workload's cells of a table like trials.csv."""
-    dataset = datasets.registry.get(workloads.registry.get(workload).dataset)
-    held = _validation(layout)[workload]
-    return analysis.Cells.of(trials[trials["workload"] == workload], held, dataset.test)
-
-
-def _validation(layout: Layout) -> dict[str, int]:
-    """How many examples each workload's validation split has."""
-    sets = {name: workloads.registry.get(name).dataset for name in layout.study.workloads}
-    share = layout.study.validation
-    return {
-        name: validation_size(datasets.registry.get(dataset).train, share)
-        for name, dataset in sets.items()
-    }
 
 
 def _steady(layout: Layout) -> set[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape import analysis, datasets, workloads
-from trainscape.cells.budget import validation_size
+from trainscape import analysis
 from trainscape.errors import MissingFileError, UserError
 from trainscape.files import sweep
+from trainscape.pipeline import tables
 from trainscape.results.cell_files import read_entries
 from trainscape.results.finalists import write
 from trainscape.results.owner import claim
@@ -38,9 +38,7 @@ def make(layout: Layout, file: str) -> None:
     cells = {path: cell for path, cell in layout.chosen.items() if cell.workload == workload}
     entries = read_entries(cells, layout.identify)
     table = analysis.trials(entries, layout.targets_to_reach)
-    dataset = datasets.registry.get(workloads.registry.get(workload).dataset)
-    held = validation_size(dataset.train, layout.study.validation)
-    own = analysis.Cells.of(table, held, dataset.test)
+    own = tables.cells(layout, workload, table)
     places = analysis.finalists_of(own, layout.study.confirm.cells)
     paths = list(cells)
     write(Path(file), [paths[place] for place in places])

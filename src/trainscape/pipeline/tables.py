@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainscape.analysis import Replayed, Searched, axes, read_csv
+from trainscape import datasets, workloads
+from trainscape.analysis import Cells, Replayed, Searched, axes, read_csv
+from trainscape.cells.budget import validation_size
 from trainscape.hashing import SHORT
 
 if TYPE_CHECKING:
@@ -38,3 +40,16 @@ def searched(layout: Layout) -> Searched | None:
         for workload, files in layout.rounds.items()
     }
     return Searched(design.method, design.seed, [axes(cell) for cell in layout.grid], rounds)
+
+
+def held_out(layout: Layout, workload: str) -> int:
+    """How many examples a workload's validation split has."""
+    dataset = datasets.registry.get(workloads.registry.get(workload).dataset)
+    return validation_size(dataset.train, layout.study.validation)
+
+
+def cells(layout: Layout, workload: str, trials: pd.DataFrame) -> Cells:
+    """The workload's cells of a table like trials.csv."""
+    dataset = datasets.registry.get(workloads.registry.get(workload).dataset)
+    own = trials[trials["workload"] == workload]
+    return Cells.of(own, held_out(layout, workload), dataset.test)

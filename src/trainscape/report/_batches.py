@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import ALL, rules
+from trainscape.analysis import overall, rules
 from trainscape.figures.values import number
 from trainscape.report._claim import Claim, bounds, hundredths
 from trainscape.report._table import Column, Table, as_it_is, fields
 from trainscape.report._table import short_number as short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from trainscape.analysis import Row
     from trainscape.workloads import Metric
@@ -25,7 +25,7 @@ def scaling(workload: str, own: Mapping[str, Any]) -> Claim | None:
     rows: list[Row] = [{**row, "workload": workload} for row in own["scaling"]]
     if not any(row["exponent"] is not None for row in rows):
         return None
-    whole = _one_each(rows)
+    whole = overall(rows)
     said = [
         f"{row['optimizer']}: lr × {hundredths(row['factor'])}"
         f"{bounds(row['factor_low'], row['factor_high'], hundredths) or ' (no bounds)'}"
@@ -50,15 +50,6 @@ def scaling(workload: str, own: Mapping[str, Any]) -> Claim | None:
     ]
     table = Table(columns, [fields(row, columns) for row in whole])
     return Claim(workload, "lr-scaling", "Learning rate and batch size", words, table)
-
-
-def _one_each(rows: Sequence[Row]) -> list[Row]:
-    """For each optimizer the row over all schedules, or that of its only one."""
-    found: dict[str, Row] = {}
-    for row in rows:
-        if row["schedule"] == ALL or row["optimizer"] not in found:
-            found[row["optimizer"]] = row
-    return list(found.values())
 
 
 def _alpha(row: Row, _: Metric) -> str:

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import source
-from trainscape.errors import DamagedFileError
 from trainscape.hashing import SHORT, sha256
-from trainscape.sealed import read_sealed, write_sealed
+from trainscape.results import named_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +36,7 @@ def files(
     """
     grid: dict[str, list[str]] = {}
     for path, cell in cells.items():
-        grid.setdefault(cell.workload, []).append(_sha(path))
+        grid.setdefault(cell.workload, []).append(named_cells.sha(path))
     code = source.closure([CHOICE])
     found = {}
     for workload, own in grid.items():
@@ -50,7 +49,7 @@ def files(
 
 def write(file: Path, paths: Iterable[str]) -> None:
     """Say which cells are finalists, by the digests that end the names of the grid's files."""
-    write_sealed(file, {"finalists": file.stem, "cells": [_sha(path) for path in paths]})
+    named_cells.write(file, "finalists", paths)
 
 
 def read(file: Path, cells: Mapping[str, Cell]) -> list[str]:
@@ -64,15 +63,4 @@ def read(file: Path, cells: Mapping[str, Cell]) -> list[str]:
         MissingFileError: it is not there.
         DamagedFileError: it is damaged, of other finalists, or names what is no cell of the grid.
     """
-    known = {_sha(path): path for path in cells}
-    body = read_sealed(file)
-    try:
-        if body["finalists"] != file.stem:
-            raise DamagedFileError(file, f"holds other finalists ({body['finalists']})")
-        return [known[sha] for sha in body["cells"]]
-    except (KeyError, TypeError):
-        raise DamagedFileError(file, "names no finalists of this grid") from None
-
-
-def _sha(path: str) -> str:
-    return Path(path).stem.split("-")[-1]
+    return named_cells.read(file, "finalists", cells, "names no finalists of this grid")

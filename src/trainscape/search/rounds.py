@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import source
-from trainscape.errors import DamagedFileError
 from trainscape.hashing import SHORT, sha256
-from trainscape.sealed import read_sealed, write_sealed
+from trainscape.results import named_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +46,7 @@ def round_files(design: Design, output: Path, cells: Mapping[str, Cell]) -> dict
     }
     found: dict[str, list[str]] = {}
     for workload, paths in by_workload(cells).items():
-        grid = [_sha(path) for path in paths]
+        grid = [named_cells.sha(path) for path in paths]
         for n in range(1, len(design.sizes()) + 1):
             sha = sha256({**fixed, "grid": grid, "sizes": design.sizes()[:n]})[:SHORT]
             file = output / "search" / workload / f"round-{n:02d}-{sha}.json"
@@ -101,7 +100,7 @@ def progress(
 
 def write_round(file: Path, paths: Sequence[str]) -> None:
     """Say which cells a round proposes, by the digests that end their files' names."""
-    write_sealed(file, {"round": file.stem, "cells": [_sha(path) for path in paths]})
+    named_cells.write(file, "round", paths)
 
 
 def read_round(file: Path, cells: Mapping[str, Cell]) -> list[str]:
@@ -115,15 +114,4 @@ def read_round(file: Path, cells: Mapping[str, Cell]) -> list[str]:
         MissingFileError: it is not there.
         DamagedFileError: it is damaged, another round's, or names what is no cell of the grid.
     """
-    known = {_sha(path): path for path in cells}
-    body = read_sealed(file)
-    try:
-        if body["round"] != file.stem:
-            raise DamagedFileError(file, f"holds another round ({body['round']})")
-        return [known[sha] for sha in body["cells"]]
-    except (KeyError, TypeError):
-        raise DamagedFileError(file, "is no round of this search") from None
-
-
-def _sha(path: str) -> str:
-    return Path(path).stem.split("-")[-1]
+    return named_cells.read(file, "round", cells, "is no round of this search")
