@@ -189,7 +189,8 @@ class Run:
         file = str(self.layout.output / kind / workload / optimizer / f"{cell}.json")
         if not self.forced and not self.is_to_be_made(file):
             return []
-        if not self.forced and self._is_kept(file):
+        # for the words of the run, which are the main process's
+        if not self.forced and self.workflow.is_main_process and self._is_kept(file):
             self.kept.add(file)
         return self.undated(self.layout.dataset(workload))
 
