@@ -215,6 +215,17 @@ def test_the_critical_batch_is_said_with_its_bounds(about: Any, expected: str) -
     assert words(fit(**about)) == expected
 
 
+def test_an_exponent_is_said_with_the_bounds_that_it_has() -> None:
+    """Above a panel: both bounds, one of them, or that there is none."""
+    ends = [(-0.2, 0.6), (0.2, None), (None, 0.9), (None, None)]
+    common = {"optimizer": "sgd", "schedule": "constant", "exponent": 0.5}
+    rates = [{**common, "batch_size": size, "lr": 0.1, "side": None} for size in (16, 64)]
+    expected = ("−0.20 to 0.60", "≥ 0.20", "≤ 0.90", "no bounds")
+    for (low, high), bounds in zip(ends, expected, strict=True):
+        figure = lr_scaling("title", [{**common, "low": low, "high": high}], rates)
+        assert f"α = 0.50 ({bounds})" in said(figure)
+
+
 def test_the_critical_batch_stands_where_steps_are_twice_the_fewest() -> None:
     """The diamond lies on the fitted curve; perfect scaling goes through the first point."""
     steps = [

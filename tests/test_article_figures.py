@@ -201,13 +201,18 @@ def test_the_landscape_of_a_model_that_takes_one_point_at_a_time() -> None:
 
 
 def test_an_exponent_without_a_bound_says_so() -> None:
-    """The table names the bound that there is."""
+    """The table names the bound that there is, or says that there is none."""
     known = {"optimizer": "sgd", "schedule": "linear", "exponent": 0.5, "edges": 3}
-    rows = [{**known, "low": 0.2, "high": None}, {**known, "optimizer": "adam"}]
-    rows[1] |= {"low": None, "high": 0.9}
+    ends = [(0.2, None), (None, 0.9), (None, None), (-0.1, 0.9)]
+    rows = [{**known, "low": low, "high": high} for low, high in ends]
     judged = workloads.registry.get("digits-mlp").metric
     shown = [SCALING[0].words(row, judged) for row in rows]
-    assert shown == ["0.50 (at least 0.20)", "0.50 (at most 0.90)"]
+    assert shown == [
+        "0.50 (at least 0.20)",
+        "0.50 (at most 0.90)",
+        "0.50 (no bounds)",
+        "0.50 (−0.10 to 0.90)",
+    ]
 
 
 def test_one_parameter_is_drawn_beside_a_workload_of_two() -> None:

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from trainscape.analysis import _trials
+from trainscape.analysis.changes import Diff, StepTime
 from trainscape.cli import main
+from trainscape.report._changes import time_lines
 
 COLUMNS = _trials.COLUMNS
 IDENTITY = {
@@ -242,6 +244,14 @@ def test_step_times_on_equal_hardware_alone(
     write(json.dumps({"fingerprint": "b"}), "results/timings.json")
     assert "on different hardware" in said(capsys)
     assert "not measured in both" in said(capsys, "first")
+
+
+def test_the_step_times_that_changed_most_come_first() -> None:
+    """As a factor, shorter or longer; what is within the ranges is left out."""
+    factors = {"a little": 1.2, "a tenth": 0.1, "twice": 2.0, "none": 1.01}
+    times = [StepTime(name, (1.0, 0.05), (by, 0.05)) for name, by in factors.items()]
+    shown = [line[0] for line in time_lines(Diff("one", "other", [], [], times=times))]
+    assert shown == ["a tenth", "twice", "a little"]
 
 
 def test_for_a_pull_request_and_as_a_page(

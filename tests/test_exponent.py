@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainscape.statistics.draws import generator, interval, resampled
-from trainscape.statistics.exponent import Exponent, exponent, mean
+from trainscape.statistics.exponent import Exponent, Term, exponent, mean
 from trainscape.statistics.peaks import peaks
 
 if TYPE_CHECKING:
@@ -162,6 +162,15 @@ def test_a_batch_size_without_a_finished_cell_is_left_out() -> None:
     assert found(losses).sizes == SIZES[:4]
     losses[:, 1:] = np.nan
     assert exponent(losses, SIZES, RATES, generator("test")) is None
+
+
+def test_a_mean_without_any_bound_has_no_value() -> None:
+    """One exponent that is bounded below and one above say nothing of their mean."""
+    ends = np.full(10, np.inf), np.linspace(0.4, 0.6, 10)
+    below, above = Term(0.5, ends[1], ends[0]), Term(0.5, -ends[0], ends[1])
+    assert mean([below, above]).value is None
+    assert mean([below, below]).value == 0.5
+    assert mean([above, Term(0.7, ends[1], ends[1])]).value == pytest.approx(0.6)
 
 
 def test_the_mean_of_exponents() -> None:

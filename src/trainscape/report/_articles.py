@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trainscape.analysis import Row, read_csv, records, rules
 from trainscape.figures.names import TABLES, table_path
 from trainscape.figures.values import deviation, duration, number, score
+from trainscape.report._claim import bounds, hundredths
 from trainscape.report._sections import Image, image
 from trainscape.report._table import AXES, Column, Table, fields
 
@@ -105,14 +106,8 @@ def _digits(name: str) -> Column:
 def _exponent(row: Row, _: Metric) -> str:
     if row["exponent"] is None:
         return "–"
-    return f"{row['exponent']:.2f} ({_bounds(row['low'], row['high'])})"
-
-
-def _bounds(low: float | None, high: float | None) -> str:
-    """An interval in words; a bound may be missing, not both."""
-    if low is None:
-        return f"at most {high:.2f}"
-    return f"at least {low:.2f}" if high is None else f"{low:.2f} to {high:.2f}"
+    found = bounds(row["low"], row["high"], hundredths) or " (no bounds)"
+    return hundredths(row["exponent"]) + found
 
 
 def _rules(row: Row, _: Metric) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from trainscape.analysis.changes import VERDICTS, name
@@ -158,7 +159,8 @@ def time_words(made: Diff) -> str:
 
 def time_lines(made: Diff) -> list[Line]:
     """The step times that changed most."""
-    told = sorted((t for t in made.times if t.moved), key=lambda t: -abs(t.after[0] / t.before[0]))
+    told = [time for time in made.times if time.moved]
+    told.sort(key=lambda time: -abs(math.log(time.after[0] / time.before[0])))
     return [
         [time.name, *(f"{duration(m)} (IQR {duration(i)})" for m, i in (time.before, time.after))]
         for time in told[:TIMES]

@@ -122,12 +122,16 @@ def exponent(
 
 
 def mean(terms: Sequence[Term]) -> Term:
-    """The mean of coefficients whose resamples belong together."""
+    """The mean of coefficients whose resamples belong together.
+
+    One bounded below and one above bound no mean: it has no value then, as a term has none.
+    """
     known = [term.value for term in terms if term.value is not None]
+    lows = np.mean([term.lows for term in terms], axis=0)
+    highs = np.mean([term.highs for term in terms], axis=0)
+    bounded = bool(np.isfinite(interval(lows, highs)).any())
     return Term(
-        float(np.mean(known)) if len(known) == len(terms) else None,
-        np.mean([term.lows for term in terms], axis=0),
-        np.mean([term.highs for term in terms], axis=0),
+        float(np.mean(known)) if bounded and len(known) == len(terms) else None, lows, highs
     )
 
 

@@ -76,7 +76,8 @@ def _words(row: Row) -> str:
     if row["exponent"] is None:
         return "α: not known"
     low, high = (None if row[end] is None else f"{row[end]:.2f}" for end in ("low", "high"))
-    bounds = f"{low} to {high}" if low and high else f"≥ {low}" if low else f"≤ {high}"
+    known = [f"≥ {low}"] * bool(low) + [f"≤ {high}"] * bool(high) or ["no bounds"]
+    bounds = f"{low} to {high}" if low and high else known[0]
     return f"α = {row['exponent']:.2f} ({bounds})".replace("-", "−")
 
 
