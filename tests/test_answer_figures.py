@@ -21,6 +21,7 @@ from trainscape.figures.answers.scaling import lr_scaling
 from trainscape.figures.answers.told import components, shown, words
 from trainscape.figures.names import Counts, Labels, Wanted, listed, of_answers
 from trainscape.figures.style import INK, RC
+from trainscape.numerals import hundredths
 from trainscape.statistics.forgiving import Basin
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def test_the_line_of_alpha_has_its_slope_and_open_triangles_end_the_axis(made: M
         else:
             (x0, y0), (x1, y1) = points(black[0])
             assert math.log(y1 / y0) / math.log(x1 / x0) == pytest.approx(row["exponent"])
-            assert any(f"α = {row['exponent']:.2f}" in text for text in said(figure))
+            assert any(f"α = {hundredths(row['exponent'])}" in text for text in said(figure))
         for side, marker in (("highest", "^"), ("lowest", "v")):
             ended = {(row["batch_size"], row["lr"]) for row in own if row["side"] == side}
             assert {place for line in marked(axes, marker) for place in points(line)} == ended
@@ -217,10 +218,10 @@ def test_the_critical_batch_is_said_with_its_bounds(about: Any, expected: str) -
 
 def test_an_exponent_is_said_with_the_bounds_that_it_has() -> None:
     """Above a panel: both bounds, one of them, or that there is none."""
-    ends = [(-0.2, 0.6), (0.2, None), (None, 0.9), (None, None)]
+    ends = [(-0.2, 0.6), (0.2, None), (None, 0.9), (None, None), (-0.001, 0.1)]
     common = {"optimizer": "sgd", "schedule": "constant", "exponent": 0.5}
     rates = [{**common, "batch_size": size, "lr": 0.1, "side": None} for size in (16, 64)]
-    expected = ("−0.20 to 0.60", "≥ 0.20", "≤ 0.90", "no bounds")
+    expected = ("−0.20 to 0.60", "≥ 0.20", "≤ 0.90", "no bounds", "0.00 to 0.10")
     for (low, high), bounds in zip(ends, expected, strict=True):
         figure = lr_scaling("title", [{**common, "low": low, "high": high}], rates)
         assert f"α = 0.50 ({bounds})" in said(figure)

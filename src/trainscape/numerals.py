@@ -52,6 +52,16 @@ def duration(seconds: float) -> str:
     return f"{number(seconds / 3600)} h"
 
 
+def hundredths(value: float) -> str:
+    """A number with two decimals and a real minus.
+
+    >>> hundredths(-0.349), hundredths(-0.0012)
+    ('−0.35', '0.00')
+    """
+    text = f"{abs(value):.2f}"
+    return f"−{text}" if value < 0 and float(text) else text
+
+
 def _short(text: str) -> str:
     """Decimals without the zeros at their end."""
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from trainscape.analysis import Row, read_csv, records, rules
 from trainscape.figures.names import TABLES, table_path
 from trainscape.figures.values import deviation, duration, number, score
-from trainscape.report._claim import bounds, hundredths
+from trainscape.numerals import hundredths
+from trainscape.report._claim import bounds
 from trainscape.report._sections import Image, image
 from trainscape.report._table import AXES, Column, Table, fields
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import overall, rules
 from trainscape.figures.values import number
-from trainscape.report._claim import Claim, bounds, hundredths
+from trainscape.numerals import hundredths
+from trainscape.report._claim import Claim, bounds
 from trainscape.report._table import Column, Table, as_it_is, fields
 from trainscape.report._table import short_number as short
 

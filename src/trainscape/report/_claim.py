@@ -52,13 +52,3 @@ def bounds(low: float | None, high: float | None, words: Words = number) -> str:
     if low is None:
         return f" (at most {words(high or 0.0)})"
     return f" (at least {words(low)})" if high is None else f" ({words(low)} to {words(high)})"
-
-
-def hundredths(value: float) -> str:
-    """A number with two decimals and a real minus.
-
-    >>> hundredths(-0.349), hundredths(-0.0012)
-    ('−0.35', '0.00')
-    """
-    text = f"{abs(value):.2f}"
-    return f"−{text}" if value < 0 and float(text) else text

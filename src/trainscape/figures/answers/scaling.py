@@ -11,6 +11,7 @@ from trainscape.analysis import ALL, RULES, Row
 from trainscape.figures import panels
 from trainscape.figures.answers import small
 from trainscape.figures.style import INK, MUTED, PAPER
+from trainscape.numerals import hundredths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,10 +76,10 @@ def _words(row: Row) -> str:
     """α with its interval."""
     if row["exponent"] is None:
         return "α: not known"
-    low, high = (None if row[end] is None else f"{row[end]:.2f}" for end in ("low", "high"))
+    low, high = (None if row[end] is None else hundredths(row[end]) for end in ("low", "high"))
     known = [f"≥ {low}"] * bool(low) + [f"≤ {high}"] * bool(high) or ["no bounds"]
     bounds = f"{low} to {high}" if low and high else known[0]
-    return f"α = {row['exponent']:.2f} ({bounds})".replace("-", "−")
+    return f"α = {hundredths(row['exponent'])} ({bounds})"
 
 
 def _span(rates: Sequence[Row]) -> float:
