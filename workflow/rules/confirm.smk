@@ -6,7 +6,8 @@ def candidates(wildcards):
     rounds = LAYOUT.rounds.get(wildcards.workload)
     if rounds is not None:
         return RUN.undated([*rounds, *proposed(LAYOUT, checkpoints, rounds)])
-    cells = LAYOUT.cells.items()
+    # range tests, too: a checkpoint that ends while cells train can leave out what comes after it
+    cells = [*LAYOUT.cells.items(), *LAYOUT.range_tests.items()]
     return RUN.undated(f for f, cell in cells if cell.workload == wildcards.workload)
 
 
