@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -18,21 +18,30 @@ import torch
 from benchmarks import synthetic
 from trainscape import optimizers, schedules, workloads
 from trainscape.cells.budget import Plan
+from trainscape.cells.cell import TrialRecord
+from trainscape.cells.imported import Imported
+from trainscape.cells.outcomes import unpacked
+from trainscape.engine.detail import EXAMPLES
 from trainscape.engine.graph import EAGER
 from trainscape.engine.pack import Pack
 from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
+from trainscape.engine.unfused import Single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from trainscape.cells.cell import TrialRecord
 
 # rates at which each rule learns and none is near divergence
 RATES = {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.02}
 RATE = 0.002
 RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
-TOLERANCE = 2e-3  # of losses, relative: float32 over some dozens of steps
+TOLERANCE = 2e-3  # relative: float32 over some dozens of steps
+# How detailed trials train: as a pack, or each in a loop by an optimizer given by its import path.
+# In a loop the gradients of single examples are taken together, or one by one.
+TORCHS = "torch.optim.Adam"
+WAYS = PACKED, TOGETHER, ALONE = "adam in a pack", TORCHS, f"{TORCHS}, example by example"
+LONGER = 4  # times a shape's examples: enough for half of the outcomes or so to be right
+TESTED = 290  # examples whose outcomes are compared: two chunks
 
 
 @dataclass(frozen=True)
@@ -65,13 +74,14 @@ class Bench:
     Args:
         shape: what to train.
         on: where.
+        test: examples in the test split.
     """
 
-    def __init__(self, shape: Shape, on: torch.device) -> None:
+    def __init__(self, shape: Shape, on: torch.device, test: int = 40) -> None:
         workload = workloads.registry.get(shape.workload)
         share = 1 / 4  # of the examples that are made, for validation
         count = round(shape.examples / (1 - share))
-        splits = synthetic.splits(workload, count, 40, on, share)
+        splits = synthetic.splits(workload, count, test, on, share)
         plan = Plan(len(splits.train.y), shape.batch_size, {"epochs": shape.epochs}, 0.5)
         self.task = Task(workload, splits, plan)
 
@@ -101,25 +111,108 @@ def curves(shape: Shape, on: torch.device) -> list[dict[str, Any]]:
     there, _, _ = Bench(shape, on).train(trials)
     rows = []
     for rule in RULES:
-        pairs = [
-            (a, b)
+        both = [
+            (x, y)
             for one, x, y in zip(trials, here, there, strict=True)
             if one.optimizer.name == rule
-            for name in ("train_loss", "val_loss", "test_loss")
-            # one that diverges on the device has no value where the CPU has one
-            for a, b in zip_longest(getattr(x, name), getattr(y, name), fillvalue=math.inf)
         ]
-        apart = max(abs(a - b) / max(abs(a), 1e-2) for a, b in pairs)
-        rows.append(
-            {
-                "check": "CPU and GPU curves agree",
-                "what": f"{shape.workload}, {rule}",
-                "holds": apart <= TOLERANCE,
-                "largest": _finite(apart),
-                "detail": f"{len(pairs)} losses, tolerance {TOLERANCE:g} relative",
-            }
-        )
+        rows.append(_curves(f"{shape.workload}, {rule}", both))
     return rows
+
+
+def details(shape: Shape, on: torch.device, way: str) -> list[dict[str, Any]]:
+    """What detailed trials answer on the CPU and on the device, and what asking them changes."""
+    one, other = (Asked(shape, where, way) for where in (torch.device("cpu"), on))
+    here, there = one.train(), other.train()
+    again, plain = Asked(shape, on, way).train(), Asked(shape, on, way, detailed=False).train()
+    what, both = f"{shape.workload}, {way}", list(zip(here, there, strict=True))
+    scales = " and ".join(f"{noise_scale(records):.6g}" for records in (here, there))
+    ends = [replace(record, noise=record.noise[-1:]) for record in here]
+    answers = list(zip(ends, other.answers(one), strict=True))
+    bare = [replace(record, noise=[], outcomes="") for record in there]
+    return [
+        _curves(what, both),
+        _noises("", what, both, f"; noise scales {scales}"),
+        _outcomes("", what, both),
+        _noises(" at equal weights", what, answers),
+        _outcomes(" at equal weights", what, answers),
+        {
+            "check": "two detailed runs give equal bits",
+            "what": what,
+            "holds": again == there,
+            "largest": None,
+            "detail": "records",
+        },
+        {
+            "check": "detail changes nothing else",
+            "what": what,
+            "holds": bare == plain,
+            "largest": None,
+            "detail": "records but for noise and outcomes",
+        },
+    ]
+
+
+class Asked:
+    """Two trials of longer training, which are asked for noise and outcomes.
+
+    Args:
+        shape: what to train, on more examples.
+        on: where.
+        way: of the :data:`WAYS`.
+        detailed: False to ask them nothing.
+    """
+
+    def __init__(self, shape: Shape, on: torch.device, way: str, detailed: bool = True) -> None:
+        longer = replace(shape, examples=LONGER * shape.examples)
+        task = replace(Bench(longer, on, TESTED).task, detailed=detailed)
+        trials = [trial("adam", seed) for seed in (0, 1)]
+        self.pack, self.singles = Pack(task, len(trials)) if way == PACKED else None, []
+        if self.pack:
+            self.pack.load(trials)
+        else:
+            rule = Imported.of({"name": "torch", "torch": TORCHS})
+            made = [replace(one, optimizer=rule) for one in trials]
+            self.singles = [Single(task, one, way == ALONE) for one in made]
+
+    def train(self) -> list[TrialRecord]:
+        """Their records."""
+        if self.pack:
+            return self.pack.train()
+        return [single.train(lambda _: None) for single in self.singles]
+
+    @torch.no_grad()
+    def answers(self, other: Asked) -> list[TrialRecord]:
+        """What they answer, once trained, at the last weights of others: records of that alone."""
+        if self.pack and other.pack and (questions := self.pack.questions):
+            for mine, theirs in zip(self.pack.stack.blocks, other.pack.stack.blocks, strict=True):
+                mine.copy_(theirs)
+            seeds = list(questions.seeds)
+            questions.begin(seeds)
+            questions.look(0)
+            questions.score()
+            [noise], outcomes = questions.noise, questions.outcomes
+        else:
+            for single, theirs_ in zip(self.singles, other.singles, strict=True):
+                single.model.load_state_dict(theirs_.model.state_dict())
+                single.noise = []
+                single._look(single.plan.total)
+            seeds = [single.trial.seed for single in self.singles]
+            noise = [single.noise[-1] for single in self.singles]
+            outcomes = [single.outcomes for single in self.singles]
+        return [
+            replace(TrialRecord.untrained(seed, "ok"), noise=[pair], outcomes=found)
+            for seed, pair, found in zip(seeds, noise, outcomes, strict=True)
+        ]
+
+
+def noise_scale(records: Sequence[TrialRecord]) -> float:
+    """B_simple over all trials and evaluations; NaN without any."""
+    pairs = torch.tensor([pair for record in records for pair in record.noise]).double()
+    if not len(pairs):
+        return math.nan
+    each, mean = pairs.mean(0).tolist()
+    return float(EXAMPLES * (each - mean) / (EXAMPLES * mean - each))
 
 
 def repeats(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
@@ -202,6 +295,64 @@ def captured(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]
             {"check": "said on stderr", "what": shape.workload, "holds": False, "detail": text}
         )
     return rows
+
+
+def _curves(what: str, both: Sequence[tuple[TrialRecord, TrialRecord]]) -> dict[str, Any]:
+    """A row on how far the loss curves of records on the CPU and on the device part."""
+    pairs = [
+        (a, b)
+        for x, y in both
+        for name in ("train_loss", "val_loss", "test_loss")
+        # one that diverges on the device has no value where the CPU has one
+        for a, b in zip_longest(getattr(x, name), getattr(y, name), fillvalue=math.inf)
+    ]
+    said = f"{len(pairs)} losses, tolerance {TOLERANCE:g} relative"
+    return _agree("CPU and GPU curves agree", what, pairs, said, 1e-2)
+
+
+def _noises(
+    at: str, what: str, both: Sequence[tuple[TrialRecord, TrialRecord]], more: str = ""
+) -> dict[str, Any]:
+    """A row on how far the noise in such records parts."""
+    pairs = [
+        pair
+        for x, y in both
+        for one, other in zip_longest(x.noise, y.noise, fillvalue=(math.inf, math.inf))
+        for pair in zip(one, other, strict=True)
+    ]
+    said = f"{len(pairs)} mean squares, tolerance {TOLERANCE:g} relative{more}"
+    return _agree(f"CPU and GPU noise of gradients agrees{at}", what, pairs, said)
+
+
+def _outcomes(
+    at: str, what: str, both: Sequence[tuple[TrialRecord, TrialRecord]]
+) -> dict[str, Any]:
+    """A row that counts the test examples that come out the same in such records."""
+    found = [[unpacked(record.outcomes, TESTED) for record in pair] for pair in both]
+    same = [a == b for x, y in found for a, b in zip_longest(x, y)]
+    right = sum(sum(y) for _, y in found)
+    return {
+        "check": f"CPU and GPU outcomes of examples agree{at}",
+        "what": what,
+        "holds": all(same) and len(same) == TESTED * len(both),
+        "largest": None,
+        "detail": f"{sum(same)} of {len(same)}, {right:.0f} right on the GPU",
+    }
+
+
+def _agree(
+    check: str, what: str, pairs: Sequence[tuple[float, float]], detail: str, least: float = 1e-9
+) -> dict[str, Any]:
+    """A row on how far pairs of numbers part, relative to the first, which counts as ``least``."""
+    each = [abs(a - b) / max(abs(a), least) for a, b in pairs]
+    apart = max(each, default=math.inf) if all(map(math.isfinite, each)) else math.inf
+    return {
+        "check": check,
+        "what": what,
+        "holds": apart <= TOLERANCE,
+        "largest": _finite(apart),
+        "detail": detail,
+    }
 
 
 def _alike(

@@ -130,6 +130,8 @@ def gather(evidence: Evidence) -> None:
     for shape in gpu_checks.SHAPES:
         _checks(evidence, shape, on, 16)
     _checks(evidence, gpu_checks.SHAPES[0], on, 64)
+    for shape in gpu_checks.SHAPES:
+        _details(evidence, shape, on)
     evidence.section("a pack that does not fit", partial(evidence.check, partial(_halving, on)))
     for precision in gpu_speed.PRECISIONS:
         for case in gpu_speed.CASES:
@@ -146,6 +148,7 @@ def rehearse(evidence: Evidence) -> None:
     evidence.section("ceilings", partial(evidence.measure, 128, (1 << 16, 1 << 20), 0.001, on))
     for shape in (gpu_checks.SHAPES[0], gpu_checks.Shape("digits-cnn", 4, 8, 1)):
         _checks(evidence, shape, on, 4)
+    _details(evidence, gpu_checks.Shape("digits-mlp", 16, 40, 1), on)
     for precision in ("fp32", "bf16"):
         work = partial(_rates, gpu_speed.CASES[0], precision, (2, 4), on, 2, 0.005)
         evidence.section(f"digits-mlp, {precision}", partial(evidence.speed, work))
@@ -167,6 +170,12 @@ def _checks(evidence: Evidence, shape: gpu_checks.Shape, on: torch.device, width
     }
     for name, work in works.items():
         evidence.section(f"{name}: {shape.workload}, width {width}", partial(evidence.check, work))
+
+
+def _details(evidence: Evidence, shape: gpu_checks.Shape, on: torch.device) -> None:
+    for way in gpu_checks.WAYS:
+        work = partial(gpu_checks.details, shape, on, way)
+        evidence.section(f"details: {shape.workload}, {way}", partial(evidence.check, work))
 
 
 def _halving(on: torch.device) -> list[dict[str, Any]]:
