@@ -40,6 +40,11 @@ announce(LAYOUT.targets("report"), LAYOUT.trainable, RUN.kept)
 LOGS = f"logs/{LAYOUT.study.name}"
 
 
+# a run that leaves out what was asked for is no success
+onsuccess:
+    RUN.check_all_is_made()
+
+
 rule all:
     input:
         RUN.all,

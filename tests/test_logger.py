@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -11,7 +12,11 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from kit.logger import CONTROL, Start, Terminal, cell, done, job, plan, record
 from kit.logger import page as page  # fixtures, once they are here
 from kit.logger import start as start
+from snakemake_logger_plugin_trainscape import announced, handler
 from snakemake_logger_plugin_trainscape.failure import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def test_plain_output_says_cells_done_running_and_time_left(start: Start, page: Path) -> None:
@@ -230,13 +235,99 @@ def test_says_nothing_of_runs_that_do_not_run(start: Start, page: Path) -> None:
     assert "Report" not in dry.end()
 
 
-def test_dry_and_verbose_runs_look_as_snakemake_makes_them(start: Start) -> None:
-    """Whoever asks for details gets Snakemake's own text for every record."""
-    for setting in ("dryrun", "verbose", "printshellcmds", "debug_dag"):
-        seen = start(**{setting: True})
-        seen.see(record(LogEvent.RUN_INFO, "Job stats:\ntrain 3", stats={"train": 3}))
-        seen.see(record(LogEvent.RESOURCES_INFO, "Provided cores: 2", cores=2))
-        assert seen.end() == "Job stats:\ntrain 3\nProvided cores: 2\n", setting
+def test_verbose_runs_look_as_snakemake_makes_them(start: Start) -> None:
+    """Whoever asks for details gets Snakemake's own text for every record, of dry runs, too."""
+    for setting in ("verbose", "printshellcmds", "debug_dag"):
+        for dry in (False, True):
+            seen = start(**{setting: True, "dryrun": dry})
+            seen.see(record(LogEvent.RUN_INFO, "Job stats:\ntrain 3", stats={"train": 3}))
+            seen.see(record(LogEvent.RESOURCES_INFO, "Provided cores: 2", cores=2))
+            assert seen.end() == "Job stats:\ntrain 3\nProvided cores: 2\n", setting
+
+
+def test_a_dry_run_is_a_few_lines_however_many_jobs(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would run, how long it would take as far as somebody knows, and who tells more."""
+    asked: list[object] = []
+
+    def told(jobs: object, files: Iterable[str]) -> str:
+        asked.extend((jobs, list(files)))
+        return "About a day"
+
+    def dry(**settings: Any) -> str:
+        seen = start(dryrun=True, **settings)
+        begun, *_, stats = plan(300)
+        seen.see(begun, stats, job(1), job(2, lr=0.5), job(3, "write_report"), stats)
+        seen.see(record(None, "This was a dry-run (flag -n)."), record(None, "Reasons:"))
+        seen.see(record(None, "a.json: and is to be made again", levelno=logging.WARNING))
+        return seen.end()
+
+    monkeypatch.setattr(announced, "_duration", [told])
+    warned, *rest = dry().splitlines()
+    assert warned == "a.json: and is to be made again"
+    assert rest == ["To do: training 300 cells, writing the report", "About a day", handler.DRY]
+    assert "--verbose" in handler.DRY
+    assert asked == [
+        {"train": 300, "write_report": 1, "all": 1, "total": 302},
+        [cell(0.1), cell(0.5)],
+    ]
+    monkeypatch.setattr(announced, "_duration", [])
+    assert "About" not in dry()
+    assert "To do" not in dry(quiet={"ALL"})
+
+
+def test_a_dry_run_says_that_nothing_is_to_be_done(start: Start) -> None:
+    """And no more."""
+    seen = start(dryrun=True)
+    seen.see(record(LogEvent.WORKFLOW_STARTED), record(None, "Nothing to be done (…)."))
+    assert seen.end() == "Nothing to be done (…).\n"
+
+
+def test_the_best_so_far_is_said_while_cells_train(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever knows it is asked with the files that have come since, each of them once."""
+    asked: list[str] = []
+
+    def best(files: Iterable[str]) -> str:
+        asked.extend(files)
+        return f"best so far {len(asked)}" if asked else ""
+
+    monkeypatch.setattr(announced, "_best", [best])
+    seen = start()
+    seen.see(*plan(2), job(1), at=0)
+    seen.see(*done(1), job(2, lr=0.5), at=10)
+    seen.see(*done(2), at=20)
+    seen.see(job(3, "write_report"), at=20)
+    lines = seen.end().splitlines()
+    assert lines[1] == "cells 0/2  running: digits-mlp adam batch 64 lr 0.1 cosine"
+    assert lines[2].startswith("cells 1/2, 10 s left  best so far 1")
+    assert lines[3] == "cells 2/2  best so far 2"
+    assert lines[4] == "cells 2/2  writing the report"
+    assert asked == [cell(0.1), cell(0.5)]
+
+
+def test_step_times_say_why_they_take_long_and_the_time_left(start: Start) -> None:
+    """The count and the time are the newest of the stage's log; at first there is none."""
+    log = Path("throughput.log")
+    begins = record(
+        LogEvent.JOB_INFO, jobid=1, rule_name="measure_throughput", output=["t"], log=[str(log)]
+    )
+    seen = start()
+    seen.see(*plan(0), begins, at=0)
+    log.write_text(
+        "throughput: 1 of 60, digits-mlp sgd batch 16 step\n"
+        "throughput: 12 of 60, digits-mlp sgd batch 64 loader, about 130 s left\n"
+        "others used more of the machine\n"
+    )
+    seen.see(record(None, "None"), at=15)
+    seen.see(record(None, "None"), at=40)
+    why = "one at a time, so that nothing disturbs them"
+    assert seen.end().splitlines()[1:3] == [
+        f"measuring step times: {why}",
+        f"step times 12 of 60, about 2 min 10 s left: {why}",
+    ]
 
 
 def test_quiet_hides_progress_and_never_errors(start: Start, page: Path) -> None:

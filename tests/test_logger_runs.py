@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import snakemake_logger_plugin_trainscape as plugin
 from kit.logger import CONTROL
 from snakemake_logger_plugin_trainscape import words
+from snakemake_logger_plugin_trainscape.handler import DRY
 
 if TYPE_CHECKING:
     import pytest
@@ -101,12 +102,13 @@ def snakemake(*words: str, lr: str = "[0.1,0.2]") -> subprocess.CompletedProcess
 def test_snakemake_runs_with_the_plugin_from_plan_to_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real run is calm and ends with the report, as does one without work; a dry run lists."""
+    """A real run is calm and ends with the report, as does one without work; a dry run is short."""
     monkeypatch.chdir(tmp_path)
-    dry = snakemake("-n")
-    assert "Job stats:" in dry.stdout
-    assert "This was a dry-run" in dry.stdout
-    assert "Report:" not in dry.stdout
+    dry = snakemake("-n").stdout.splitlines()
+    assert dry == ["To do: training 2 cells, writing the report", DRY]
+    assert not Path("report.html").exists()
+    detailed = snakemake("-n", "--verbose").stdout
+    assert all(words in detailed for words in ("Job stats:", "reason:", "This was a dry-run"))
     first = snakemake()
     lines = first.stdout.splitlines()
     assert first.returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from trainscape.errors import UserError
+from trainscape.hashing import file_sha256, sha256
 from trainscape.pipeline.which import which
+from trainscape.results.cell_files import CellRecord, write_cell
 
 STAGE = """
 stages:
@@ -137,21 +140,74 @@ def test_says_that_a_file_is_not_committed_and_names_the_newest_that_is(plain: P
     """Bytes of no commit are called that, beside the newest commit with such a file."""
     write("summary.csv", "1")
     made = commit("one", 1)
-    assert which(write("summary.csv", "other")) == (
-        "summary.csv is not committed: no commit's results are these bytes; "
-        f'the newest commit with such a file is {made} (2026-01-01, "one")'
-    )
+    assert which(write("summary.csv", "other")).splitlines() == [
+        "summary.csv is not committed as it is: it was changed since commit "
+        f'{made} (2026-01-01, "one")',
+        "  it lies in no study's results, so nothing says what it was made from",
+        "  to keep it: git add summary.csv && git commit",
+    ]
 
 
 def test_a_file_that_no_commit_knows_is_called_so(plain: Path) -> None:
     """Neither an empty history nor one without the file is an error."""
     file = write("new.csv", "1")
-    nothing = (
-        "new.csv is not committed: no commit's results are these bytes, and none has such a file"
-    )
-    assert which(file) == nothing
+    nothing = "new.csv is not committed: it is new, and no commit has such a file"
+    assert which(file).splitlines()[0] == nothing
     run("git", "commit", "-q", "--allow-empty", "-m", "empty")
-    assert which(file) == nothing
+    assert which(file).splitlines()[0] == nothing
+
+
+def made(name: str, text: str, stage: str = "report") -> Path:
+    """A result of the study 'tried' with its stamp."""
+    path = write(name, text)
+    output = Path(Path(name).parts[0])
+    (output / ".study").write_text("tried\n")
+    stamp = output / ".made" / stage / "0123456789ab"
+    write(str(stamp), json.dumps({name: file_sha256(path)}))
+    return path
+
+
+def test_a_fresh_result_says_what_it_was_made_from_and_what_to_do(plain: Path) -> None:
+    """New, then edited, then of a folder that git ignores: each has its own words and advice."""
+    page = made("mine/report.html", "page")
+    assert which(page).splitlines() == [
+        "mine/report.html is not committed: it is new, and no commit has such a file",
+        "  made by the stage report of study 'tried', digest 0123456789ab; "
+        "the file is as it was made",
+        "  to keep it: git add mine/report.html && git commit",
+    ]
+    page.write_text("edited")
+    _, origin, advice = which(page).splitlines()
+    assert origin.endswith("digest 0123456789ab; the file was changed after it was made")
+    assert advice == "  to have it as it was made: snakemake --cores all"
+    write(".gitignore", "/results-*/\n")
+    *_, advice = which(made("results-try/report.html", "page")).splitlines()
+    assert advice.startswith("  git is told to ignore it, so no commit will have it")
+
+
+def test_a_fresh_cell_says_its_values_and_its_digest(plain: Path) -> None:
+    """A cell's file holds what it was made from; a damaged one is called that."""
+    spec = {
+        "workload": "digits-mlp",
+        "optimizer": {"name": "adam"},
+        "batch_size": 16,
+        "lr": 0.1,
+        "schedule": {"name": "cosine"},
+        "seeds": [0, 1],
+    }
+    identity = {"data": "d", "torch": "2", "source": "s"}
+    digest = sha256({"cell": spec, "identity": identity})
+    path = Path(f"mine/cells/digits-mlp/adam/bs16-lr0.1-cosine-{digest[:12]}.json")
+    write("mine/.study", "tried\n")
+    write_cell(path, CellRecord(digest, "cpu-avx512", spec, identity, [1], []))
+    text = which(path)
+    assert (
+        "made by the stage train of study 'tried': digits-mlp adam batch 16 lr 0.1 cosine, "
+        f"2 seeds, digest {digest[:12]}, by torch 2 on cpu-avx512"
+    ) in text
+    path.write_text(path.read_text().replace("avx512", "avx2"))
+    assert "of study 'tried', but was edited" in which(path)
+    assert which(path).endswith("to have it as it was made: snakemake --cores all")
 
 
 def test_finds_dvc_tracked_files_and_members_of_tracked_folders(study: dict[str, str]) -> None:
@@ -175,11 +231,14 @@ def test_says_what_is_missing_for_dvc_tracked_files(study: dict[str, str]) -> No
     """Not committed, a lock that is not committed, and a listing that is not here: told apart."""
     report, cell = Path("results/report.html"), Path("results/cells/m/adam/b.json")
     write(str(report), "r9")
-    assert which(report).endswith(
-        f'the newest commit with such a file is {study["fourth"]} (2026-01-04, "fourth")'
+    changed, _, advice = which(report).splitlines()
+    assert changed == (
+        "results/report.html is not committed as it is: it was changed since commit "
+        f'{study["fourth"]} (2026-01-04, "fourth")'
     )
+    assert advice == "  to keep it: dvc commit --force && git add . && git commit"
     run(sys.executable, "-m", "dvc", "commit", "-q", "-f")
-    assert which(report) == (
+    assert which(report).splitlines()[0] == (
         "results/report.html is not committed: dvc.lock has it, and is to be committed itself"
     )
     for listing in Path(".dvc/cache/files/md5").rglob("*.dir"):

@@ -1,4 +1,4 @@
-"""What the Snakefile tells the logger: the report's files, and what training jobs are called.
+"""What the workflow tells the logger: the report's files, what training jobs are called, and more.
 
 The Snakefile knows the study and the logger does not. Both live in Snakemake's own process.
 """
@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sized
+    from collections.abc import Callable, Iterable, Mapping, Sized
+
+    Best = Callable[[Iterable[str]], str]
+    Duration = Callable[[Mapping[str, int], Iterable[str]], str]
 
 _report: list[Path] = []
 _names: dict[str, object] = {}
 _kept: list[Sized] = []
+_best: list[Best] = []
+_duration: list[Duration] = []
 
 
 def announce(
@@ -35,6 +40,39 @@ def announce(
     _report[:] = map(Path, report)
     _names.clear()
     _names.update(names or {})
+
+
+def inform(best: Best | None = None, duration: Duration | None = None) -> None:
+    """Give the logger what it asks for words while a run goes on.
+
+    Args:
+        best: says what is the best so far, in a few words that may be empty. It is given the files
+            of the training jobs that have ended well since the last call, and is called once a
+            second and at every message: it is to be done in a moment.
+        duration: says how long a run would take, in a line that may be empty, from the number of
+            jobs of each rule and the files of its training jobs. Dry runs ask for it.
+    """
+    _best[:] = [] if best is None else [best]
+    _duration[:] = [] if duration is None else [duration]
+
+
+def best(finished: Iterable[str]) -> str:
+    """What is the best so far, in words; empty where nobody knows.
+
+    Args:
+        finished: the files of training jobs that have ended well since the last call.
+    """
+    return _best[0](finished) if _best else ""
+
+
+def duration(jobs: Mapping[str, int], files: Iterable[str]) -> str:
+    """How long a run would take, in a line; empty where nobody knows.
+
+    Args:
+        jobs: how many there are of each rule.
+        files: of its training jobs.
+    """
+    return _duration[0](jobs, files) if _duration else ""
 
 
 def report() -> Path | None:

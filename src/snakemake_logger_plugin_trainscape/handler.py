@@ -58,6 +58,7 @@ STOPPING = {  # how messages begin that say that the user stops the run, and wha
     "Will exit after finishing currently running jobs": "Stopping when what is running is done.",
 }
 NOTHING = "Nothing to be done"
+DRY = "Nothing was run. Every job, and why it would run: snakemake -n --verbose"
 # stages of a dvc.yaml after which others come: of these `dvc repro` needs no word that all is done
 EARLIER = ("data", "train", "throughput", "collect", "answer", "replay", "figures")
 OUTCOME = re.compile(r"non-zero (exit status \d+)|(died with .+?)\.?$", re.MULTILINE)
@@ -87,10 +88,9 @@ class LogHandler(LogHandlerBase):
         self._stream = sys.stdout if settings.stdout else sys.stderr
         self._silent = "all" in quiet
         # whoever asks for details gets Snakemake's own output
-        self._verbatim = bool(
-            settings.dryrun or settings.verbose or settings.debug_dag or settings.printshellcmds
-        )
-        hidden = self._verbatim or quiet & {"all", "progress"}
+        self._verbatim = bool(settings.verbose or settings.debug_dag or settings.printshellcmds)
+        self._foretells = bool(settings.dryrun) and not self._verbatim
+        hidden = self._verbatim or settings.dryrun or quiet & {"all", "progress"}
         self._screen = Hidden() if hidden else screen(self._stream)
         self._run = Run()
         self._stopped = ""  # what is said of a run that the user has stopped; empty if nobody has
@@ -147,6 +147,10 @@ class LogHandler(LogHandlerBase):
                 return
         if self._verbatim:
             self._show_as_snakemake_does(record)
+        elif self._foretells:
+            # a dry run tells of every job, and of the plan twice: it is summed up at its end
+            if record.levelno > logging.INFO or record.getMessage().startswith(NOTHING):
+                self._show_as_snakemake_does(record)
         elif self._stopped:
             # whatever else comes are errors of the jobs that were ended, and of Snakemake itself
             if record.getMessage().startswith(STOPPED):
@@ -177,6 +181,11 @@ class LogHandler(LogHandlerBase):
 
     def _write_ending(self) -> None:
         run = self._run
+        if self._foretells and run.jobs and not (run.failed or self._silent):
+            self._write(words.plan(run.jobs))
+            foretold = announced.duration(run.jobs, run.files.values())
+            for line in filter(None, (foretold, DRY)):
+                self._write(line)
         if self._stopped:
             self._write(
                 f"{self._stopped} What is done stays; to go on, run the same command again."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_trainscape import words
+from snakemake_logger_plugin_trainscape import announced, words
 from snakemake_logger_plugin_trainscape.pace import Pace
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Run:
         cells: how many training jobs this run has.
         finished: how many of these are done.
         tasks: the running jobs in the order of their start: rule and words, by job number.
+        jobs: how many jobs of each rule the run has, as far as that is known.
+        files: what the training jobs make that have begun, by job number.
     """
 
     def __init__(self) -> None:
@@ -34,6 +36,10 @@ class Run:
         self.cells = 0
         self.finished = 0
         self.tasks: dict[int, tuple[str, str]] = {}
+        self.jobs: Mapping[str, int] = {}
+        self.files: dict[int, str] = {}
+        self._logs: dict[int, str] = {}
+        self._new: list[str] = []  # files of cells that are done and were not yet asked about
         self._begun: set[int] = set()
         self._pace = Pace()
 
@@ -71,20 +77,36 @@ class Run:
             left = self._pace.left(self.cells - self.finished, now)
             eta = f", {words.span(left)} left" if left and self.finished < self.cells else ""
             parts.append(f"cells {self.finished}/{self.cells}{eta}")
-        activities = self._activities()
-        if activities:
-            parts.append(activities)
-        return "  ".join(parts)
+        named, running = self._activities()
+        best = self._best() if running or not named else ""
+        # a terminal may cut the end off: which cell runs is the least news
+        return "  ".join(part for part in (*parts, named, best, running) if part)
 
-    def _activities(self) -> str:
+    @property
+    def counts(self) -> bool:
+        """Whether a stage runs that takes minutes and counts what is done."""
+        return any(rule in words.SLOW for rule, _ in self.tasks.values())
+
+    def _activities(self) -> tuple[str, str]:
         """The stages that run, and of the cells the one that has run the longest."""
-        tasks = list(self.tasks.values())
-        named = list(dict.fromkeys(name for rule, name in tasks if rule != words.TRAIN))
-        cells = [name for rule, name in tasks if rule == words.TRAIN]
+        named = dict.fromkeys(
+            words.activity(rule, name, self._logs.get(job))
+            for job, (rule, name) in self.tasks.items()
+            if rule != words.TRAIN
+        )
+        cells = [name for rule, name in self.tasks.values() if rule == words.TRAIN]
         more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-        return ", ".join(named + [f"running: {name}{more}" for name in cells[:1]])
+        return ", ".join(named), f"running: {cells[0]}{more}" if cells else ""
+
+    def _best(self) -> str:
+        """What is the best so far, in words; nothing before the first training job."""
+        if not self.cells:
+            return ""
+        new, self._new = self._new, []
+        return announced.best(new)
 
     def _plan(self, stats: Mapping[str, int]) -> None:
+        self.jobs = stats
         self.cells = stats.get(words.TRAIN, 0)
 
     def _start(self, record: logging.LogRecord, now: float) -> None:
@@ -95,8 +117,12 @@ class Run:
             return
         self.began = now if self.began is None else self.began
         self.tasks[job] = rule, words.task(rule, output)
+        if log := getattr(record, "log", None):
+            self._logs[job] = str(log[0])
         if rule == words.TRAIN:
             self._begun.add(job)
+            if output:
+                self.files[job] = str(output[0])
             self.cells = max(self.cells, len(self._begun))  # a search finds its cells on the way
             self._pace.start(job, now)
 
@@ -106,4 +132,5 @@ class Run:
         rule, _ = self.tasks.pop(job)
         if rule == words.TRAIN:
             self._pace.finish(job, now)
+            self._new += [self.files[job]] if job in self.files else []
             self.finished += 1

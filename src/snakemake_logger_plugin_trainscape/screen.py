@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from snakemake_logger_plugin_trainscape.run import Run
 
 EVERY = 10.0  # seconds between plain lines while cells finish
+COUNTED = 30.0  # seconds between plain lines while a stage counts what is done
 SILENCE = 60.0  # seconds after which a plain line is shown though no cell has finished
 
 
@@ -86,6 +87,7 @@ class Plain:
             or (run.finished == run.cells and finished)
             or finished >= max(run.cells / 10, 1)
             or (finished and since >= EVERY)
+            or (run.counts and since >= COUNTED)
             or (run.tasks and since >= SILENCE)
         )
         if due:

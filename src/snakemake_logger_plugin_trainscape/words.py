@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snakemake_logger_plugin_trainscape import announced
@@ -25,6 +28,10 @@ STAGES = {  # what each rule does; a rule that is not here is called by its name
     "draw_timings": "drawing times",
     "write_report": "writing the report",
 }
+# Stages that take minutes and count in their log: what they count, and why they take so long.
+SLOW = {"measure_throughput": ("step times", "one at a time, so that nothing disturbs them")}
+COUNT = re.compile(r"^.*?\b(\d+ of \d+)\b.*?(?:(\d+) s left)?$", re.MULTILINE)
+TAIL = 4096  # bytes of a log's end that are read
 
 
 def stage(rule: str) -> str:
@@ -41,6 +48,35 @@ def task(rule: str, output: Sequence[str]) -> str:
     """What a job does, in words: a training job's name, if it was announced, or the stage."""
     named = announced.name(output[0]) if rule == TRAIN and output else None
     return named or stage(rule)
+
+
+def activity(rule: str, words: str, log: str | None) -> str:
+    """What a job does at the moment, in words.
+
+    Args:
+        rule: the job's rule.
+        words: what it does in general (:func:`task`).
+        log: the job's log, if it has one.
+    """
+    if rule not in SLOW:
+        return words
+    counted, why = SLOW[rule]
+    found = _counts(Path(log)) if log else []
+    if not found:
+        return f"{words}: {why}"
+    count, seconds = found[-1]
+    left = f", about {span(float(seconds))} left" if seconds else ""
+    return f"{counted} {count}{left}: {why}"
+
+
+def _counts(log: Path) -> list[tuple[str, str]]:
+    """The counts in the end of a log, and the seconds that each says are left."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - TAIL, 0))
+            return COUNT.findall(file.read().decode(errors="replace"))
+    except OSError:  # not there yet
+        return []
 
 
 def plan(jobs: Mapping[str, int]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 Command = Callable[[argparse.Namespace], int | None]
+NAMES = 11  # characters that a command's name may take in the help
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,14 +50,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="trainscape",
+        usage="trainscape [-h] [--version] COMMAND …",
         description="Map how optimizer, batch size, learning rate and schedule shape training.",
-        epilog="Run the study with: snakemake --cores all",
+        epilog="Run the study with: snakemake --cores all. Of a command: trainscape COMMAND --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # keeps the lists of commands
     )
     parser.add_argument("--version", action="version", version=f"trainscape {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, prog="trainscape", help=argparse.SUPPRESS
+    )
+    yours: dict[str, str] = {}
+    workflows: dict[str, str] = {}
 
-    def add(name: str, command: Command, text: str, study: bool = True) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    def add(
+        name: str,
+        command: Command,
+        text: str,
+        study: bool = True,
+        to: dict[str, str] = yours,
+    ) -> argparse.ArgumentParser:
+        to[name] = text
+        sub = commands.add_parser(name, description=text[0].upper() + text[1:] + ".")
         sub.set_defaults(command=command)
         if study:
             sub.add_argument(
@@ -70,7 +86,16 @@ def _parser() -> argparse.ArgumentParser:
         _cells,
         "list what is trained, one cell a line: the grid, range tests, finalists on fresh seeds",
     ).add_argument("--paths", action="store_true", help="print the cells' files instead")
-    add("estimate", _estimate, "say how many cells, trials and steps, and roughly how long")
+    add(
+        "estimate", _estimate, "say how many cells, trials and steps, and roughly how long"
+    ).add_argument(
+        "--device",
+        metavar="NAME",
+        help="a device to say the time for, such as h200 or xeon (default: this machine)",
+    )
+    add("open", _open, "say where the report is, and open it in the browser").add_argument(
+        "--print", dest="browse", action="store_false", help="say where it is, and no more"
+    )
     add("verify", _verify, "check every file of the study")
     add("schema", _schema, "print the JSON schema of parameter files", study=False)
     which = add("which", _which, "find the commit that made a file", study=False)
@@ -93,14 +118,16 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="list all datasets, the plugins' too: sizes, what they hold, what models get",
     )
-    targets = add("targets", _targets, "print the files of stages, for Snakemake to make")
+    targets = add(
+        "targets", _targets, "print the files of stages, for Snakemake to make", to=workflows
+    )
     targets.add_argument(
         "stages",
         nargs="+",
         metavar="STAGE",
         help="data, train, throughput, collect, replay, answer, figures, timings or report",
     )
-    train = add("train", _train, "train cells of the study (Snakemake's job)")
+    train = add("train", _train, "train cells of the study", to=workflows)
     train.add_argument(
         "paths",
         nargs="*",
@@ -111,11 +138,11 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=Path, metavar="FILE", help="the fuse executor's list of cells and logs"
     )
     train.add_argument("--again", action="store_true", help="train even what is kept elsewhere")
-    propose = add("propose", _propose, "propose a round of the study's search (Snakemake's job)")
+    propose = add("propose", _propose, "propose a round of the study's search", to=workflows)
     propose.add_argument("file", metavar="ROUND", help="the round's file")
-    choose = add("choose", _choose, "choose the finalists of a workload (Snakemake's job)")
+    choose = add("choose", _choose, "choose the finalists of a workload", to=workflows)
     choose.add_argument("file", metavar="FINALISTS", help="the file that is to name them")
-    make = add("make", _make, "make one stage's products (Snakemake's job)")
+    make = add("make", _make, "make one stage's products", to=workflows)
     make.add_argument(
         "stage",
         metavar="STAGE",
@@ -128,7 +155,22 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--benchmarks", type=Path, metavar="FILE", help="what the throughput's suite has measured"
     )
+    # argparse knows one list of commands alone: groups that hold nothing but text make two
+    parser.add_argument_group("yours", _listed(yours))
+    parser.add_argument_group(
+        "the workflow's (Snakemake runs them as its jobs)", _listed(workflows)
+    )
     return parser
+
+
+def _listed(commands: Mapping[str, str]) -> str:
+    """Commands and what they do, for the help: a line each, or more where it is long."""
+    width = max(shutil.get_terminal_size().columns - 4, 40)
+    lines = []
+    for name, text in commands.items():
+        head, *more = textwrap.wrap(text, width - NAMES)
+        lines += [f"{name:{NAMES}}{head}", *(" " * NAMES + line for line in more)]
+    return "\n".join(lines)
 
 
 def _add_diff(sub: argparse.ArgumentParser) -> None:
@@ -174,7 +216,13 @@ def _cells(args: argparse.Namespace) -> None:
 def _estimate(args: argparse.Namespace) -> None:
     from trainscape.pipeline.estimate import estimate
 
-    print(estimate(_layout(args)))
+    print(estimate(_layout(args), args.device))
+
+
+def _open(args: argparse.Namespace) -> None:
+    from trainscape.pipeline.show import open_report
+
+    open_report(_layout(args), args.study, browse=args.browse)
 
 
 def _verify(args: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ def test_configfile_replaces(clean: Project) -> None:
     study = {key: value for key, value in STUDY.items() if key not in ("seeds", "throughput")}
     path = clean / "studies/other.yaml"
     path.write_text(yaml.safe_dump({**study, "output": "results-other"}), encoding="utf-8")
-    said = clean.run("snakemake", "--dry-run", "--configfile", "studies/other.yaml")
+    said = clean.run("snakemake", "--dry-run", "--verbose", "--configfile", "studies/other.yaml")
     expected = clean.trainscape("cells", "--paths", "--study", "studies/other.yaml")
     assert len(expected) == 4
     assert all(f"output: {path}\n" in said for path in expected)

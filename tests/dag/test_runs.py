@@ -61,8 +61,11 @@ def test_every_dataset_of_a_study_is_made(clean: Project) -> None:
 
 
 def test_dry_run_lists_the_grid(clean: Project) -> None:
-    """On a clean tree `snakemake -n` lists a job per cell, and no other than the aggregates."""
-    said = clean.run("snakemake", "--dry-run")
+    """`snakemake -n` is three lines; with --verbose it lists a job per cell and the aggregates."""
+    short = clean.call("snakemake", "--dry-run").stdout.splitlines()
+    assert [line.split()[0] for line in short] == ["To", "About", "Nothing"]
+    assert "training 4 cells" in short[0]
+    said = clean.run("snakemake", "--dry-run", "--verbose")
     listed = re.findall(r"output: (results/cells/\S+)$", said, flags=re.MULTILINE)
     assert sorted(listed) == sorted(clean.trainscape("cells", "--paths"))
     assert len(listed) == 4

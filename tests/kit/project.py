@@ -169,7 +169,7 @@ class Project:
 
     def plan(self, *words: str) -> dict[str, int]:
         """How many jobs of each rule a dry run lists; empty for nothing to be done."""
-        said = self.run("snakemake", "--dry-run", *words)
+        said = self.run("snakemake", "--dry-run", "--verbose", *words)
         table = said.rpartition("Job stats:")[2]
         if table == said:
             assert "Nothing to be done" in said, said

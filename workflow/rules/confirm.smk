@@ -6,8 +6,7 @@ def candidates(wildcards):
     rounds = LAYOUT.rounds.get(wildcards.workload)
     if rounds is not None:
         return RUN.undated([*rounds, *proposed(LAYOUT, checkpoints, rounds)])
-    # range tests, too: a checkpoint that ends while cells train can leave out what comes after it
-    cells = [*LAYOUT.cells.items(), *LAYOUT.range_tests.items()]
+    cells = LAYOUT.cells.items()
     return RUN.undated(f for f, cell in cells if cell.workload == wildcards.workload)
 
 

@@ -163,6 +163,7 @@ def _endless(cell: Cell, steps: int) -> dict[str, object]:
         "schedule": {"name": "constant"},
         "budget": {"steps": 10_000},
         "validation": 0.0,
+        "split": "fixed",  # where seeds hold out examples of their own they train one after another
         "evaluate_every": steps / BATCHES,
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from trainscape.errors import UserError
+from trainscape.pipeline.origin import Origin, origin
 from trainscape.pipeline.versioned import dvc_cache
 
 if TYPE_CHECKING:
@@ -60,19 +62,20 @@ def which(path: Path) -> str:
         path: the report, a figure, a table or a cell, as it lies in the working folder.
 
     Returns:
-        One line: the commit that brought these bytes, and how many after it keep them; or that no
-        commit has them, and which is the newest that has such a file at all.
+        One line: the commit that brought these bytes, and how many after it keep them. Where no
+        commit has them, that the file is new or since which commit it is changed; a line on what it
+        was made from; and one on what to do.
 
     Raises:
-        UserError: there is no such file, it is a folder, or it is in no git repository.
+        UserError: there is no such file, it is a folder, or it is in no git repository: then what
+            it was made from is told, too.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file in it")
-    root = _root(path)
-    name = str(path.resolve().relative_to(root))
-    repository = _Repository(root)
+    repository = _Repository(_root(path))
+    name = repository.name(path)
     traces = [repository.blob(name), repository.md5(name)]
     history = {trace: repository.history(trace.source, HERE) for trace in traces if trace}
     for trace, commits in history.items():
@@ -105,24 +108,55 @@ def _found(repository: _Repository, trace: Trace, commits: list[Commit]) -> str 
 
 
 def _not_found(path: Path, repository: _Repository, history: dict[Trace, list[Commit]]) -> str:
-    """Why no commit has the content, and the newest commit that has the file at all."""
+    """Why no commit has the content, what it was made from, and what to do."""
+    made = origin(path)
+    return "\n".join(
+        [
+            _state(path, repository, history),
+            f"  {made.words}",
+            f"  {_advice(path, repository, made)}",
+        ]
+    )
+
+
+def _state(path: Path, repository: _Repository, history: dict[Trace, list[Commit]]) -> str:
+    """Whether a file that no commit has is new, or since which commit it is changed."""
     if any(repository.pending(trace) for trace in history):
         return f"{path} is not committed: {LOCK} has it, and is to be committed itself"
-    text = f"{path} is not committed: no commit's results are these bytes"
     for trace, commits in history.items():
         for commit in commits:
             if trace.at(commit.sha):
-                return f"{text}; the newest commit with such a file is {commit}"
+                return f"{path} is not committed as it is: it was changed since commit {commit}"
     if repository.unlisted:
-        return f"{text} as far as DVC's cache tells; try again after 'dvc fetch --all-commits'"
-    return f"{text}, and none has such a file"
+        return (
+            f"{path} is not committed as far as DVC's cache tells; try again after "
+            "'dvc fetch --all-commits'"
+        )
+    return f"{path} is not committed: it is new, and no commit has such a file"
+
+
+def _advice(path: Path, repository: _Repository, made: Origin) -> str:
+    """What to do with a file that no commit has."""
+    if made.whole is False:
+        return "to have it as it was made: snakemake --cores all"
+    name = repository.name(path)
+    if repository.kept_by_dvc(name):
+        return "to keep it: dvc commit --force && git add . && git commit"
+    if repository.ignored(name):
+        return (
+            "git is told to ignore it, so no commit will have it; to keep versions of a study, "
+            "give it an output folder that .gitignore does not name"
+        )
+    return f"to keep it: git add {shlex.quote(str(path))} && git commit"
 
 
 def _root(path: Path) -> Path:
     """The top folder of the git repository that ``path`` lies in."""
     top = _git(path.resolve().parent, "rev-parse", "--show-toplevel")
     if top is None:
-        raise UserError(f"{path}: is in no git repository, so no commit made it")
+        raise UserError(
+            f"{path}: is in no git repository, so no commit made it\n  {origin(path).words}"
+        )
     return Path(top).resolve()
 
 
@@ -139,6 +173,15 @@ def _git(folder: Path, *words: str) -> str | None:
     return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
 
+def _outs(text: str) -> list[dict[str, Any]]:
+    """What the stages of a lock file have made; nothing of a broken one."""
+    try:
+        stages: dict[str, Any] = (yaml.safe_load(text) or {}).get("stages", {})
+    except (yaml.YAMLError, AttributeError):  # a commit made in the middle of a merge
+        return []
+    return [out for stage in stages.values() for out in stage.get("outs", ())]
+
+
 class _Repository:
     """A git repository in which DVC may keep files.
 
@@ -150,6 +193,30 @@ class _Repository:
         self.root = root
         self.unlisted = False
 
+    def name(self, path: Path) -> str:
+        """A file relative to the repository."""
+        return str(path.resolve().relative_to(self.root))
+
+    def ignored(self, name: str) -> bool:
+        """Whether git is told to ignore a file."""
+        return _git(self.root, "check-ignore", "-q", name) is not None
+
+    def kept_by_dvc(self, name: str) -> bool:
+        """Whether DVC's lock file has a file, or a folder that it lies in."""
+        project = self._project(name)
+        if project is None:
+            return False
+        file = (self.root / name).relative_to(project).as_posix()
+        text = (project / LOCK).read_text(encoding="utf-8", errors="replace")
+        return any(
+            file == out.get("path") or file.startswith(f"{out.get('path')}/") for out in _outs(text)
+        )
+
+    def _project(self, name: str) -> Path | None:
+        """The folder with the lock file that speaks for a file."""
+        parents = [self.root / parent for parent in Path(name).parents]
+        return next((folder for folder in parents if (folder / LOCK).exists()), None)
+
     def blob(self, name: str) -> Trace | None:
         """Follow a file that git keeps; None if git never kept it."""
         if not self.history(name, HERE + ELSEWHERE):
@@ -159,8 +226,7 @@ class _Repository:
 
     def md5(self, name: str) -> Trace | None:
         """Follow a file that DVC keeps; None where there is no DVC."""
-        parents = [self.root / parent for parent in Path(name).parents]
-        project = next((folder for folder in parents if (folder / LOCK).exists()), None)
+        project = self._project(name)
         if project is None:
             return None
         lock = str((project / LOCK).relative_to(self.root))
@@ -192,11 +258,7 @@ class _Repository:
 
     def _locked(self, project: Path, text: str, file: str) -> str | None:
         """The md5 of ``file`` (relative to its DVC project) by the text of a lock file."""
-        try:
-            stages: dict[str, Any] = (yaml.safe_load(text) or {}).get("stages", {})
-        except (yaml.YAMLError, AttributeError):  # a commit made in the middle of a merge
-            return None
-        for out in (out for stage in stages.values() for out in stage.get("outs", ())):
+        for out in _outs(text):
             if out.get("path") == file:
                 return str(out.get("md5"))
             if file.startswith(f"{out.get('path')}/"):

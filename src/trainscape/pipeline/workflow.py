@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,15 @@ from snakemake.io import ancient, regex_from_filepattern, report
 from snakemake.ioflags import update
 from snakemake.logging import logger
 
+from snakemake_logger_plugin_trainscape import inform
 from trainscape import study
 from trainscape.cells.identity import identity
 from trainscape.errors import UserError
 from trainscape.hashing import canonical
 from trainscape.pipeline.doubts import bring_into_the_past, doubts, remove_dead_links, unprotect
+from trainscape.pipeline.estimate import foretold
 from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.leader import Leader
 from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.train import kept_seeds
 from trainscape.results.attic import Attic
@@ -47,6 +50,7 @@ class Run:
         workflow: Snakemake's.
         doubted: files that are there and are made again.
         kept: cells that are to be there and need no training, as far as jobs are known.
+        made_here: files that this run makes, as far as a rule has asked for them.
     """
 
     layout: Layout
@@ -54,6 +58,7 @@ class Run:
     doubted: frozenset[str]
     kept: set[str] = field(default_factory=set)
     begun: bool = False
+    made_here: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, workflow: Workflow) -> Run:
@@ -75,6 +80,7 @@ class Run:
         layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
         if not workflow.is_main_process:
             return cls(layout, workflow, frozenset())
+        inform(best=Leader(layout), duration=partial(foretold, layout))
         remove_dead_links(layout)
         doubted = doubts(layout)
         bring_into_the_past(layout)
@@ -187,7 +193,7 @@ class Run:
         self.nothing()
         kind, workload, optimizer, cell = (wildcards[name] for name in CELL)
         file = str(self.layout.output / kind / workload / optimizer / f"{cell}.json")
-        if not self.forced and not self.is_to_be_made(file):
+        if not self.is_to_be_made(file) and not self._is_forced(file):
             return []
         # for the words of the run, which are the main process's
         if not self.forced and self.workflow.is_main_process and self._is_kept(file):
@@ -195,8 +201,56 @@ class Run:
         return self.undated(self.layout.dataset(workload))
 
     def undated(self, files: Iterable[str]) -> list[Any]:
-        """Files as inputs whose times say nothing; those that are made again are waited for."""
-        return [file if file in self.doubted else ancient(file) for file in files]
+        """Files as inputs whose times say nothing; those that this run makes are waited for.
+
+        After each checkpoint Snakemake lists anew what is to be done. All that comes after a job
+        that runs is left out at first and comes back input by input, but not by an ``ancient`` one
+        that is there. A job's file is there a while before Snakemake knows that the job is done. So
+        a file that was missing when it was first asked for is never ``ancient``: the rest of the
+        run would be forgotten, and the run would end as if all were made.
+        """
+        return [file if self._is_made_here(file) else ancient(file) for file in files]
+
+    def _is_made_here(self, file: str) -> bool:
+        """Whether this run makes the file, or has made it."""
+        # a job by force has its file from the start: where all is there, there is nothing to forget
+        if self.is_to_be_made(file) or (self._is_unfinished and self._is_forced(file)):
+            self.made_here.add(file)
+        return file in self.made_here
+
+    def _is_forced(self, file: str) -> bool:
+        """Whether the job that makes the file is run by force."""
+        dag = self.workflow.dag
+        return file in dag.forcefiles or any(rule.is_producer(file) for rule in dag.forcerules)
+
+    @cached_property
+    def _is_unfinished(self) -> bool:
+        """Whether a file of the study was to be made when the run began."""
+        return any(map(self.is_to_be_made, self.layout.targets(*STAGES)))
+
+    def check_all_is_made(self) -> None:
+        """Fail a run that Snakemake takes for a good one though it has left out what was asked for.
+
+        What was asked for is Snakemake's to say: ``--until``, ``--omit-from`` and ``--batch`` ask
+        for less.
+
+        Raises:
+            WorkflowError: files were not made.
+        """
+        workflow, dag = self.workflow, self.workflow.dag
+        elsewhere = workflow.remote_execution_settings.immediate_submit  # jobs go on after this
+        if workflow.dag_settings.allowed_rules or elsewhere:
+            return
+        asked = (job.input if job.rule.norun else job.output for job in dag.targetjobs)
+        missing = {str(file) for files in asked for file in files if not Path(file).exists()}
+        again = (job.output for job in dag.jobs if not dag.finished(job))
+        missing.update(str(file) for files in again for file in files if file in dag.forcefiles)
+        if missing:
+            more = f" and {len(missing) - 1} more files" if len(missing) > 1 else ""
+            raise WorkflowError(
+                f"trainscape: the run ended early, without {min(missing)}{more}; "
+                "run the same command again to go on"
+            )
 
     def _is_kept(self, file: str) -> bool:
         """Whether a cell is kept elsewhere, as it is or with all its seeds in another."""

@@ -1,0 +1,149 @@
+"""How fast other devices train, for ``trainscape estimate --device``: a small table with sources.
+
+A rate is how many trials take a step in a second, all of a full pack together, on one process of
+the device. The measured ones are medians over blocks, of the widest packs and averaged over
+optimizers; what is stated of a GPU that nobody measured follows from data sheets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainscape.errors import UserError, near, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Rates = Mapping[int, float]  # steps a second, by batch size
+
+# workloads whose model is another's
+SAME_MODEL = {"fashion-mlp": "mnist-mlp", "kmnist-mlp": "mnist-mlp"}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that is not this machine.
+
+    Args:
+        title: what it is, in words.
+        source: where its numbers are from.
+        processes: how many train side by side: one for each core, or one for a GPU.
+        start: seconds until a process's first step is done.
+        number: seconds for each number of an example's gradient, where its noise is measured.
+        rates: steps a second by precision, workload and batch size.
+    """
+
+    title: str
+    source: str
+    processes: int
+    start: float
+    number: float
+    rates: Mapping[str, Mapping[str, Rates]]
+
+    def steps(self, workload: str, precision: str) -> Rates | None:
+        """A workload's steps a second by batch size; None if nothing is known of them."""
+        known = self.rates.get(precision, {})
+        return known.get(workload) or known.get(SAME_MODEL.get(workload, ""))
+
+    def known(self, precision: str) -> list[str]:
+        """The workloads that it has rates of."""
+        own = self.rates.get(precision, {})
+        return [*own, *(name for name, of in SAME_MODEL.items() if of in own)]
+
+
+XEON = Device(
+    title="2 cores of an Intel Xeon at 2.5 GHz with AVX-512",
+    source="measured, docs/benchmarks/engine.json",
+    processes=2,
+    start=3.0,
+    number=4.3e-9,
+    rates={
+        "fp32": {
+            "digits-mlp": {16: 22_300, 64: 11_000, 256: 4_830},
+            "digits-cnn": {16: 1_240, 64: 312},
+            "mnist-mlp": {16: 1_390, 64: 750, 256: 421},
+            "mnist-cnn": {16: 24, 64: 10},
+        }
+    },
+)
+H200 = Device(
+    title="an NVIDIA H200",
+    source="measured, docs/benchmarks/gpu-nvidia-h200.json",
+    processes=1,
+    start=10.0,  # the first use of CUDA, and what it compiles
+    number=2e-11,  # not measured: the Xeon's, as much less as mnist-mlp's step is
+    rates={
+        "fp32": {
+            "digits-mlp": {64: 1_020_000},
+            "mnist-mlp": {64: 160_000},
+            "mnist-cnn": {64: 1_850},
+        },
+        "tf32": {
+            "digits-mlp": {64: 1_180_000},
+            "mnist-mlp": {64: 192_000},
+            "mnist-cnn": {64: 4_210},
+        },
+        "bf16": {
+            "digits-mlp": {64: 1_100_000},
+            "mnist-mlp": {64: 146_000},
+            "mnist-cnn": {64: 4_480},
+        },
+    },
+)
+H200_MEMORY, H200_FP32 = 4.8, 67.0  # TB/s and TFLOP/s by NVIDIA's data sheet (SXM)
+
+
+def _stated(title: str, memory: float, fp32: float) -> Device:
+    """A GPU of which only a data sheet is known: an H200 by the lower of two ratios.
+
+    Args:
+        title: what it is, in words.
+        memory: TB/s of its memory.
+        fp32: TFLOP/s of its plain fp32 arithmetic.
+    """
+    ratio = min(memory / H200_MEMORY, fp32 / H200_FP32)
+    return Device(
+        title=title,
+        source=f"stated: the H200's measured rates × {ratio:.2f}, by NVIDIA's data sheets",
+        processes=1,
+        start=H200.start,
+        number=H200.number / ratio,
+        rates={
+            precision: {
+                name: {batch: rate * ratio for batch, rate in rates.items()}
+                for name, rates in of.items()
+            }
+            for precision, of in H200.rates.items()
+        },
+    )
+
+
+DEVICES = {
+    "xeon": XEON,
+    "h200": H200,
+    "h100": _stated("an NVIDIA H100 (SXM)", memory=3.35, fp32=67.0),
+    "a100": _stated("an NVIDIA A100 (SXM, 80 GB)", memory=2.039, fp32=19.5),
+    "l4": _stated("an NVIDIA L4", memory=0.3, fp32=30.3),
+    "rtx-4090": _stated("an NVIDIA GeForce RTX 4090", memory=1.008, fp32=82.6),
+}
+
+
+def device(name: str) -> Device:
+    """A device of the table by its name, however it is written.
+
+    Raises:
+        UserError: nothing is known of it; names those that are known.
+
+    >>> device("NVIDIA H200").title, device("RTX 4090").title
+    ('an NVIDIA H200', 'an NVIDIA GeForce RTX 4090')
+    """
+    short = name.casefold().removeprefix("nvidia").removeprefix(" geforce").strip()
+    spelt = "-".join(short.replace("_", " ").replace("-", " ").split())
+    if spelt in DEVICES:
+        return DEVICES[spelt]
+    meant = near(spelt, DEVICES)
+    raise UserError(
+        f"--device: unknown {shown(name)}; known are {', '.join(DEVICES)}"
+        + (f"; did you mean {meant!r}?" if meant else "")
+    )
