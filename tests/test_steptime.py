@@ -16,6 +16,7 @@ from trainscape.engine.data import Split
 from trainscape.throughput.identity import Measurement
 from trainscape.throughput.suite import loop as steps
 from trainscape.throughput.suite.memory import peak
+from trainscape.throughput.suite.rounds import Blocks, Measured
 from trainscape.throughput.suite.row import row, row_of_none
 
 CPU = torch.device("cpu")
@@ -27,29 +28,61 @@ ONE = Measurement("digits-mlp", "sgd", {"name": "sgd"}, 64, "step")
 
 def times(**changes: float) -> SimpleNamespace:
     """What pytest-benchmark says of a measurement's blocks, with changes."""
-    return SimpleNamespace(**{"median": 0.5, "iqr": 0.02, "rounds": 7, **changes})
+    return SimpleNamespace(**{"median": 0.5, "iqr": 0.02, "rounds": 8, **changes})
+
+
+def found(*seconds: float) -> Measured:
+    """A measurement of one attempt of four steps a block."""
+    kept = Blocks(seconds, 4, 0.03)
+    return Measured(kept, [kept])
+
+
+EVEN = found(*[0.5 + 0.01 * step for step in (-4, -3, -2, -1, 1, 2, 3, 4)])
 
 
 def test_row() -> None:
     """Times are a step's, where those measured are a block's."""
-    assert row(ONE, times(), steps=4, memory=1000) == {
+    assert row(ONE, times(), EVEN, memory=1000) == {
         "workload": "digits-mlp",
         "optimizer": "sgd",
         "batch_size": 64,
         "mode": "step",
         "step_time_s": 0.125,
+        "step_low_s": 0.115,
+        "step_high_s": 0.135,
         "iqr_s": 0.005,
-        "rounds": 7,
+        "rounds": 8,
         "samples_per_s": 512.0,
         "peak_memory_bytes": 1000,
+        "attempts": 1,
+        "noisy": 0,
+        "noisy_because": None,
+        "load": 0.03,
     }
+
+
+def test_row_without_an_interval() -> None:
+    """Of seven blocks not even the least and the most hold the median in 95% of measurements."""
+    made = row(ONE, times(), found(*[0.5] * 7), memory=1000)
+    assert (made["step_low_s"], made["step_high_s"]) == (None, None)
+
+
+def test_row_of_a_noisy_measurement() -> None:
+    """It says that it is noisy, and why."""
+    made = row(ONE, times(), found(*[0.5] * 5, *[0.7] * 5), memory=1000)
+    assert (made["noisy"], made["noisy_because"]) == (1, "spread, drift")
 
 
 def test_row_of_none() -> None:
     """What did not fit the memory has the same columns, null but for what was measured."""
-    nothing = dict.fromkeys(("step_time_s", "iqr_s", "samples_per_s", "peak_memory_bytes"))
-    assert row_of_none(ONE) == {**ONE.key(), **nothing, "rounds": 0}
-    assert {*row_of_none(ONE)} == {*row(ONE, times(), steps=4, memory=1000)}
+    made = row_of_none(ONE)
+    assert {name for name, value in made.items() if value is not None} == {
+        *ONE.key(),
+        "rounds",
+        "attempts",
+    }
+    assert (made["rounds"], made["attempts"]) == (0, 0)
+    assert {*made} == {*row(ONE, times(), EVEN, memory=1000)}
 
 
 @pytest.mark.parametrize(
@@ -64,13 +97,13 @@ def test_row_of_none() -> None:
 def test_impossible_row(name: str, changes: dict[str, float]) -> None:
     """A time that cannot be is refused, never written."""
     with pytest.raises(ValueError, match=f"digits-mlp sgd batch 64 step: {name} is"):
-        row(ONE, times(**changes), steps=4, memory=1000)
+        row(ONE, times(**changes), EVEN, memory=1000)
 
 
 def test_impossible_memory() -> None:
     """A step that takes no memory is refused."""
     with pytest.raises(ValueError, match="peak_memory_bytes is 0"):
-        row(ONE, times(), steps=4, memory=0)
+        row(ONE, times(), EVEN, memory=0)
 
 
 # The loop that is timed

@@ -105,6 +105,8 @@ EDITS = {  # by name: a file, a text in it, and what takes its place
     "loop": ("throughput/suite/loop.py", "LR = 1e-6", "LR = 1e-5"),
     "memory": ("throughput/suite/memory.py", "max(held) - before", "max(held)"),
     "conversion": ("throughput/suite/row.py", "times.median / steps", "times.median"),
+    "attempts": ("throughput/suite/rounds.py", "LOOSE = 0.2", "LOOSE = 0.3"),
+    "interval": ("statistics/medians.py", "return at - 1", "return at - 2"),
     "suite": ("throughput/suite/test_step_times.py", "WARM_UP = 5", "WARM_UP = 6"),
     "optimizer": ("optimizers/sgd.py", "optim.SGD(params, lr", "optim.SGD(params, 2 * lr"),
     "workload": ("workloads/digits_mlp.py", "mlp(64, 64, 10)", "mlp(64, 65, 10)"),

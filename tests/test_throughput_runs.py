@@ -37,10 +37,16 @@ ROW = {
     "batch_size",
     "mode",
     "step_time_s",
+    "step_low_s",
+    "step_high_s",
     "iqr_s",
     "rounds",
     "samples_per_s",
     "peak_memory_bytes",
+    "attempts",
+    "noisy",
+    "noisy_because",
+    "load",
 }
 
 
@@ -388,5 +394,7 @@ def test_measure(tmp_path: Path) -> None:
         assert {*row} == ROW
         assert row["batch_size"] == 32
         assert row["rounds"] == 2
+        assert 1 <= row["attempts"] <= 3
+        assert row["load"] is None  # two milliseconds are too short to tell
         assert row["samples_per_s"] == pytest.approx(32 / row["step_time_s"])
         assert 30_000 < row["peak_memory_bytes"] < 300_000

@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scipy.special import bdtr
-
 from trainscape.analysis._best import best, metric
 from trainscape.analysis._summary import grouped
 from trainscape.results.tables import Row, frame, records
+from trainscape.statistics.medians import rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,23 +146,14 @@ def _needed(rows: Sequence[Row], key: str, runs: int) -> Row:
         """After how many cells so many runs are there."""
         return next((row["cells"] for row in rows if row[key] >= count), None)
 
-    rank = _rank(runs)
+    at = rank(runs, 0.95)
     return {
         "median": until(-(-runs // 2)),
-        "low": until(rank) if rank else None,
-        "high": until(runs + 1 - rank) if rank else None,
+        "low": until(at) if at else None,
+        "high": until(runs + 1 - at) if at else None,
         "most": until(math.ceil(BAND[1] * runs)),
         "never": 1 - rows[-1][key] / runs,
     }
-
-
-def _rank(runs: int) -> int:
-    """The rank, from either end, between which the median lies with 95% confidence; 0 for none.
-
-    The number of runs below the median is binomial with p = 1/2 (David and Nagaraja, Order
-    Statistics, 2003, section 7.1).
-    """
-    return sum(1 for k in range(runs // 2) if bdtr(k, runs, 0.5) <= 0.025)
 
 
 def _steps(rows: Sequence[Row], runs: Sequence[Sequence[int]], aim: Goal) -> list[Row]:

@@ -29,6 +29,7 @@ TEXT = {
     "region",
     "component",
     "note",
+    "noisy_because",
 }
 WHOLE = {
     "batch_size",
@@ -49,6 +50,9 @@ WHOLE = {
     "within_error",
     "within_margin",
     "peak_memory_bytes",
+    "noisy",
+    "steps_low",
+    "steps_high",
 }
 
 Row = dict[str, Any]

@@ -17,11 +17,11 @@ from trainscape import hardware, study
 from trainscape.cells import grid
 from trainscape.errors import UserError
 from trainscape.files import write_json
-from trainscape.throughput.alone import alone, say
+from trainscape.throughput.alone import Clock, alone, say, share
 from trainscape.throughput.identity import digest, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from trainscape.study import Study
 
@@ -72,6 +72,19 @@ def study_of_run(pytestconfig: pytest.Config) -> Study:
 def rows(pytestconfig: pytest.Config) -> list[dict[str, Any]]:
     """The record's rows so far, for each measurement to append its own."""
     return _run(pytestconfig).rows
+
+
+@pytest.fixture
+def others() -> Callable[[], float]:
+    """What others use: each call gives their share of the cores, 0 to 1, since the one before."""
+    last = Clock.now()
+
+    def used() -> float:
+        nonlocal last
+        start, last = last, Clock.now()
+        return share(start, last)
+
+    return used
 
 
 def _run(config: pytest.Config) -> Run:
