@@ -104,7 +104,7 @@ def test_a_seed_that_moves_all_cells_counts_once() -> None:
     noise = draw("seeds")
     before, after = noise.normal(0, 1, (2, 1, 5)) + noise.normal(0, 0.01, (2, 1000, 1))
     found = changes.pools(before, after, PLAIN, 0.0, [], paired=False)
-    alone = ttest_ind(after.mean(0), before.mean(0), equal_var=False).confidence_interval(0.95)
+    alone = ttest_ind(after.mean(0), before.mean(0), equal_var=False).confidence_interval(0.99)
     assert found.low[0] == pytest.approx(alone.low, rel=0.05)
     assert found.high[0] == pytest.approx(alone.high, rel=0.05)
     assert set(changes.cells(before, after, PLAIN, 0.0, paired=False).verdict) == {"undecided"}
@@ -119,6 +119,40 @@ def test_one_value_of_an_axis_is_found_among_many() -> None:
     found = changes.pools(before, after, SHARES, 0.005, members, paired=False)
     assert found.verdict[1:] == ["worse" if k == 2 else found.verdict[k + 1] for k in range(6)]
     assert all(found.verdict[k + 1] in ("same", "undecided") for k in range(6) if k != 2)
+
+
+def test_a_mean_shift_and_its_interval_say_the_same() -> None:
+    """Better or worse leave zero out, undecided holds it, same lies within the margin.
+
+    An interval of 95% would leave zero out for values that Holm's steps at 1% leave undecided.
+    """
+    before, after = accuracies("agree before"), accuracies("agree after")
+    members = [np.arange(300) % 6 == k for k in range(6)]
+    moves = np.array([0.0, 0.02, 0.05, 0.15, 0.6, 1.2])[np.arange(300) % 6, None]
+    after = SHARES.down(SHARES.up(after) + moves)
+    first, second = (SHARES.up(side) for side in (before, after))
+    usual = changes.pooled(first, second, members, paired=False).interval(0.95)
+    for margin in (0.0, 0.005):
+        found = changes.pools(before, after, SHARES, margin, members, paired=False)
+        for low, high, verdict in zip(found.low, found.high, found.verdict, strict=True):
+            if verdict == "same":
+                assert -margin <= low <= high <= margin
+            else:
+                assert (low > 0 or high < 0) == (verdict in ("better", "worse"))
+        if margin == 0.0:
+            undecided = np.array(found.verdict[1:]) == "undecided"
+            assert (undecided & (usual[0] > 0)).any() and not undecided.all()
+            assert found.level[0] == 0.99
+    assert found.level.min() == changes.EQUAL and "same" in found.verdict
+
+
+def test_levels_are_those_of_holms_steps() -> None:
+    """The least of four p-values is compared with a quarter; the first that fails ends it."""
+    found = changes._step_of(np.array([0.002, 0.5, 0.0001, 0.004]), 0.01)
+    assert found == pytest.approx([0.01 / 3, 0.01, 0.01 / 4, 0.01 / 2])
+    found = changes._step_of(np.array([0.006, 0.5, 0.0001, 0.004]), 0.01)
+    assert found == pytest.approx([0.01 / 3, 0.01 / 3, 0.01 / 4, 0.01 / 3])
+    assert changes._step_of(np.array([]), 0.01).size == 0
 
 
 def test_diverged_trials_count_as_the_worst_value() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -263,6 +264,8 @@ def test_for_a_pull_request_and_as_a_page(
     assert "| same bytes | same | better | worse | undecided | new | gone |" in text
     assert "<details>" in text and "| adam batch 16 lr 0.1 constant |" in text
     page = Path("changes.html").read_text(encoding="utf-8")
+    for shown in (text, page):  # each mean shift has the level of its interval
+        assert "at the level that decides" in shown and re.search(r" to [^ ]+ \(99\.\d+%\)", shown)
     assert page.count("data:image/svg+xml;base64,") == 2
     assert "Changes of adam · constant: of 10 cells" in page
     assert "http" not in page.replace("http-equiv", "")

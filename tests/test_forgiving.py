@@ -7,13 +7,16 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from trainscape.statistics.draws import generator
 from trainscape.statistics.forgiving import (
     basin,
     basins,
     expected_best,
+    resampled_widths,
     safe_rate,
     sensitivity,
     shares,
+    worst_cases,
 )
 
 LR = np.array([0.01, 0.1, 1.0, 10.0, 100.0])
@@ -57,6 +60,28 @@ def test_basins_take_each_rate_with_its_best_schedule() -> None:
     assert first
     assert first.decades == pytest.approx(1)
     assert second is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_other_seeds_give_other_widths(sign: int) -> None:
+    """Seeds that agree always give the basin's own width; seeds that do not, several widths."""
+    curve = np.array([0.5, 0.89, 0.9, 0.7, np.nan])
+    values = sign * np.stack([np.full(5, np.nan), curve])[None] * np.ones((5, 1, 1))
+    own = basin(sign * curve, LR, 0.05, sign)
+    assert own
+    same = resampled_widths(values, LR, 0.05, generator("same"), sign)
+    assert same == pytest.approx(np.full(len(same), own.decades))
+    values[:, 1, 1] += np.array([-0.2, 0.1, 0, 0, 0.1])
+    other = resampled_widths(values, LR, 0.05, generator("other"), sign)
+    assert len(np.unique(other.round(6))) > 5 and other.min() < own.decades < other.max()
+
+
+def test_a_cell_that_lost_a_seed_has_no_value_in_any_resample() -> None:
+    """A rate that diverged under one seed of five is out, also where that seed is not drawn."""
+    values = np.full((5, 1, 3), 0.9)
+    values[3, 0, 2] = np.nan
+    assert (resampled_widths(values, LR[:3], 0.1, generator("lost")) == 1.0).all()
+    assert (resampled_widths(np.full((5, 1, 3), np.nan), LR[:3], 0.1, generator("none")) == 0).all()
 
 
 def test_sensitivity_is_the_area_over_decades() -> None:
@@ -121,6 +146,22 @@ def test_the_safe_rate_has_the_best_worst_case() -> None:
     assert less
     assert (less.lr, less.worst) == (0.1, -0.5)
     assert safe_rate(np.full((1, 1, 2), np.nan), LR[:2]) is None
+
+
+def test_worst_cases_are_those_of_rates_that_never_diverge() -> None:
+    """Batch size and schedule of each rate's worst cell; a rate with a diverged one has none."""
+    means = np.array([[[0.9, 0.5, np.nan], [0.2, 0.6, 0.9]], [[0.9, 0.55, 0.9], [0.8, 0.4, 0.9]]])
+    assert worst_cases(means) == {0: (0, 1), 1: (1, 1)}
+    assert worst_cases(means, sign=-1) == {0: (0, 0), 1: (0, 1)}
+    assert worst_cases(np.full((1, 1, 2), np.nan)) == {}
+
+
+def test_of_rates_with_equal_worst_cases_the_better_mean_then_the_lower_is_safe() -> None:
+    """Ties are not left to the order of a sort."""
+    means = np.array([[[0.5, 0.5, 0.5], [0.8, 0.9, 0.9]]])
+    found = safe_rate(means, LR[:3])
+    assert found
+    assert found.lr == 0.1
 
 
 def test_shares_keep_failed_and_diverged_apart() -> None:

@@ -64,6 +64,19 @@ def test_the_best_of_equal_cells_is_inside_too() -> None:
     assert 0.93 < careful / 800 < 0.97
 
 
+def test_the_worst_of_equal_cells_is_inside_too() -> None:
+    """Taken as the worst of eight equal cells by the same seeds: 93 to 97% with ``below`` 8."""
+    draw = generator("worst")
+    plain = careful = 0
+    for _ in range(800):
+        values = draw.normal(0, 1, (8, 10))
+        worst = int(values.mean(1).argmin())
+        plain += over_seeds(values, PLAIN)[1][worst] >= 0
+        careful += over_seeds(values, PLAIN, below=8)[1][worst] >= 0
+    assert plain / 800 < 0.9
+    assert 0.93 < careful / 800 < 0.97
+
+
 def test_a_common_seed_effect_is_part_of_the_interval() -> None:
     """What all cells of a seed share, other seeds would change: it widens each cell's interval."""
     draw = generator("common")

@@ -66,7 +66,10 @@ def _study(
     pools = changes.pools(before, again, SCALE, MARGIN, _axes(), paired=paired)
     said = [verdict in SAID for verdict in (*found.verdict, *pools.verdict)]
     seen[f"{way}noise"].append(float(any(said)))
-    seen[f"{way}mean"].append(float(pools.low[0] <= 0 <= pools.high[0]))
+    every = [np.ones(count, bool)]
+    pool = changes.pooled(SCALE.up(before), SCALE.up(again), every, paired=paired)
+    low, high = pool.interval(changes.CONFIDENCE)
+    seen[f"{way}mean"].append(float(low[0] <= 0 <= high[0]))
     seen[f"{way}cells"].append(float(((found.low <= 0) & (found.high >= 0)).mean()))
     # a margin of nothing, or what is found would be called the same where noise is small
     little = _drawn(true, SMALL * true.sd["test"], own, generator)

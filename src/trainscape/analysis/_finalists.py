@@ -10,6 +10,7 @@ from trainscape.statistics.best import DIGITS, finalists
 
 if TYPE_CHECKING:
     from trainscape.analysis._cells import Cells
+    from trainscape.results.tables import Row
 
 
 def finalists_of(cells: Cells, count: int) -> list[int]:
@@ -22,8 +23,7 @@ def finalists_of(cells: Cells, count: int) -> list[int]:
     rows = cells.rows
     names = sorted({row["optimizer"] for row in rows})
     groups = np.array([names.index(row["optimizer"]) for row in rows], dtype=np.int64)
-    keys = [(row["steps"] or 0, row["batch_size"], row["lr"], row["digest"]) for row in rows]
-    values = cells.values("val_metric")
+    values, keys = cells.values("val_metric"), [_cost(row) for row in rows]
     return finalists(values, cells.scale(), groups, ~cells.complete, count, keys)
 
 
@@ -36,7 +36,11 @@ def best_of_optimizers(cells: Cells) -> dict[str, int]:
     found: dict[str, tuple[object, ...]] = {}
     for place, row in enumerate(cells.rows):
         if cells.complete[place]:
-            cost = row["steps"] or 0, row["batch_size"], row["lr"], row["digest"]
-            rank = (-round(float(means[place]), DIGITS), *cost, place)
+            rank = (-round(float(means[place]), DIGITS), *_cost(row), place)
             found[row["optimizer"]] = min(found.get(row["optimizer"], rank), rank)
     return {name: int(str(rank[-1])) for name, rank in found.items()}
+
+
+def _cost(row: Row) -> tuple[int, int, float, str]:
+    """What tells cells with equal means apart, the least first; the digest leaves no tie."""
+    return row["steps"] or 0, row["batch_size"], row["lr"], row["digest"]

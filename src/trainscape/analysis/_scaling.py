@@ -28,7 +28,8 @@ ALL = "all schedules"  # no label: those have no spaces
 ALPHA = ("exponent", "low", "high")
 FACTOR = ("factor", "factor_low", "factor_high")
 BEND = ("bend", "bend_low", "bend_high")
-COLUMNS = (*OWNER, "batch_sizes", *ALPHA, "edges", *FACTOR, *BEND, "reason")
+COLUMNS = (*OWNER, "batch_sizes", *ALPHA, "edges", *FACTOR, *BEND, "reason", "warning")
+TWO = "two batch sizes: α joins two points, and nothing shows that lr follows a power of the batch"
 RATES = (*OWNER, "batch_size", "lr", "side")
 SIDES = {-1: "lowest", 1: "highest", 0: None}
 DIGITS = 4  # more would differ between machines' logarithms
@@ -45,10 +46,10 @@ def scaling(trials: pd.DataFrame) -> pd.DataFrame:
     A cell with a diverged seed cannot be best. A batch size without any other is left out.
     ``edges`` counts best rates at an end of the axis: the true ones may lie beyond. Where they
     leave α without a bound on one side, ``low`` or ``high`` is null. Where nothing is known,
-    ``exponent`` is null, and ``reason`` says why. ``factor`` is 2^α: what twice the batch does to
-    the best lr.
-    ``bend`` is the change of α with every doubling of the batch: below zero where the best lr rises
-    ever more slowly, or falls after a surge.
+    ``exponent`` is null, and ``reason`` says why. With two batch sizes ``warning`` says that α
+    joins two points: it is what happened between these two, and no law. ``factor`` is 2^α: what
+    twice the batch does to the best lr. ``bend`` is the change of α with every doubling of the
+    batch: below zero where the best lr rises ever more slowly, or falls after a surge.
 
     Args:
         trials: as :func:`trainscape.analysis.trials` makes it.
@@ -145,7 +146,7 @@ def _mean(fits: Sequence[Exponent]) -> Exponent:
 
 def _row(names: Row, fit: Exponent | None) -> Row:
     about = {name: names[name] for name in OWNER}
-    none = dict.fromkeys((*ALPHA, *FACTOR, *BEND, "reason"))
+    none = dict.fromkeys((*ALPHA, *FACTOR, *BEND, "reason", "warning"))
     if fit is None:
         reason = "fewer than two batch sizes have a best rate among two or more"
         return {**about, **none, "batch_sizes": 0, "edges": 0, "reason": reason}
@@ -160,6 +161,7 @@ def _row(names: Row, fit: Exponent | None) -> Row:
         "batch_sizes": len(fit.sizes),
         "edges": sum(side != 0 for side in fit.sides),
         "reason": "best rates end the axis on both sides" if alpha[0] is None else None,
+        "warning": TWO if alpha[0] is not None and len(fit.sizes) == 2 else None,
     }
 
 

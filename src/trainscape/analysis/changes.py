@@ -76,6 +76,9 @@ class Change:
         low: the lower end of the 95% interval; None where the numbers are equal.
         high: its upper end.
         p: adjusted for the number of cells.
+        before: the mean over the seeds that are compared, in the version before; None where a
+            trial came to no end. Of a cell that one version alone has, over all its seeds.
+        after: likewise, in the version after.
     """
 
     cell: Cell
@@ -84,6 +87,8 @@ class Change:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    before: float | None = None
+    after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,10 @@ class Shift:
         cells: how many.
         verdict: better, worse, same or undecided.
         change: of the metric, mean over the cells, in its own unit.
-        low: the lower end of the 95% interval; None with fewer than two seeds.
+        low: the lower end of the interval at the level that decides the verdict; None with fewer
+            than two seeds.
         high: its upper end.
+        level: the interval's confidence, such as 0.99.
     """
 
     axis: str
@@ -107,6 +114,7 @@ class Shift:
     change: float
     low: float | None
     high: float | None
+    level: float
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,7 @@ class Comparison:
         table: ``trials`` or ``confirm``.
         metric: the name of what is compared, on the test split.
         unit: the metric's.
+        direction: whether more or less of it is better: ``max`` or ``min``.
         margin: what counts as no change in practice, in the metric's unit.
         identity: what is equal byte for byte.
         seeds: of both versions, that cells are compared by.
@@ -130,6 +139,7 @@ class Comparison:
     table: str
     metric: str
     unit: str
+    direction: str
     margin: float
     identity: Identity
     seeds: tuple[list[int], list[int]]
@@ -181,6 +191,8 @@ class Diff:
         lone: workloads that one version alone has, with the version's title.
         times: of steps, where both were measured on the same hardware.
         untimed: why there are none.
+        unknown: why parameters are not compared; empty where they are.
+        busy: of each version whose step times are not to be trusted, why.
     """
 
     before: str
@@ -190,6 +202,8 @@ class Diff:
     lone: dict[str, str] = field(default_factory=dict)
     times: list[StepTime] = field(default_factory=list)
     untimed: str = ""
+    unknown: str = ""
+    busy: list[str] = field(default_factory=list)
 
     def failed(self, kind: str) -> bool:
         """Whether a verdict is ``worse``, ``better``, or either: ``changed``."""

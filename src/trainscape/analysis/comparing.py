@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,9 +63,11 @@ def compare(
     for number, row in enumerate(rows):
         if row.cell in told and row.change == 0 and _whole(before, after, row.cell):
             rows[number] = Change(row.cell, "same bytes", 0.0)
+    sides = (before, seeds[0]), (after, seeds[1])
+    rows = [_with_means(row, *sides, common=row.cell in told) for row in rows]
     workload = next(iter((*after.cells, *before.cells)))[0]
     shifts = _shifts(common, first, second, axis, margin, paired) if common else []
-    about = (workload, table, metric.name, metric.unit, margin)
+    about = (workload, table, metric.name, metric.unit, metric.direction, margin)
     return Comparison(*about, identity, seeds, paired, rows, shifts)
 
 
@@ -82,6 +85,27 @@ def _lone(before: Trials, after: Trials, cell: Cell) -> Change:
     if was == is_now:
         return Change(cell, "new" if cell in after.cells else "gone")
     return Change(cell, "new" if is_now else "gone")
+
+
+def _with_means(
+    row: Change,
+    before: tuple[Trials, Sequence[int]],
+    after: tuple[Trials, Sequence[int]],
+    *,
+    common: bool,
+) -> Change:
+    """A cell's change with what it is in either version."""
+    one, other = (
+        _mean(side.cells.get(row.cell, {}), seeds if common else None)
+        for side, seeds in (before, after)
+    )
+    return replace(row, before=one, after=other)
+
+
+def _mean(rows: dict[int, Row], seeds: Sequence[int] | None) -> float | None:
+    """The mean of the metric over these seeds, or all; None if a trial has no value."""
+    values = [float(rows[seed][METRIC] or "nan") for seed in (rows if seeds is None else seeds)]
+    return _known(float(np.mean(values))) if values else None
 
 
 def _seeds(
@@ -211,6 +235,7 @@ def _shifts(
             float(found.change[i]),
             _known(found.low[i]),
             _known(found.high[i]),
+            float(found.level[i]),
         )
         for i, (title, value, own) in enumerate(pools)
     ]

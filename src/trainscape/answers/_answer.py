@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import axes, edge, key
+from trainscape.analysis import axes, best_of_optimizers, edge, key
+from trainscape.answers._against import against
 from trainscape.answers._choice import choice, described, member_of, members, rate_range
 from trainscape.answers._failures import failures
+from trainscape.answers._forgiving import most_forgiving
+from trainscape.answers._laid import laid
 from trainscape.answers._next import Next, fresh_seeds_needed
 from trainscape.answers._optimizers import optimizers
+from trainscape.answers._rates import over_rates
+from trainscape.answers._untuned import untuned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainscape.analysis import Cells, Row
+    from trainscape.answers._laid import Laid
     from trainscape.answers._next import Suggestion
     from trainscape.cells.cell import Cell
 
@@ -87,8 +93,13 @@ def answer(asked: Asked) -> dict[str, Any]:
         "failures": failures(asked.grid),
         "chosen": None,
         "tied": [],
+        "finalists": [],
         "lr_range": [],
         "optimizers": [],
+        "against": {},
+        "sensitivity": [],
+        "untuned": None,
+        "most_forgiving": None,
         "scaling": list(asked.scaling),
         "rates": list(asked.rates),
         "critical": list(asked.critical),
@@ -97,19 +108,32 @@ def answer(asked: Asked) -> dict[str, Any]:
         "importance": list(asked.importance),
         "next": [],
     }
-    return {**found, **_chosen(asked, compared, confirmed)} if asked.validated else found
+    if not asked.validated:
+        return found
+    grid = laid(asked.grid)
+    if asked.whole:  # a search trains what it likes: no axis is whole
+        found |= {
+            "sensitivity": over_rates(grid, asked.margin),
+            "untuned": untuned(asked.grid, grid),
+        }
+    return {**found, **_chosen(asked, grid, compared, confirmed)}
 
 
-def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
+def _chosen(
+    asked: Asked, by_optimizer: Mapping[str, Laid], final: Cells, confirmed: bool
+) -> dict[str, Any]:
     """The setting to take and what it is compared with; nothing where no cell ended well."""
-    grid = asked.grid
+    grid, margin = asked.grid, asked.margin
     near = member_of(grid)
-    tied, picked = choice(grid, near, final, asked.margin)
+    tied, picked = choice(grid, near, final, margin)
     if picked is None:
         return {}
     place, first = final.rows[picked.index], final.rows[picked.first]
+    bests = best_of_optimizers(final)
+    apart = against(final, bests, margin)
+    reference, whole = place["optimizer"], asked.whole
     rows = optimizers(
-        grid, final, place["optimizer"], asked.margin, asked.examples, whole=asked.whole
+        by_optimizer, final, bests, apart, reference, margin, asked.examples, whole=whole
     )
     return {
         "chosen": {
@@ -122,8 +146,13 @@ def _chosen(asked: Asked, final: Cells, confirmed: bool) -> dict[str, Any]:
             },
         },
         "tied": members(final, tied),
+        "finalists": [described(final, i, asked.examples) for i in range(len(final))]
+        if confirmed
+        else [],
         "lr_range": rate_range(grid, near, place),
         "optimizers": rows,
+        "against": apart,
+        "most_forgiving": most_forgiving(by_optimizer, rows, margin) if whole else None,
         "next": [s.plain() for s in _next(asked, final, rows, place, confirmed) if s],
     }
 

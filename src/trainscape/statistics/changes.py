@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Verdict = Literal["better", "worse", "same", "undecided"]
 
 CELLS, OVERALL, VALUES = 0.02, 0.01, 0.01  # of diffs of pure noise: those that say more than is so
-CONFIDENCE = 0.95  # of the intervals that are shown
+CONFIDENCE = 0.95  # of the intervals of single cells
 PAIRS = 0.5  # the correlation of the versions' noise from which on pairs tell more than two samples
 EQUAL = 0.90  # of the interval that lies within the margin where two one-sided tests at 5% say so
 
@@ -61,7 +61,7 @@ class Sample:
         found = 2 * stdtr(self.freedom, -t)
         return np.where(np.isnan(t) | np.isnan(found), 1.0, found)
 
-    def interval(self, confidence: float) -> tuple[Floats, Floats]:
+    def interval(self, confidence: float | Floats) -> tuple[Floats, Floats]:
         """The two ends of the interval by Student's t; infinite where the error is not known."""
         wide = stdtrit(self.freedom, (1 + confidence) / 2) * self.error
         wide = np.where(np.isnan(wide), np.inf, wide)
@@ -74,10 +74,11 @@ class Changes:
 
     Args:
         change: of the metric, in its own unit.
-        low: the lower end of the change's 95% interval, in the metric's own unit.
+        low: the lower end of the change's interval, in the metric's own unit.
         high: the upper end.
         p: two-sided p-values, adjusted for how many are looked at.
         verdict: better, worse, same or undecided.
+        level: the confidence of the intervals.
     """
 
     change: Floats
@@ -85,6 +86,7 @@ class Changes:
     high: Floats
     p: Floats
     verdict: list[Verdict]
+    level: Floats
 
 
 def filled(before: Floats, after: Floats, sign: int) -> tuple[Floats, Floats]:
@@ -117,7 +119,8 @@ def cells(before: Floats, after: Floats, scale: Scale, margin: float, *, paired:
     def unit(by: Floats) -> Floats:
         return _unit(scale, middle, by)
 
-    return _said(found, _adjusted(found.p), CELLS, unit, margin)
+    p = _adjusted(found.p)
+    return _said(found, p, CELLS, unit, margin, np.full(len(p), CONFIDENCE))
 
 
 def pools(
@@ -133,6 +136,10 @@ def pools(
 
     A seed's effect is common to all cells. So the mean over the cells is taken first, seed by seed,
     and what these means vary by is the error: C cells under S seeds are S observations, not C·S.
+
+    An interval is at the level that decides its pool's verdict, so that the two agree: it leaves
+    out zero where the pool is better or worse and holds zero where it is undecided, and one that
+    is called the same has the 90% interval that lies within the margin.
 
     Args:
         before: metric values, (C, S), none missing.
@@ -151,8 +158,9 @@ def pools(
         return np.array([float(cell.mean()) for cell in moved])
 
     p = np.concatenate([found.p[:1], _stepped(found.p[1:])])
-    level = np.array([OVERALL, *[VALUES] * len(members)])
-    return _said(found, p, level, unit, margin)
+    allowed = np.array([OVERALL, *[VALUES] * len(members)])
+    decides = np.array([OVERALL, *_step_of(found.p[1:], VALUES)])
+    return _said(found, p, allowed, unit, margin, 1 - decides, same=EQUAL)
 
 
 def sample(before: Floats, after: Floats, scale: Scale, *, paired: bool) -> Sample:
@@ -302,20 +310,48 @@ def _stepped(p: Floats) -> Floats:
     return found
 
 
+def _step_of(p: Floats, allowed: float) -> Floats:
+    """The errors that Holm's steps allow each p-value: a pool is told where its p is at most that.
+
+    The steps allow α/m, α/(m − 1), … from the least p-value on, and end at the first that is
+    greater: the rest is compared with what this step allows.
+    """
+    order = np.argsort(p, kind="stable")
+    steps = allowed / np.arange(len(p), 0, -1)
+    failed = np.flatnonzero(p[order] > steps)
+    last = int(failed[0]) if len(failed) else len(p)
+    found = np.empty_like(p)
+    found[order] = steps[np.minimum(np.arange(len(p)), last)]
+    return found
+
+
 def _said(
     found: Sample,
     p: Floats,
-    level: float | Floats,
+    allowed: float | Floats,
     unit: Callable[[Floats], Floats],
     margin: float,
+    level: Floats,
+    same: float | None = None,
 ) -> Changes:
-    """The verdicts: same where the margin holds the 90% interval, else by p, else undecided."""
-    ends = np.sort([unit(end) for end in found.interval(CONFIDENCE)], axis=0)
+    """The verdicts: same where the margin holds the 90% interval, else by p, else undecided.
+
+    Args:
+        found: what is estimated.
+        p: adjusted p-values.
+        allowed: the error that is allowed: what has a smaller adjusted p-value is told.
+        unit: turns shifts on the scale into changes of the metric.
+        margin: in the metric's unit.
+        level: the confidence of each interval.
+        same: that of the intervals of what is called the same; None for no other.
+    """
     inner = np.array([unit(end) for end in found.interval(EQUAL)])
-    same = (np.abs(inner) <= margin).all(0)
-    told = p <= level
+    alike = (np.abs(inner) <= margin).all(0)
+    told = p <= allowed
     verdict: list[Verdict] = [
-        "same" if alike else "undecided" if not known else "better" if up else "worse"
-        for alike, known, up in zip(same, told, found.shift > 0, strict=True)
+        "same" if equal else "undecided" if not known else "better" if up else "worse"
+        for equal, known, up in zip(alike, told, found.shift > 0, strict=True)
     ]
-    return Changes(unit(found.shift), ends[0], ends[1], p, verdict)
+    shown = level if same is None else np.where(alike, same, level)
+    ends = np.sort([unit(end) for end in found.interval(shown)], axis=0)
+    return Changes(unit(found.shift), ends[0], ends[1], p, verdict, shown)

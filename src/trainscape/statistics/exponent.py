@@ -36,7 +36,8 @@ class Term:
 
     Args:
         value: the estimate; None where neither end is known.
-        lows: lower ends, (RESAMPLES,); NaN where nothing was resampled.
+        lows: lower ends, (RESAMPLES,), never NaN: with one seed every resample is that seed, and
+            the moves of the vertices alone differ.
         highs: upper ends, equal to the lower ones where all is known.
     """
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainscape.statistics.draws import resampled
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
 SLACK = 1e-12
 
@@ -54,21 +57,39 @@ def basin(means: Floats, lr: Floats, margin: float, sign: int = 1) -> Basin | No
     """
     if not np.isfinite(means).any():
         return None
-    lag = np.nanmax(sign * means) - sign * means
-    top = int(np.nanargmin(lag))
-    rates = np.log10(lr)
+    (low,), (high,), (open_low,), (open_high,) = _ends(means[None], np.log10(lr), margin, sign)
+    return Basin(
+        float(high - low), 10 ** float(low), 10 ** float(high), bool(open_low), bool(open_high)
+    )
+
+
+def _ends(
+    means: Floats, rates: Floats, margin: float, sign: int
+) -> tuple[Floats, Floats, Flags, Flags]:
+    """Both ends of the basin of each curve, as log rates, and whether the grid ends there; (N,).
+
+    Args:
+        means: (N, R), at least one of each curve not NaN.
+        rates: log10 of the rates, rising, (R,).
+        margin: in the metric's unit.
+        sign: 1 where more is better, −1 where less is.
+    """
+    lag = np.nanmax(sign * means, axis=1, keepdims=True) - sign * means
+    top = np.nanargmin(lag, axis=1)[:, None]
+    place, last = np.arange(len(rates)), len(rates) - 1
+    outside = ~(lag <= margin + SLACK)  # NaN, too
+    before = np.where(outside & (place < top), place, -1).max(1)
+    after = np.where(outside & (place > top), place, last + 1).min(1)
     ends = []
-    for turn, last in ((-1, 0), (1, len(lr) - 1)):
-        at = top
-        while at != last and lag[at + turn] <= margin + SLACK:
-            at += turn
-        end = float(rates[at])
-        if at != last and np.isfinite(lag[at + turn]):
-            part = (margin - lag[at]) / (lag[at + turn] - lag[at])
-            end += max(0.0, float(part)) * float(rates[at + turn] - rates[at])
-        ends.append((end, at == last))
-    (low, open_low), (high, open_high) = ends
-    return Basin(high - low, 10**low, 10**high, open_low, open_high)
+    for beside, turn in ((before, -1), (after, 1)):
+        at = beside - turn
+        beyond = np.clip(beside, 0, last)
+        here, there = (np.take_along_axis(lag, k[:, None], 1)[:, 0] for k in (at, beyond))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            part = (margin - here) / (there - here)
+        reach = np.where((at != beyond) & np.isfinite(there), np.maximum(part, 0.0), 0.0)
+        ends.append(rates[at] + reach * (rates[beyond] - rates[at]))
+    return ends[0], ends[1], before < 0, after > last
 
 
 def basins(means: Floats, lr: Floats, margin: float, sign: int = 1) -> list[Basin | None]:
@@ -80,8 +101,36 @@ def basins(means: Floats, lr: Floats, margin: float, sign: int = 1) -> list[Basi
         margin: in the metric's unit.
         sign: 1 where more is better, −1 where less is.
     """
+    return [basin(row, lr, margin, sign) for row in _best_schedule(means, sign)]
+
+
+def resampled_widths(
+    values: Floats, lr: Floats, margin: float, draw: np.random.Generator, sign: int = 1
+) -> Floats:
+    """The basin's decades if the seeds were others: of each resample, each rate's best schedule.
+
+    Args:
+        values: (S, H, R): seeds, schedules, rates; a cell with NaN has no value in any resample.
+        lr: rising, (R,).
+        margin: in the metric's unit.
+        draw: random numbers.
+        sign: 1 where more is better, −1 where less is.
+
+    Returns:
+        (RESAMPLES,); zeros where no rate has a mean.
+    """
+    able = np.where(np.isfinite(values).all(0), values, np.nan)
+    best = _best_schedule(resampled(able[:, None], draw)[:, 0], sign)
+    if not np.isfinite(best).any():
+        return np.zeros(len(best))
+    low, high, _, _ = _ends(best, np.log10(lr), margin, sign)
+    return high - low
+
+
+def _best_schedule(means: Floats, sign: int) -> Floats:
+    """The best over schedules of means (N, H, R): (N, R), NaN where no schedule has one."""
     best = sign * np.where(np.isnan(means), -np.inf, sign * means).max(1)
-    return [basin(np.where(np.isfinite(row), row, np.nan), lr, margin, sign) for row in best]
+    return np.where(np.isfinite(best), best, np.nan)
 
 
 @dataclass(frozen=True)
@@ -192,14 +241,27 @@ def safe_rate(means: Floats, lr: Floats, sign: int = 1) -> Safe | None:
         None where every rate has a cell that diverged.
     """
     scores = sign * means.reshape(-1, len(lr))
-    able = np.flatnonzero(np.isfinite(scores).all(0))
-    if not len(able):
+    worst = worst_cases(means, sign)
+    if not worst:
         return None
-    worst, mean = scores[:, able].min(0), scores[:, able].mean(0)
-    rate = int(able[np.lexsort((lr[able], -mean, -worst))[0]])
-    cell = int(scores[:, rate].argmin())
-    batch, schedule = divmod(cell, means.shape[1])
-    return Safe(float(lr[rate]), float(sign * scores[cell, rate]), batch, schedule)
+    least = {rate: float(sign * means[(*cell, rate)]) for rate, cell in worst.items()}
+    rate = min(worst, key=lambda k: (-least[k], -float(scores[:, k].mean()), float(lr[k])))
+    return Safe(float(lr[rate]), sign * least[rate], *worst[rate])
+
+
+def worst_cases(means: Floats, sign: int = 1) -> dict[int, tuple[int, int]]:
+    """The batch size and schedule at which each rate is worst, by the rate's index.
+
+    Args:
+        means: (B, H, R); NaN where trials diverged, and then the rate is left out.
+        sign: 1 where more is better, −1 where less is.
+    """
+    scores = sign * means.reshape(-1, means.shape[2])
+    able = np.flatnonzero(np.isfinite(scores).all(0))
+    cells = scores[:, able].argmin(0) if len(able) else able
+    return {
+        int(rate): divmod(int(cell), means.shape[1]) for rate, cell in zip(able, cells, strict=True)
+    }
 
 
 def shares(diverged: NDArray[np.bool_], failed: Floats) -> tuple[float, float | None]:

@@ -23,7 +23,7 @@ UNKNOWN = (float("nan"), float("nan"))
 
 
 def over_seeds(
-    values: Floats, scale: Scale, level: float = 0.95, among: int = 1
+    values: Floats, scale: Scale, level: float = 0.95, among: int = 1, below: int = 1
 ) -> tuple[Floats, Floats]:
     """Where the mean metric of each cell lies over all seeds: low and high ends, (C,) each.
 
@@ -36,7 +36,8 @@ def over_seeds(
     A cell that was chosen by these very values is the best of several partly by luck. With
     ``among`` the end towards worse is as far away as luck may have lifted the best of so many equal
     cells: the quantile of the greatest of them, which errs to that side alone. So the interval
-    holds whichever of them is chosen; without it, it covers 90%.
+    holds whichever of them is chosen; without it, it covers 90%. ``below`` is the same for a cell
+    that is the worst of several: then the end towards better is further away.
 
     Args:
         values: the metric of each cell and seed, (C, S), NaN where a trial is missing.
@@ -44,6 +45,7 @@ def over_seeds(
         level: of the interval.
         among: from how many cells the one in question was chosen by these values; 1 for a cell that
             was named before, and for another metric than the one it was chosen by.
+        below: from how many cells it was taken as the worst by these values.
 
     Returns:
         NaN for cells with a missing trial, and for all cells where there is one seed.
@@ -57,7 +59,8 @@ def over_seeds(
     error = np.sqrt(found.variance / values.shape[1])
     reach = _t(level, found.freedom)
     lifted = max(reach, greatest(among, round(float(found.freedom), 2), level))
-    worse, better = scale.down(middle - lifted * error), scale.down(middle + reach * error)
+    lowered = max(reach, greatest(below, round(float(found.freedom), 2), level))
+    worse, better = scale.down(middle - lifted * error), scale.down(middle + lowered * error)
     low[whole], high[whole] = np.minimum(worse, better), np.maximum(worse, better)
     return low, high
 

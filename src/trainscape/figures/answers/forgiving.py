@@ -10,6 +10,7 @@ from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from trainscape.analysis import metric
 from trainscape.figures import panels
 from trainscape.figures.answers import small
+from trainscape.figures.answers.told import over_rates
 from trainscape.figures.style import INK, MUTED, PAPER
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def safe_rate(workload: str, found: Mapping[str, Any], order: Sequence[str]) -> 
         order: of the optimizers: a colour each.
     """
     judged = metric(workload)
-    over = {row["optimizer"]: row["forgiving"]["over"] for row in found["optimizers"]}
-    known = {name: over[name] for name in order if over.get(name)}
+    over = over_rates(found)
+    known = {name: over[name] for name in order if name in over}
     looks = {name: _look(order.index(name), len(order)) for name in known}
     figure, upper, lower = _panels(f"{workload}: how far the learning rate may be off", list(known))
     if not known:
@@ -60,7 +61,7 @@ def safe_rate(workload: str, found: Mapping[str, Any], order: Sequence[str]) -> 
     _limits(upper, [own["rates"] for own in known.values()], found["margin"], better)
     panels.metric_marks(upper, judged)
     panels.heading(upper, f"validation {judged.name}, at the best batch size of each")
-    _bars(lower, known, looks, better)
+    _bars(lower, known, looks)
     panels.heading(lower, "rates within the margin of the best")
     panels.name_axes(lower, "learning rate", "")
     return figure
@@ -116,7 +117,7 @@ def _limits(axes: Axes, lines: Sequence[Sequence[Row]], margin: float, better: i
     axes.set_ylim(*sorted((better * (worst - room), better * (most + room))))
 
 
-def _bars(axes: Axes, known: Mapping[str, Row], looks: Mapping[str, Any], better: int) -> None:
+def _bars(axes: Axes, known: Mapping[str, Row], looks: Mapping[str, Any]) -> None:
     """A bar from the lowest to the highest rate within the margin, the best rate marked."""
     axes.set_ylim(len(known) - 0.5, -0.5)
     axes.set_yticks(range(len(known)), list(known))
@@ -125,17 +126,21 @@ def _bars(axes: Axes, known: Mapping[str, Row], looks: Mapping[str, Any], better
     beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "clip_on": False}
     for place, (name, own) in enumerate(known.items()):
         axes.plot(BESIDE, [place, place], **beside, **looks[name])
-        if own["low"] is not None:
-            _bar(axes, own, place, looks[name]["color"], better)
+        if own["width"] is not None:
+            _bar(axes, own, place, looks[name]["color"])
 
 
-def _bar(axes: Axes, own: Row, place: int, color: str, better: int) -> None:
+def _bar(axes: Axes, own: Row, place: int, color: str) -> None:
     """The rates within the margin; an arrow where the grid ends before they do."""
-    ends = [own["low"], own["high"]]
-    axes.plot(ends, [place, place], color=color, linewidth=5, solid_capstyle="butt")
+    width = own["width"]
+    axes.plot(
+        [width["low"], width["high"]],
+        [place, place],
+        color=color,
+        linewidth=5,
+        solid_capstyle="butt",
+    )
     for end, mark in (("low", CARETLEFTBASE), ("high", CARETRIGHTBASE)):
-        if own[f"open_{end}"]:
-            axes.plot(own[end], place, marker=mark, color=color, markersize=7, clip_on=False)
-    known = [rate for rate in own["rates"] if rate["mean"] is not None]
-    best = max(known, key=lambda rate: better * rate["mean"])
-    axes.plot(best["lr"], place, "o", color=INK, markerfacecolor=PAPER, markersize=4.2)
+        if width[f"open_{end}"]:
+            axes.plot(width[end], place, marker=mark, color=color, markersize=7, clip_on=False)
+    axes.plot(own["best"], place, "o", color=INK, markerfacecolor=PAPER, markersize=4.2)

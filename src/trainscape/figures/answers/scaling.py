@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from trainscape.analysis import ALL, RULES, Row
 from trainscape.figures import panels
 from trainscape.figures.answers import small
+from trainscape.figures.answers.told import alpha
 from trainscape.figures.style import INK, MUTED, PAPER
-from trainscape.numerals import hundredths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def lr_scaling(title: str, rows: Sequence[Row], rates: Sequence[Row]) -> Figure:
     for axes, name in zip(every, optimizers, strict=False):
         own = _of(rates, name)
         chosen = _one(_of(rows, name))
-        small.heading(axes, name, _words(chosen))
+        small.heading(axes, name, alpha(chosen))
         if not own:
             small.empty(axes, "fewer than two\nbatch sizes")
             continue
@@ -70,16 +70,6 @@ def _one(rows: Sequence[Row]) -> Row:
     """The row over all schedules, or that of the only one that has an exponent."""
     known = [row for row in rows if row["exponent"] is not None]
     return next((row for row in rows if row["schedule"] == ALL), (known or list(rows))[0])
-
-
-def _words(row: Row) -> str:
-    """α with its interval."""
-    if row["exponent"] is None:
-        return "α: not known"
-    low, high = (None if row[end] is None else hundredths(row[end]) for end in ("low", "high"))
-    known = [f"≥ {low}"] * bool(low) + [f"≤ {high}"] * bool(high) or ["no bounds"]
-    bounds = f"{low} to {high}" if low and high else known[0]
-    return f"α = {hundredths(row['exponent'])} ({bounds})"
 
 
 def _span(rates: Sequence[Row]) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainscape.numerals import number
+from trainscape.numerals import hundredths, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trainscape.analysis import Row
 
@@ -39,6 +39,16 @@ def words(row: Row) -> str:
     return f"B_crit = {_whole(row['critical'])} ({bounds})"
 
 
+def alpha(row: Row) -> str:
+    """α of lr ∝ batch^α with its interval."""
+    if row["exponent"] is None:
+        return "α: not known"
+    low, high = (None if row[end] is None else hundredths(row[end]) for end in ("low", "high"))
+    known = [f"≥ {low}"] * bool(low) + [f"≤ {high}"] * bool(high) or ["no bounds"]
+    bounds = f"{low} to {high}" if low and high else known[0]
+    return f"α = {hundredths(row['exponent'])} ({bounds})"
+
+
 def _whole(size: float) -> str:
     """A batch size; two digits where it is small."""
     return number(round(size)) if size >= 10 else number(size, 2)
@@ -50,3 +60,16 @@ def components(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         most[row["component"]] = max(row["share"], most.get(row["component"], 0.0))
     return sorted((name for name, share in most.items() if share >= LEAST), key=lambda n: -most[n])
+
+
+def over_rates(found: Mapping[str, Any]) -> dict[str, Row]:
+    """For each optimizer the rates at its best batch size; none of one of which nothing is known.
+
+    Args:
+        found: as :mod:`trainscape.answers` makes it.
+    """
+    if not found["optimizers"]:
+        return {}
+    rows = {(row["optimizer"], row["batch_size"]): row for row in found["sensitivity"]}
+    over = {row["optimizer"]: row["forgiving"]["over"] for row in found["optimizers"]}
+    return {name: rows[name, own["batch_size"]] for name, own in over.items() if own}
