@@ -49,6 +49,18 @@ def test_an_exponent_is_found_with_its_rule(exponent: float, rule: str) -> None:
     assert (found["batch_sizes"], found["edges"]) == (5, 0)
 
 
+def test_two_batch_sizes_only_join_two_points() -> None:
+    """α is given with a warning; three sizes, or none of α, have no such warning."""
+    table = trials(0.5)
+    for sizes in ((4, 64), (4, 16, 64)):
+        [found] = analysis.records(analysis.scaling(table[table["batch_size"].isin(sizes)]))
+        assert found["exponent"] is not None and found["reason"] is None
+        warned = found["warning"] is not None and "two points" in found["warning"]
+        assert warned == (len(sizes) == 2)
+    [none] = analysis.records(analysis.scaling(table[table["batch_size"] == 4]))
+    assert none["reason"] is not None and none["warning"] is None
+
+
 def test_noise_widens_the_interval() -> None:
     """What seeds disagree on is less certain."""
     quiet, loud = (
@@ -186,7 +198,7 @@ def test_a_batch_size_has_its_time_and_memory() -> None:
     summary = analysis.summary(trials)
     measured = [synthetic.throughput(entries)]
     rows = analysis.records(
-        analysis.batches(trials, summary, analysis.timings(measured, summary)[0])
+        analysis.batches(trials, summary, analysis.timings(measured, summary, trials)[0])
     )
     assert [row["batch_size"] for row in rows] == [16, 16, 64, 64]
     for row in rows:
@@ -195,5 +207,7 @@ def test_a_batch_size_has_its_time_and_memory() -> None:
         assert row["train_time_s"] == pytest.approx(row["steps"] * step)
         assert row["peak_memory_bytes"] == 40_000_000 + 4096 * row["batch_size"]
         assert row["samples_per_s"] == pytest.approx(row["batch_size"] / step)
-    unknown = analysis.records(analysis.batches(trials, summary, analysis.timings([], summary)[0]))
+    unknown = analysis.records(
+        analysis.batches(trials, summary, analysis.timings([], summary, trials)[0])
+    )
     assert {row["train_time_s"] for row in unknown} == {None}

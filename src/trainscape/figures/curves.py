@@ -13,6 +13,7 @@ import seaborn as sns
 
 from trainscape.analysis import Row, best, frame, grouped, key, metric
 from trainscape.figures import panels
+from trainscape.figures.articles.limits import limits
 from trainscape.figures.values import number, ticks
 
 if TYPE_CHECKING:
@@ -64,19 +65,26 @@ def curves_figure(
 
 
 def loss_curves_figure(
-    title: str, cells: Sequence[Row], histories: Mapping[tuple[object, ...], list[Row]]
+    title: str,
+    cells: Sequence[Row],
+    among: Sequence[Row],
+    histories: Mapping[tuple[object, ...], list[Row]],
 ) -> Figure:
     """The training loss against epochs of every learning rate: nothing is selected.
+
+    All panels, of all optimizers and schedules, have the same axes.
 
     Args:
         title: stands above.
         cells: the summary rows of one workload, optimizer and schedule.
+        among: those of all of the workload's optimizers and schedules.
         histories: the rows of the training split's curves, by :func:`key` of their cell.
     """
     rates = sorted({row["lr"] for row in cells})
     names = [f"lr {label}" for label in ticks(rates)]
     looks = [panels.line_look(rank, len(rates)) for rank in range(len(rates))]
-    losses = [point["loss"] for row in cells for point in histories.get(key(row), ())]
+    points = [point for row in among for point in histories.get(key(row), ())]
+    losses = [point["loss"] for point in points]
     figure, made = _panels(title, cells, right=panels.legend_width(names))
     for size, axes in made.items():
         own = [row for row in cells if row["batch_size"] == size and key(row) in histories]
@@ -84,6 +92,7 @@ def loss_curves_figure(
             _line(axes, histories[key(cell)], "loss", None, looks[rates.index(cell["lr"])])
         if not own:
             panels.nothing_to_show(axes)
+        axes.set_xlim(*limits(point["epoch"] for point in points))
         axes.set_ylim(*_limits(losses, "min"))
         if losses and min(losses) > 0:
             panels.log_axis(axes, "y")

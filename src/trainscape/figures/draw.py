@@ -110,12 +110,17 @@ def _shown(figure: Figure, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if figure.shows(row)]
 
 
+def _of_workload(figure: Figure, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["workload"] == figure.workload]
+
+
 def _curves(figure: Figure, content: Content) -> Picture:
     return curves_figure(figure.optimizer, _shown(figure, content.cells), content.curves)
 
 
 def _loss_curves(figure: Figure, content: Content) -> Picture:
-    return loss_curves_figure(_title(figure), _shown(figure, content.cells), content.curves)
+    among = _of_workload(figure, content.cells)
+    return loss_curves_figure(_title(figure), _shown(figure, among), among, content.curves)
 
 
 def _heatmap(figure: Figure, content: Content) -> Picture:
@@ -170,15 +175,19 @@ def _importance(figure: Figure, content: Content) -> Picture:
 
 
 def _path(figure: Figure, content: Content) -> Picture:
-    rows = _shown(figure, content.articles["path"])
-    return path(_title(figure), rows, content.heights[figure.workload])
+    among = _of_workload(figure, content.articles["path"])
+    rows = _shown(figure, among)
+    return path(_title(figure), rows, among, content.heights[figure.workload])
 
 
-def _article(draw: Callable[[str, Sequence[Row]], Picture]) -> Drawer:
-    """An article figure that needs its rows alone."""
-    return lambda figure, content: draw(
-        _title(figure), _shown(figure, content.articles[figure.kind])
-    )
+def _article(draw: Callable[[str, Sequence[Row], Sequence[Row]], Picture]) -> Drawer:
+    """An article figure that needs its rows, and the workload's others for the axes they share."""
+
+    def drawn(figure: Figure, content: Content) -> Picture:
+        among = _of_workload(figure, content.articles[figure.kind])
+        return draw(_title(figure), _shown(figure, among), among)
+
+    return drawn
 
 
 def _title(figure: Figure) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainscape.analysis import Row, best, metric, trained
+from trainscape.analysis.functions import outcome
 from trainscape.figures.values import duration, number, score, shown, values
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _value_range(figure: Figure, rows: Sequence[Row]) -> str:
         name, found = "samples a second", [row["samples_per_s"] for row in rows]
         found = [value for value in found if value is not None]
     else:
-        name = QUANTITIES.get(figure.kind, f"test {judged.name}")
+        name = QUANTITIES.get(figure.kind, outcome(figure.workload))
         found = values(shown(figure.kind, row, judged) for row in rows)
     if not found:
         return f"{name}: no cell has a value"
@@ -151,7 +152,7 @@ def _best(figure: Figure, rows: Sequence[Row]) -> str:
     judged = metric(chosen["workload"])
     kind = figure.kind if figure.kind in QUANTITIES else "test-metric"
     cell = shown(kind, chosen, judged)
-    name = QUANTITIES.get(kind, f"test {judged.name}")
+    name = QUANTITIES.get(kind, outcome(chosen["workload"]))
     value = cell.text if cell.value is None else f"{name} {_in_words(kind, judged)(cell.value)}"
     schedules = {row["schedule"] for row in rows}
     schedule = f", {chosen['schedule']}" if len(schedules) > 1 else ""

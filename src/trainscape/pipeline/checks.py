@@ -1,4 +1,4 @@
-"""What a study may not ask for, beside its grid: an output folder, figures."""
+"""What a study may not ask for, beside its grid: an output folder, figures, an article's claim."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import workloads
-from trainscape.errors import UserError
+from trainscape.errors import UserError, unknown
 from trainscape.study.values import WORD
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainscape.cells.cell import Cell
     from trainscape.study import Study
 
 
@@ -49,6 +52,33 @@ def check_figures(study: Study) -> None:
                     f"figures: {kind!r} needs workloads that keep their path; remove it or "
                     f"{name!r}, or choose from {', '.join(_keeping_path())}"
                 )
+
+
+def check_article(study: Study, cells: Sequence[Cell]) -> None:
+    """Refuse an article whose claim is about what the study does not have.
+
+    Raises:
+        UserError: names the value, and what it may be.
+    """
+    if not study.article:
+        return
+    axes = [
+        [cell.optimizer.label for cell in cells],
+        [cell.schedule.label for cell in cells],
+        [str(cell.batch_size) for cell in cells],
+    ]
+    than = study.article.than
+    if than is not None:  # both sides are of one axis
+        _one_of("article.than", than, axes)
+        axes = [axis for axis in axes if str(than) in axis][:1]
+    for name in study.article.of:
+        _one_of("article.of", name, axes)
+
+
+def _one_of(where: str, name: object, axes: Sequence[Sequence[str]]) -> None:
+    known = list(dict.fromkeys(value for axis in axes for value in axis))
+    if str(name) not in known:
+        raise unknown(where, name, known)
 
 
 def _keeping_path() -> list[str]:

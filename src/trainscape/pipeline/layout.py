@@ -27,7 +27,7 @@ from trainscape.figures.names import (
 )
 from trainscape.hashing import SHORT
 from trainscape.pipeline import outlook, stages
-from trainscape.pipeline.checks import check_figures, check_output
+from trainscape.pipeline.checks import check_article, check_figures, check_output
 from trainscape.results import finalists as finalist_files
 from trainscape.results.owner import check_claim
 from trainscape.search.rounds import progress, read_round, round_files, stand_ins
@@ -83,6 +83,7 @@ class Layout:
         self.grid = grid.cells(study)
         self._digests: dict[str, str] = {}
         check_figures(study)
+        check_article(study, self.grid)
         self.figures = self._listed()
         check_claim(self.output, study.name)
 

@@ -1,18 +1,20 @@
-"""The section with the article figures that a study asks for, and the tables beside them."""
+"""What an article says, whether it holds here, and its figures and tables, by workload."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import Row, read_csv, records, rules
+from trainscape.analysis import Row, metric, read_csv, records, rules
+from trainscape.analysis.functions import is_function
+from trainscape.answers.article import Told
 from trainscape.figures.names import TABLES, table_path
 from trainscape.figures.values import deviation, duration, number, score
 from trainscape.numerals import hundredths
 from trainscape.report._claim import bounds
 from trainscape.report._sections import Image, image
 from trainscape.report._table import AXES, Column, Table, fields
+from trainscape.report._verdict import Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,14 +45,14 @@ LEADS = {
     "batch-table": "Time is steps of the run × the time of one step, measured alone, without data "
     "loading; memory is the most that tensors take in a step.",
 }
-LONG = 12  # rows that a table may have before it is folded away
+SCORE = "test_metric_mean"
+LONG = 20  # rows that a table may have before it is folded away
 
 
 @dataclass(frozen=True)
-class Article:
-    """All that one kind of figure shows of one workload; ``long`` tables are folded away."""
+class Drawn:
+    """All that one kind of figure shows; ``long`` tables are folded away."""
 
-    workload: str
     kind: str
     title: str
     lead: str
@@ -59,19 +61,53 @@ class Article:
     long: bool
 
 
+@dataclass(frozen=True)
+class Article:
+    """What is shown of one workload.
+
+    Args:
+        workload: its name.
+        told: the claim with the verdict; None where the study repeats no article and only asks for
+            figures.
+        drawn: figures and tables, in the study's order.
+    """
+
+    workload: str
+    told: Verdict | None
+    drawn: list[Drawn]
+
+
 def articles(page: Page) -> list[Article]:
-    """Every article figure and table that the study asks for, by workload and kind.
+    """One entry for each workload; none where a study neither repeats an article nor asks for more.
 
     Raises:
         UserError: a figure is missing.
     """
-    kinds = page.study.get("figures", [])
-    return [
-        _article(page, workload, kind) for workload, kind in product(page.labels.workloads, kinds)
+    kinds, repeats = page.study.get("figures", []), bool(page.study.get("article"))
+    found = [
+        Article(
+            workload,
+            verdict(_told(page, workload)) if repeats else None,
+            [_drawn(page, workload, kind) for kind in kinds],
+        )
+        for workload in page.labels.workloads
     ]
+    return [article for article in found if article.told or article.drawn]
 
 
-def _article(page: Page, workload: str, kind: str) -> Article:
+def _told(page: Page, workload: str) -> Told:
+    """What the article's claim is held against."""
+    return Told(
+        {"of": [], "than": None, "ends": {}, **page.study["article"]},
+        records(page.trials[page.trials["workload"] == workload]),
+        page.found[workload]["scaling"],
+        [row for row in page.paths if row["workload"] == workload],
+        metric(workload),
+        is_function(workload),
+    )
+
+
+def _drawn(page: Page, workload: str, kind: str) -> Drawn:
     shown = [image(page.folder / f.path, *_words(f)) for f in page.of(workload, kind)]
     table = None
     if kind in TABLES:
@@ -79,7 +115,7 @@ def _article(page: Page, workload: str, kind: str) -> Article:
         columns = _columns(kind, rows)
         table = Table(columns, [fields(row, columns) for row in rows])
     long = table is not None and len(table.rows) > LONG
-    return Article(workload, kind, TITLES[kind], LEADS[kind], shown, table, long)
+    return Drawn(kind, TITLES[kind], LEADS[kind], shown, table, long)
 
 
 def _words(figure: Figure) -> tuple[str, str]:
@@ -96,7 +132,11 @@ def _columns(kind: str, rows: Sequence[Row]) -> list[Column]:
         steps = Column("step", "step", "counted from 0", lambda row, _: str(row["step"]))
         names = [key for key in rows[0] if key in ("rate", "loss") or key[1:].isdigit()]
         return [*axes, steps, *(_digits(name) for name in names)]
-    return [*axes, *(SCALING if kind == "lr-scaling" else BATCHES)]
+    if kind == "lr-scaling":
+        return [*axes, *SCALING]
+    exact = is_function(rows[0]["workload"])
+    ends = Column(SCORE, "value" if exact else "test", "mean ± std over seeds", _score)
+    return [*axes, *BATCHES[:2], ends, *BATCHES[2:]]
 
 
 def _digits(name: str) -> Column:
@@ -117,8 +157,8 @@ def _rules(row: Row, _: Metric) -> str:
     return ", ".join(rules(row["low"], row["high"])) or "no rule of thumb"
 
 
-def _accuracy(row: Row, judged: Metric) -> str:
-    mean, std = row["test_metric_mean"], row["test_metric_std"]
+def _score(row: Row, judged: Metric) -> str:
+    mean, std = row[SCORE], row["test_metric_std"]
     if mean is None:
         return str(row["status"]) if row["status"] != "ok" else "–"
     return score(mean, judged, unit=True) + ("" if std is None else f" ± {deviation(std, judged)}")
@@ -144,7 +184,6 @@ SCALING = [
 BATCHES = [
     Column("steps", "steps", "of the run", lambda row, _: str(row["steps"])),
     Column("train_time_s", "time", "steps × step time", _time),
-    Column("test_metric_mean", "test", "mean ± std over seeds", _accuracy),
     Column(
         "peak_memory_bytes",
         "peak memory",

@@ -114,7 +114,7 @@ def _form_of_confirm(value: object) -> str | None:
     return "<none>" if value is False else None
 
 
-def _plain_false(value: object) -> object:
+def plain_false(value: object) -> object:
     """The value; of the word ``false``, as ``--config confirm=false`` gives it, what it means."""
     return False if isinstance(value, str) and value.casefold() == "false" else value
 
@@ -126,5 +126,5 @@ ConfirmOrNot = Annotated[
         custom_error_type="form",
         custom_error_message="is neither false nor {cells: 20, seeds: 20}",
     ),
-    BeforeValidator(_plain_false),
+    BeforeValidator(plain_false),
 ]

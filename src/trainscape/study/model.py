@@ -10,9 +10,17 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from trainscape.errors import UserError, shown
+from trainscape.study.article import ArticleOrNot  # noqa: TC001  # pydantic reads it at run time
 from trainscape.study.axes import Grid
 from trainscape.study.complaints import explain
 from trainscape.study.design import ConfirmOrNot, GridOrDesign, Replay
@@ -76,7 +84,9 @@ class Throughput(Strict):
         default=True, description="whether to measure; without it, time columns stay empty"
     )
     rounds: Whole = Field(
-        default=20, description="timed blocks per measurement, whose median and IQR are kept"
+        default=20,
+        description="most timed blocks per measurement; half of them where all are within 2% of "
+        "their median",
     )
     block: Positive = Field(
         default=0.02, description="seconds of training in one timed block, at least one step"
@@ -176,6 +186,10 @@ class Study(Strict):
         description="further figures and tables, beside those that every study has",
         examples=[["loss-by-batch", "lr-scaling"]],
         json_schema_extra={"uniqueItems": True},
+    )
+    article: ArticleOrNot = Field(
+        default=False,
+        description="the article that the study repeats, and what it says; false for none",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes CUDA where there is one"

@@ -10,6 +10,7 @@ from matplotlib.colors import LogNorm
 from trainscape.analysis import Row, grouped
 from trainscape.errors import UserError
 from trainscape.figures import panels
+from trainscape.figures.articles.limits import limits
 from trainscape.figures.style import MUTED
 from trainscape.figures.values import number
 
@@ -26,12 +27,15 @@ ACROSS = 81  # points at which the function is evaluated along each axis
 LEVELS = 12  # contours
 
 
-def path(title: str, rows: Sequence[Row], heights: Heights) -> Figure:
+def path(title: str, rows: Sequence[Row], among: Sequence[Row], heights: Heights) -> Figure:
     """The parameters step by step: over the contours of two, along the curve of one.
+
+    All panels, of all schedules, have the same axes.
 
     Args:
         title: stands above.
         rows: the paths of one workload and schedule; those of the first seed are drawn.
+        among: the paths of all of the workload's schedules.
         heights: the function: from points (N, D) to values (N,).
 
     Raises:
@@ -44,7 +48,7 @@ def path(title: str, rows: Sequence[Row], heights: Heights) -> Figure:
             f"{len(names)}; remove it"
         )
     drawn = [row for row in rows if row["seed"] == rows[0]["seed"]]
-    visited = _points(drawn, names)
+    visited = _points([row for row in among if row["seed"] == rows[0]["seed"]], names)
     groups = grouped(sorted(drawn, key=lambda row: row["lr"]), ("batch_size", "lr"))
     labels = list(dict.fromkeys(row["optimizer"] for row in drawn))
     right = panels.legend_width(labels)
@@ -101,16 +105,22 @@ def _contours(axes: Axes, visited: NDArray[np.float64], heights: Heights) -> Non
 def _curve(axes: Axes, visited: NDArray[np.float64], heights: Heights) -> None:
     """The function of one parameter, over what was visited."""
     x = _axis_points(visited[:, 0])
-    axes.plot(x, heights(x[:, None]), color=MUTED, linewidth=0.9)
+    up = heights(x[:, None])
+    axes.plot(x, up, color=MUTED, linewidth=0.9)
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(*limits(up))
     panels.name_axes(axes, "w", "loss")
 
 
-def decay(title: str, rows: Sequence[Row]) -> Figure:
+def decay(title: str, rows: Sequence[Row], among: Sequence[Row]) -> Figure:
     """Rate, loss and parameters after each step, one line per schedule and lr.
+
+    The axes are the same for all optimizers, and those of parameters for all parameters.
 
     Args:
         title: stands above.
         rows: those of one workload and optimizer.
+        among: those of all of the workload's optimizers.
     """
     names = parameters(rows)
     titles = {"rate": "learning rate", "loss": "loss"} | {
@@ -124,7 +134,11 @@ def decay(title: str, rows: Sequence[Row]) -> Figure:
         for rank, run in enumerate(runs):
             look: dict[str, Any] = panels.line_look(rank, len(runs))
             axes.plot([r["step"] for r in run], [r[name] for r in run], label=labels[rank], **look)
-        if name in ("rate", "loss"):
+        log = name in ("rate", "loss")
+        alike = [name] if log else names
+        axes.set_xlim(*limits(row["step"] for row in among))
+        axes.set_ylim(*limits((row[one] for row in among for one in alike), log=log))
+        if log:
             panels.log_axis(axes, "y")
         panels.name_axes(axes, "step", "")
         panels.heading(axes, f"{words} after the step")

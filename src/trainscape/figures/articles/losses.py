@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, grouped
 from trainscape.figures import panels
+from trainscape.figures.articles.limits import limits
 from trainscape.figures.values import number
 
 if TYPE_CHECKING:
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
+def loss_by_batch(title: str, trials: Sequence[Row], among: Sequence[Row]) -> Figure:
     """Final training loss against batch size, both axes logarithmic, one line per lr.
 
     The line is the mean over seeds, the band spans them. A cell with a diverged seed has no point.
+    The axes are the same for all optimizers and schedules.
 
     Args:
         title: stands above.
         trials: those of one workload, optimizer and schedule.
+        among: those of all of the workload's optimizers and schedules.
     """
     rates = sorted({row["lr"] for row in trials}, reverse=True)
     names = [f"lr {number(rate)}" for rate in rates]
@@ -34,8 +37,10 @@ def loss_by_batch(title: str, trials: Sequence[Row]) -> Figure:
             for size in sizes
         }
         _line_with_band(axes, finals, names[rank], panels.line_look(rank, len(rates)))
+    axes.set_ylim(*limits((row["train_loss"] for row in among), log=True))
     panels.log_axis(axes, "y")
     panels.log_sizes(axes, sizes)
+    axes.set_xlim(*limits((row["batch_size"] for row in among), log=True))
     panels.name_axes(axes, "batch size", "final training loss")
     panels.legend(axes)
     return figure
@@ -55,14 +60,16 @@ def _line_with_band(
     axes.fill_between(list(known), low, high, color=look["color"], alpha=0.18, linewidth=0)
 
 
-def trace(title: str, traces: Sequence[Row]) -> Figure:
+def trace(title: str, traces: Sequence[Row], among: Sequence[Row]) -> Figure:
     """Training loss of single steps, logarithmic, one line per optimizer, one panel per batch size.
 
-    The line is the first seed's run, the band spans the seeds.
+    The line is the first seed's run, the band spans the seeds. All panels, of all schedules, have
+    the same axes: a large batch takes fewer steps in as many epochs, and its line ends early.
 
     Args:
         title: stands above.
         traces: those of one workload and schedule.
+        among: those of all of the workload's schedules.
     """
     runs = grouped(traces, ("batch_size", "optimizer", "lr"))
     sizes = sorted({row["batch_size"] for row in traces})
@@ -74,6 +81,8 @@ def trace(title: str, traces: Sequence[Row]) -> Figure:
             if run[0]["batch_size"] == size:
                 name = _run_label(run[0], runs)
                 _draw_run(axes, run, name, panels.line_look(names.index(name), len(names)))
+        axes.set_xlim(*limits(row["step"] for row in among))
+        axes.set_ylim(*limits((row["train_loss"] for row in among), log=True))
         panels.log_axis(axes, "y")
         panels.name_axes(axes, "step", "training loss of the batch")
         panels.heading(axes, f"batch size {size}" if len(sizes) > 1 else "")
