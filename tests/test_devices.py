@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from test_estimate import layout, record, seconds
+from kit.estimated import layout, record, seconds
 from trainscape import workloads
 from trainscape.cells.identity import identity
 from trainscape.cli import main

@@ -15,9 +15,10 @@ import pytest
 from torch import nn
 
 from kit import examples
+from kit.estimated import STUDY, layout, record, seconds
 from kit.registries import kept
 from kit.unfusable import MODELS, of_model
-from trainscape import hardware, study, workloads
+from trainscape import hardware, workloads
 from trainscape.engine import run
 from trainscape.engine.apart import obstacle
 from trainscape.engine.blame import apart_because
@@ -25,23 +26,13 @@ from trainscape.errors import UserError
 from trainscape.pipeline import estimate as module
 from trainscape.pipeline.calibrate import calibrate
 from trainscape.pipeline.estimate import Speed, estimate, fit, roughly
-from trainscape.pipeline.layout import Layout
 from trainscape.workloads import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STUDY = {
-    "budget": {"epochs": 2},
-    "seeds": 3,
-    "throughput": {"enabled": False},
-    "grid": {
-        "optimizer": ["sgd", "adam"],
-        "batch_size": [50, 400],
-        "lr": [0.1],
-        "schedule": ["constant"],
-    },
-}
+    from trainscape.pipeline.layout import Layout
+
 STEPS = 2 * (23 + 3)  # two optimizers; 1,150 examples in batches of 50 and 400, for one epoch
 
 
@@ -52,31 +43,6 @@ def _idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("results").mkdir()
     Path("results/.study").write_text("default\n")
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-
-
-def layout(**changes: Any) -> Layout:
-    """The layout of the test's study."""
-    return Layout(study.parse({**STUDY, **changes}, "study"))
-
-
-def record(step_time: float, workload: str = "digits-mlp", machine: str | None = None) -> Path:
-    """Write a throughput record: the same step time for the study's batch sizes."""
-    rows = [
-        {"workload": workload, "batch_size": batch, "mode": mode, "step_time_s": seconds}
-        for batch in (50, 400)
-        for mode, seconds in (("step", step_time), ("loader", 1e6))
-    ]
-    name = machine or hardware.fingerprint("auto")
-    path = Path(f"results/throughput/{name}-0123456789ab.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"fingerprint": name, "rows": rows}))
-    return path
-
-
-def seconds(text: str) -> float:
-    """The first span of time in an estimate."""
-    amount, unit = text.split("about ")[1].split()[:2]
-    return float(amount) * {"s": 1, "min": 60, "h": 3600}[unit]
 
 
 def test_counts_cells_trials_and_steps_exactly() -> None:
