@@ -11,7 +11,7 @@ SUITE := src/trainscape/throughput/suite
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test lint format docs pins setup bench calibrate throughput gpu-evidence clean help
+.PHONY: all quick test lint format docs screens pins setup bench calibrate throughput gpu-evidence clean help
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -39,6 +39,9 @@ docs: setup  ## remake what pages show: examples, schedules.svg, schema.json
 	python docs/include.py
 	python docs/draw_schedules.py
 	trainscape schema > docs/schema.json
+
+screens: setup  ## photograph the report for the README; needs Chromium
+	python docs/draw_screens.py
 
 bench: setup  ## measure grid, engine, workflow (ONLY="grid engine", QUICK=1): docs/benchmarks
 	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)

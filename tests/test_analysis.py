@@ -246,9 +246,9 @@ def test_nothing_is_best_where_every_cell_diverged() -> None:
 def test_time_to_target_is_steps_times_the_median_step_alone() -> None:
     """The step-only time counts, not the one with data loading; unreached is null."""
     entries = [one([0.5, 0.96], lr=0.1), one([0.5, 0.5], lr=0.2)]
-    summary = analysis.summary(analysis.trials(entries, TARGETS))
+    trials = analysis.trials(entries, TARGETS)
     record = synthetic.throughput(entries)
-    table, tree = analysis.timings([record], summary)
+    table, tree = analysis.timings([record], analysis.summary(trials), trials)
     step = next(row for row in record["rows"] if row["mode"] == "step")["step_time_s"]
     assert analysis.records(table)[0]["time_to_target_s"] == 20 * step
     assert analysis.records(table)[1]["time_to_target_s"] is None
@@ -258,8 +258,9 @@ def test_time_to_target_is_steps_times_the_median_step_alone() -> None:
 
 def test_timings_not_measured_here_are_null() -> None:
     """Without a record every time is null, and the rows are those of the summary."""
-    summary = analysis.summary(analysis.trials(synthetic.study(lrs=(0.01,)), TARGETS))
-    table, tree = analysis.timings([], summary)
+    trials = analysis.trials(synthetic.study(lrs=(0.01,)), TARGETS)
+    summary = analysis.summary(trials)
+    table, tree = analysis.timings([], summary, trials)
     assert table["digest"].tolist() == summary["digest"].tolist()
     assert table.filter(like="_s").drop(columns="batch_size", errors="ignore").isna().all(axis=None)
     assert json.dumps(tree, allow_nan=False).startswith('{"fingerprint": null, "hardware": null')
@@ -268,10 +269,11 @@ def test_timings_not_measured_here_are_null() -> None:
 def test_timings_of_two_machines_are_refused() -> None:
     """Seconds of different hardware don't mix."""
     entries = [one([0.5])]
-    summary = analysis.summary(analysis.trials(entries, TARGETS))
+    trials = analysis.trials(entries, TARGETS)
+    summary = analysis.summary(trials)
     record = synthetic.throughput(entries)
     with pytest.raises(ValueError, match="different hardware"):
-        analysis.timings([record, {**record, "fingerprint": "0" * 12}], summary)
+        analysis.timings([record, {**record, "fingerprint": "0" * 12}], summary, trials)
 
 
 def test_curves_count_epochs_for_every_batch_size() -> None:

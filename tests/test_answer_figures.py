@@ -12,6 +12,7 @@ import pytest
 
 from kit import synthetic
 from kit.reports import MadeUp, build
+from trainscape.answers._laid import laid
 from trainscape.answers._rates import over_rates
 from trainscape.figures.answers.batches import batch_scaling
 from trainscape.figures.answers.forgiving import safe_rate
@@ -19,10 +20,10 @@ from trainscape.figures.answers.importance import importance
 from trainscape.figures.answers.optimizers import optimizers
 from trainscape.figures.answers.scaling import lr_scaling
 from trainscape.figures.answers.told import components, shown, words
+from trainscape.figures.answers.told import over_rates as shown_rates
 from trainscape.figures.names import Counts, Labels, Wanted, listed, of_answers
 from trainscape.figures.style import INK, RC
 from trainscape.numerals import hundredths
-from trainscape.statistics.forgiving import Basin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,11 +147,11 @@ def test_bars_end_where_the_rates_within_the_margin_do(made: MadeUp) -> None:
     order = ["sgd", "momentum", "adam"]
     figure = safe_rate("digits-mlp", found, order)
     upper, lower = figure.axes
-    over = {row["optimizer"]: row["forgiving"]["over"] for row in found["optimizers"]}
+    over = shown_rates(found)
     names = [label.get_text() for label in lower.get_yticklabels()]
     assert names == [name for name in order if name in over]
     for place, name in enumerate(names):
-        ends = [(over[name][end], place) for end in ("low", "high")]
+        ends = [(over[name]["width"][end], place) for end in ("low", "high")]
         assert ends in [points(line) for line in lower.lines]
         known = [(r["lr"], r["mean"]) for r in over[name]["rates"] if r["mean"] is not None]
         assert set(known) <= {place for line in upper.lines for place in points(line)}
@@ -158,10 +159,12 @@ def test_bars_end_where_the_rates_within_the_margin_do(made: MadeUp) -> None:
 
 def test_the_metric_over_rates_is_that_of_the_best_schedule(made: MadeUp) -> None:
     """At each rate the best mean over schedules, its spread over seeds, none where all diverged."""
-    row = made.found["digits-mlp"]["optimizers"][0]
-    own = made.trials[made.trials["optimizer"] == row["optimizer"]]
-    own = own[own["batch_size"] == row["forgiving"]["over"]["batch_size"]]
-    for rate in row["forgiving"]["over"]["rates"]:
+    found = made.found["digits-mlp"]
+    name = found["optimizers"][0]["optimizer"]
+    row = shown_rates(found)[name]
+    own = made.trials[made.trials["optimizer"] == name]
+    own = own[own["batch_size"] == row["batch_size"]]
+    for rate in row["rates"]:
         cells = own[own["lr"] == rate["lr"]].groupby("schedule")["val_metric"]
         whole = {name: values for name, values in cells if values.notna().all()}
         if not whole:
@@ -178,10 +181,12 @@ def test_the_metric_over_rates_is_that_of_the_best_schedule(made: MadeUp) -> Non
 def test_an_open_end_has_an_arrow(made: MadeUp) -> None:
     """Where the grid ends before the bar does, the picture says so; without a basin, no bar."""
     found: dict[str, Any] = dict(made.found["digits-mlp"])
-    row = dict(found["optimizers"][0])
+    name = found["optimizers"][0]["optimizer"]
+    row = shown_rates(found)[name]
     for opened in (False, True):
-        row["forgiving"] = {"over": {**row["forgiving"]["over"], "open_high": opened}}
-        figure = safe_rate("digits-mlp", {**found, "optimizers": [row]}, [row["optimizer"]])
+        rows = [{**row, "width": {**row["width"], "open_high": opened}}]
+        told = {**found, "optimizers": found["optimizers"][:1], "sensitivity": rows}
+        figure = safe_rate("digits-mlp", told, [name])
         assert len(marked(figure.axes[1], mpl.markers.CARETRIGHTBASE)) == opened  # type: ignore[arg-type]
 
 
@@ -285,11 +290,13 @@ def test_a_rate_without_a_value_has_none() -> None:
     from trainscape import analysis
 
     cells = analysis.Cells.of(made.trials, 287, 360)
-    found = over_rates(cells, 64, Basin(0.0, 0.1, 0.1, open_low=True, open_high=False))
-    assert [rate["lr"] for rate in found["rates"]] == [0.1, 1e3]
-    assert found["rates"][1]["mean"] is None
-    assert (found["low"], found["open_low"], found["open_high"]) == (0.1, True, False)
-    assert over_rates(cells, 64, None)["low"] is None
+    rows = over_rates(laid(cells), 0.005)
+    assert [row["batch_size"] for row in rows] == [16, 64, 256, 1024]
+    for row in rows:
+        assert [rate["lr"] for rate in row["rates"]] == [0.1, 1e3]
+        assert row["rates"][1]["mean"] is None
+        width = {"low": 0.1, "high": 0.1, "open_low": True, "open_high": False}
+        assert (row["best"], row["width"]) == (0.1, width)
 
 
 def test_each_picture_stands_in_its_claim_with_words(tmp_path: Path) -> None:

@@ -8,16 +8,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
-from trainscape.analysis import _trials
+from kit.versions import COLUMNS, table
 from trainscape.analysis.changes import Diff, StepTime
 from trainscape.cli import main
 from trainscape.report._changes import time_lines
 
-COLUMNS = _trials.COLUMNS
 IDENTITY = {
     f"GIT_{who}_{what}": f"{who}@example.org"
     for who in ("AUTHOR", "COMMITTER")
@@ -32,54 +31,6 @@ def git(*words: str) -> str:
     return subprocess.run(
         ["git", *words], env=env, check=True, capture_output=True, text=True
     ).stdout.strip()
-
-
-def table(
-    name: str = "one",
-    shift: float = 0.0,
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
-    digest: str = "d1",
-    backend: str = "cpu-avx512",
-    lrs: tuple[float, ...] = (0.01, 0.1),
-    only: str = "",
-    workload: str = "digits-mlp",
-) -> str:
-    """A table of trials of two optimizers; ``shift`` is on the scale of log odds.
-
-    Args:
-        name: of the noise.
-        shift: of the cells of the optimizer ``only``, or of all.
-        seeds: the seeds.
-        digest: of every cell.
-        backend: of every cell.
-        lrs: the learning rates.
-        only: an optimizer, or nothing for both.
-        workload: its name.
-    """
-    noise = np.random.Generator(np.random.PCG64(list(name.encode())))
-    lines = [",".join(COLUMNS)]
-    for optimizer in ("sgd", "adam"):
-        for batch in (16, 32, 64, 128, 256):
-            for lr in lrs:
-                for seed in seeds:
-                    moved = shift if only in ("", optimizer) else 0.0
-                    odds = 2.5 + 0.1 * noise.normal() + moved
-                    share = round(360 / (1 + np.exp(-odds))) / 360
-                    row = {
-                        "workload": workload,
-                        "optimizer": optimizer,
-                        "batch_size": batch,
-                        "lr": lr,
-                        "schedule": "constant",
-                        "seed": seed,
-                        "status": "ok",
-                        "test_metric": share,
-                        "test_loss": 1 - share,
-                        "backend": backend,
-                        "digest": digest,
-                    }
-                    lines.append(",".join(str(row.get(column, "")) for column in COLUMNS))
-    return "\n".join(lines) + "\n"
 
 
 def write(text: str, file: str = "results/trials.csv") -> None:
@@ -258,7 +209,7 @@ def test_the_step_times_that_changed_most_come_first() -> None:
 def test_for_a_pull_request_and_as_a_page(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Markdown has tables, the page heatmaps; neither needs anything else."""
+    """Markdown has tables; the page the finding as its heading, a map and the mean shifts."""
     write(table("two", shift=-0.8, only="adam", digest="d2"))
     text = said(capsys, "--markdown", "--html", "changes.html")
     assert "| same bytes | same | better | worse | undecided | new | gone |" in text
@@ -266,9 +217,9 @@ def test_for_a_pull_request_and_as_a_page(
     page = Path("changes.html").read_text(encoding="utf-8")
     for shown in (text, page):  # each mean shift has the level of its interval
         assert "at the level that decides" in shown and re.search(r" to [^ ]+ \(99\.\d+%\)", shown)
-    assert page.count("data:image/svg+xml;base64,") == 2
-    assert "Changes of adam · constant: of 10 cells" in page
-    assert "http" not in page.replace("http-equiv", "")
+    assert re.search(r"<h1>\d+ cells are worse, by up to [\d.]+ points, all with adam</h1>", page)
+    assert "adam, constant: change of test accuracy" in page
+    assert 'data-kind="shifts"' in page
 
 
 @pytest.mark.parametrize(
@@ -291,6 +242,81 @@ def test_mistakes_are_told_in_a_line(
     write(table().replace(",16,", ",x,"), "line.csv")
     text = said(capsys, *words, code=2)
     assert text.count("\n") == 1 and message in text
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        ({}, "Nothing changed: all 100 trials are the same bytes"),
+        ({"digest": "d2"}, "Nothing changed: all 100 trials are equal"),
+        ({"name": "two", "shift": 0.9, "only": "sgd"}, "all with sgd"),
+        ({"name": "two", "shift": -0.9, "lrs": (0.1,)}, "cells are worse, by up to"),
+        ({"name": "two", "seeds": (7,)}, "Nothing can be told: 20 cells are undecided"),
+        ({"lrs": (0.7,)}, "No cell is in both versions: 10 cells are new, 20 gone"),
+    ],
+)
+def test_the_page_begins_with_the_finding(
+    project: Path, capsys: pytest.CaptureFixture[str], made: dict[str, Any], text: str
+) -> None:
+    """The heading says what came of it, whatever that is."""
+    write(table(**made))
+    said(capsys, "--html", "changes.html")
+    page = Path("changes.html").read_text(encoding="utf-8")
+    assert text in page[page.index("<h1>") : page.index("</h1>")]
+
+
+def test_of_a_loss_less_is_better_on_the_page_too(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A loss that rose is worse, whatever its sign: in the heading, the map and the chart."""
+    write(table(workload="regression"), "a/trials.csv")
+    write(table("two", 1.5, workload="regression", digest="d2"), "b/trials.csv")
+    said(capsys, "a", "b", "--html", "changes.html")
+    page = Path("changes.html").read_text(encoding="utf-8")
+    assert re.search(r"<h1>\d+ cells are worse, by up to", page)
+    assert re.search(r'<td class="d[0-4]"><b>\+0\.\d+</b><small>worse', page)
+    assert "right is worse" in page
+
+
+def test_what_the_page_escapes_is_shown_as_it_is(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words of users are no markup."""
+    write(STUDY.replace("test", "<b>mine</b>"), "params.yaml")
+    said(capsys, "--html", "changes.html")
+    page = Path("changes.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;mine&lt;/b&gt;" in page and "<b>mine" not in page
+
+
+def test_parameters_of_folders_are_those_that_their_reports_state(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without a parameter file may have a report; without both it is said why not."""
+    for folder, rate in (("a", "0.1"), ("b", "0.2")):
+        write(table(), f"{folder}/trials.csv")
+        listed = f"<dt>name</dt><dd>x</dd><dt>grid.lr</dt><dd>{rate} &amp; more</dd>"
+        write(f"<h3>study</h3>\n<dl>{listed}</dl>", f"{folder}/report.html")
+    assert "params  grid.lr: 0.1 & more → 0.2 & more" in said(capsys, "a", "b")
+    Path("b/report.html").unlink()
+    text = said(capsys, "a", "b", "--html", "changes.html")
+    why = "b has neither a parameter file nor a report.html that states it"
+    assert f"params  not compared: {why}" in text
+    assert f"not compared: {why}" in Path("changes.html").read_text(encoding="utf-8")
+
+
+def test_a_machine_that_was_not_quiet_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Times that were disturbed are compared, with a word on which version they are of."""
+    head = "workload,optimizer,batch_size,lr,schedule,step_time_s,iqr_s\n"
+    write(head + "digits-mlp,sgd,16,0.1,constant,0.001,0.0001\n", "results/timings.csv")
+    write(json.dumps({"fingerprint": "a", "quiet": True}), "results/timings.json")
+    commit("timed")
+    noisy = {"fingerprint": "a", "quiet": False, "noisy": 7, "measurements": 60}
+    write(json.dumps(noisy), "results/timings.json")
+    assert "not quiet for workspace: 7 of 60 times are noisy" in said(capsys)
+    write(json.dumps({"fingerprint": "a", "load": {"too_high": True}}), "results/timings.json")
+    assert "busy while workspace was measured" in said(capsys)
 
 
 def test_outside_a_repository(

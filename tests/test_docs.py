@@ -95,7 +95,7 @@ def test_the_readme_names_commands_that_exist() -> None:
         if words[0] == "make":
             assert set(words[1:]) <= targets, command
         if words[0] == "trainscape":
-            assert re.search(rf"^    {words[1]}\b", help_text, re.MULTILINE), command
+            assert re.search(rf"^  {words[1]}\b", help_text, re.MULTILINE), command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "statistics": {"numpy", "scipy"},
     "analysis": {"numpy", "pandas", "scipy"},
     "figures": {"numpy", "pandas", "scipy", "matplotlib", "seaborn"},
+    "charts": {"numpy", "pandas", "scipy", "matplotlib"},
     "answers": {"numpy", "pandas", "scipy"},
     # the page of a diff draws its own heatmaps
     "report": {"numpy", "pandas", "scipy", "matplotlib", "seaborn"},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit import small_study, synthetic
-from kit.reports import MadeUp
+from kit.reports import MadeUp, held
 from trainscape import analysis, report
 from trainscape.analysis import Searched, steps, whole
 from trainscape.errors import DamagedFileError, UserError
@@ -192,7 +192,8 @@ def test_cells_that_were_not_trained_are_blank(tmp_path: Path) -> None:
     html = page.read_text(encoding="utf-8")
     assert "24 cells 4 were trained, as tpe proposed them (in 2 rounds, seed 3)" in html
     assert "Best so far, round by round" in html
-    assert "sgd, constant: no cell was trained." in html
+    captions = [shown["caption"] for kind in held(html, "pictures") for shown in kind["figures"]]
+    assert "sgd, constant: no cell was trained." in " ".join(captions)
 
 
 def test_rounds_are_listed_by_digests() -> None:

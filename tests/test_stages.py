@@ -76,7 +76,7 @@ EDITS = {
     "the machine": ("hardware.py", '"default"', '"plain"', set()),
     "a try-out": ("cells/tryout.py", "cannot train", "does not train", set()),
     "provenance": ("pipeline/report.py", '"data digests"', '"digests of data"', {"report"}),
-    "the page": ("report/report.css", "body", "html body", {"report"}),
+    "the page": ("report/style/base.css", "body", "html body", {"report"}),
     "a caption": ("figures/words.py", "no cell was trained", "none was trained", {"report"}),
     "a picture": ("figures/heatmap.py", "LEVELS = 24", "LEVELS = 25", {"figures", "timings"}),
     "seconds": ("pipeline/timings.py", '"timings.csv"', '"times.csv"', {"timings"}),

@@ -188,7 +188,12 @@ def _add_diff(sub: argparse.ArgumentParser) -> None:
     form = sub.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print it for a pull request")
     form.add_argument("--json", action="store_true", help="print it as JSON, every cell")
-    sub.add_argument("--html", type=Path, metavar="FILE", help="also write a page with heatmaps")
+    sub.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="also write a page: a map, mean shifts, every cell",
+    )
 
 
 def _study(args: argparse.Namespace) -> Study:

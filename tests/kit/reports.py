@@ -1,10 +1,15 @@
 """Figures and a report of a made-up study, drawn and written from its tables as the stages do it.
 
-Offers: :class:`MadeUp`, the study; :func:`build`, its page; :data:`STUDY`, parameters to show.
+Offers: :class:`MadeUp`, the study; :func:`build`, its page; :func:`held`, what a page holds
+packed; :data:`STUDY`, parameters to show.
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from kit import synthetic
@@ -47,14 +52,15 @@ class MadeUp:
         self.trials = analysis.trials(entries, dict.fromkeys(names, 0.95))
         self.summary = analysis.summary(self.trials)
         records = [synthetic.throughput(entries, too_high=busy)] if measured else []
-        self.timings, self.tree = analysis.timings(records, self.summary)
+        self.timings, self.tree = analysis.timings(records, self.summary, self.trials)
         rows = analysis.records(self.summary)
         self.cells = rows if measured is None else analysis.timed(self.summary, self.timings)
         self.tests = analysis.records(analysis.range_tests(tests, self.summary))
         self.test_curves = analysis.read_curves(analysis.range_curves(tests))
         split = "validation" if analysis.validated(self.trials) else "train"
         curves = analysis.curves(entries)
-        self.curves = analysis.records(curves[curves["split"] == split])
+        self.evaluations = curves[curves["split"] == split]
+        self.curves = analysis.records(self.evaluations)
         self.replayed, self.searched = replayed, searched
         whole = analysis.whole(rows, searched)
         self.labels = Labels(*(list(dict.fromkeys(row[a] for row in whole)) for a in AXES))
@@ -88,6 +94,20 @@ class MadeUp:
         counts = Counts(len(self.labels.optimizers), sizes, most, len(self.labels.schedules))
         validated = analysis.validated(self.trials)
         return of_answers(counts, validation=validated, whole=self.searched is None)
+
+    def _snippets(self) -> dict[str, Any]:
+        """Text to paste, in the form of the real one."""
+        _, optimizers, schedules = self.labels
+        sizes = sorted({row["batch_size"] for row in self.cells})
+        line = "optimizer = torch.optim.{}(model.parameters(), lr={{lr}})"
+        return {
+            "optimizer": {name: {"yaml": name, "torch": line.format(name)} for name in optimizers},
+            "schedule": {name: {"yaml": name} for name in schedules},
+            "factor": {
+                workload: {name: {str(b): f"# {name}, {b}" for b in sizes} for name in schedules}
+                for workload in self.labels.workloads
+            },
+        }
 
     def _answer(self, workload: str, entries: Sequence[Entry]) -> dict[str, Any]:
         """What is claimed of a workload."""
@@ -137,6 +157,9 @@ class MadeUp:
             found=self.found,
             cells=self.cells,
             trials=self.trials,
+            curves=self.evaluations,
+            times=self.tree,
+            snippets=self._snippets(),
             tests=self.tests,
             replayed=self.replayed,
             searched=self.searched,
@@ -161,3 +184,9 @@ def build(
     path = folder / "report.html"
     report.write(made.page(folder / "figures", study), path)
     return path.read_text(encoding="utf-8")
+
+
+def held(html: str, name: str) -> Any:
+    """What a page holds packed: its ``data`` or its ``pictures``."""
+    (text,) = re.findall(rf'<script type="text/plain" id="{name}">([\w+/=]+)</script>', html)
+    return json.loads(gzip.decompress(base64.b64decode(text)))

@@ -156,10 +156,16 @@ def _timed(workload: str, optimizer: str, batch_size: int, mode: str) -> dict[st
         "batch_size": batch_size,
         "mode": mode,
         "step_time_s": step,
+        "step_low_s": 0.97 * step,
+        "step_high_s": 1.04 * step,
         "iqr_s": step / 20,
         "rounds": 40,
         "samples_per_s": batch_size / step,
         "peak_memory_bytes": 40_000_000 + 4096 * batch_size,
+        "attempts": 1,
+        "noisy": 0,
+        "noisy_because": None,
+        "load": 0.1,
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from trainscape.analysis.comparing import compare
 from trainscape.cells import plugins
 from trainscape.datasets import registry as datasets
 from trainscape.errors import UserError, shown, unknown
+from trainscape.report._facts import facts
 from trainscape.workloads import registry as workloads
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from trainscape.workloads import Workload
 
 MARGIN = 0.005  # in the metric's unit, where a study says nothing
+REPORT = "report.html"
 TABLES = ("confirm", "trials")  # fresh seeds first
 LENGTH = 60  # characters of a value that a line of changed parameters shows
 ABSENT = "(not set)"
@@ -58,9 +62,10 @@ def diff(before: Version, after: Version, only: str | None = None) -> Diff:
     lone = {name: before.title for name in one if name not in other}
     lone |= {name: after.title for name in other if name not in one}
     lone = {name: title for name, title in lone.items() if only in (None, name)}
-    known = before.params and after.params  # a folder may have no parameter file
-    changed = list(params(_whole(before.params), _whole(after.params))) if known else []
-    return Diff(before.title, after.title, changed, found, lone, *times(before, after, wanted))
+    changed, unknown = _changed(before, after)
+    timed = times(before, after, wanted)
+    busy = [line for side in (before, after) if (line := _busy(side))] if timed[0] else []
+    return Diff(before.title, after.title, changed, found, lone, *timed, unknown, busy)
 
 
 def as_json(made: Diff) -> str:
@@ -126,6 +131,35 @@ def _workload(name: str, stated: dict[str, Any]) -> Workload:
         ) from None
 
 
+def _changed(before: Version, after: Version) -> tuple[list[str], str]:
+    """The parameters that differ; or else why they are not compared.
+
+    Results that lie without their parameter file may have a report beside them, which states it.
+    """
+    if before.params and after.params:
+        return list(params(_whole(before.params), _whole(after.params))), ""
+    one, other = (
+        dict(facts(_whole(side.params))) if side.params else recorded(side.text(REPORT) or "")
+        for side in (before, after)
+    )
+    for side, stated in ((before, one), (after, other)):
+        if not stated:
+            where = f"neither a parameter file nor a {REPORT} that states it"
+            return [], f"{side.title} has {where}"
+    return list(params(one, other)), ""
+
+
+def recorded(report: str) -> dict[str, str]:
+    """A study's values by dotted name, as its report states them; none if it states none.
+
+    >>> recorded("<h3>study</h3><dl><dt>name</dt><dd>a &amp; b</dd></dl>")
+    {'name': 'a & b'}
+    """
+    block = re.search(r"<h3>study</h3>\s*<dl>(.*?)</dl>", report, re.DOTALL)
+    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", block[1] if block else "", re.DOTALL)
+    return {html.unescape(name): html.unescape(value) for name, value in pairs}
+
+
 def _whole(stated: dict[str, Any]) -> dict[str, Any]:
     """Parameters with the defaults that a file leaves out, if this version knows its keys."""
     try:
@@ -139,6 +173,9 @@ def params(before: Any, after: Any, key: str = "") -> Iterator[str]:
 
     >>> list(params({"seeds": 5, "grid": {"lr": [1, 2]}}, {"seeds": 9, "grid": {"lr": [2, 3]}}))
     ['seeds: 5 → 9', 'grid.lr: without 1; with 3']
+    >>> one, other = ({"grid": {"optimizer": [{"name": "sgd", "beta": b}]}} for b in (0.9, 0.5))
+    >>> list(params(one, other))
+    ['grid.optimizer.sgd.beta: 0.9 → 0.5']
     """
     if before == after:
         return
@@ -147,6 +184,15 @@ def params(before: Any, after: Any, key: str = "") -> Iterator[str]:
             inner = f"{key}.{name}" if key else str(name)
             yield from params(before.get(name, ABSENT), after.get(name, ABSENT), inner)
     elif isinstance(before, list) and isinstance(after, list):
+        kept = [name for name in _parts(before) if name in _parts(after)]
+        for name in kept:  # a part of another value is neither gone nor new
+            yield from params(_parts(before)[name], _parts(after)[name], f"{key}.{name}")
+        before, after = (
+            [item for item in side if not (isinstance(item, dict) and _called(item) in kept)]
+            for side in (before, after)
+        )
+        if before == after and kept:
+            return
         gone = [item for item in before if item not in after]
         come = [item for item in after if item not in before]
         parts = [
@@ -157,6 +203,16 @@ def params(before: Any, after: Any, key: str = "") -> Iterator[str]:
         yield f"{key}: {'; '.join(parts) or 'in another order'}"
     else:
         yield f"{key}: {_short(before)} → {_short(after)}"
+
+
+def _called(part: dict[str, Any]) -> str:
+    """What an optimizer or a schedule with values is called; nothing if it is no such part."""
+    return str(part.get("label") or part.get("name") or part.get("torch") or "")
+
+
+def _parts(items: list[Any]) -> dict[str, dict[str, Any]]:
+    """The parts among some values of an axis, by what they are called."""
+    return {_called(item): item for item in items if isinstance(item, dict) and _called(item)}
 
 
 def _short(value: Any) -> str:
@@ -184,11 +240,28 @@ def times(before: Version, after: Version, wanted: list[str]) -> tuple[list[Step
 
 def _fingerprint(side: Version) -> str | None:
     """What hardware a version's times were measured on."""
+    found: str | None = _measured(side).get("fingerprint")
+    return found
+
+
+def _measured(side: Version) -> dict[str, Any]:
+    """How a version's times were measured."""
     try:
         held = json.loads(side.text("timings.json") or "{}")
     except json.JSONDecodeError:
         raise UserError(f"{side.title}: {side.folder}/timings.json is no JSON") from None
-    return held.get("fingerprint") if isinstance(held, dict) else None
+    return held if isinstance(held, dict) else {}
+
+
+def _busy(side: Version) -> str:
+    """Why a version's times are not to be trusted; empty if they are."""
+    held = _measured(side)
+    if (held.get("load") or {}).get("too_high"):
+        return f"The machine was busy while {side.title} was measured: its times are too long."
+    if held.get("quiet") is False:
+        noisy, many = held.get("noisy"), held.get("measurements")
+        return f"The machine was not quiet for {side.title}: {noisy} of {many} times are noisy."
+    return ""
 
 
 def _step_times(side: Version) -> dict[tuple[str, str, str], tuple[float, float]]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainscape import __version__, analysis, datasets, workloads
 from trainscape.cells import alike
 from trainscape.hashing import SHORT, sha256
+from trainscape.pipeline.snippets import snippets
 from trainscape.pipeline.tables import replayed, searched, table
 from trainscape.report import Page, write
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from trainscape.pipeline.layout import Layout
@@ -25,6 +28,9 @@ def make(layout: Layout) -> None:
     """Write ``report.html``; no cell file is read."""
     summary, trials = table(layout, "summary"), table(layout, "trials")
     rows = analysis.records(summary)
+    curves = table(layout, "curves")
+    times = json.loads((layout.output / "timings.json").read_text(encoding="utf-8"))
+    split = "validation" if analysis.validated(trials) else "train"
     page = Page(
         study=layout.study.model_dump(mode="json", exclude_none=True),
         labels=layout.labels,
@@ -33,18 +39,24 @@ def make(layout: Layout) -> None:
         found=json.loads((layout.output / "answers.json").read_text(encoding="utf-8")),
         cells=analysis.timed(summary, table(layout, "timings")) if layout.throughput else rows,
         trials=trials,
+        confirmed=table(layout, "confirm"),
+        curves=curves[curves["split"] == split],
+        times=times,
+        snippets=snippets(layout),
+        paths=analysis.records(table(layout, "paths")),
         tests=analysis.records(table(layout, "range")),
         replayed=replayed(layout),
         searched=searched(layout),
         notes=alike.notes(layout.grid),
-        provenance=_provenance(layout, trials),
+        provenance=_provenance(layout, trials, times),
     )
     write(page, layout.output / "report.html")
 
 
-def _provenance(layout: Layout, trials: pd.DataFrame) -> dict[str, object]:
+def _provenance(
+    layout: Layout, trials: pd.DataFrame, times: Mapping[str, Any]
+) -> dict[str, object]:
     """What the results were made from and with; no clock and no commit (``trainscape which``)."""
-    tree = json.loads((layout.output / "timings.json").read_text(encoding="utf-8"))
     versions = {name: version(name).split("+")[0] for name in LIBRARIES}
     versions["trainscape"] = __version__
     versions["python"] = ".".join(map(str, sys.version_info[:2]))
@@ -58,6 +70,6 @@ def _provenance(layout: Layout, trials: pd.DataFrame) -> dict[str, object]:
         "backend": ", ".join(sorted({str(name) for name in trials["backend"]})),
         "seeds": ", ".join(map(str, layout.study.seed_list())),
         "versions": versions,
-        "hardware": tree.get("hardware"),
-        "load": tree.get("load"),
+        "hardware": times.get("hardware"),
+        "load": times.get("load"),
     }

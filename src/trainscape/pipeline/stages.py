@@ -28,6 +28,7 @@ STAGES = (
 )
 TABLES = ("numpy", "pandas", "scipy")  # libraries that make tables
 PICTURES = ("matplotlib", "seaborn")
+CHARTS = ("altair", "vl-convert-python")  # libraries that draw the page's charts
 SHOWN = ("torch", "seaborn", "snakemake", "dvc")  # whose versions stand in the report
 
 
@@ -53,7 +54,7 @@ STAMPED = {
     "figures": Stamped(("collect", "replay", "answer"), (*TABLES, *PICTURES)),
     "timings": Stamped(("collect",), (*TABLES, *PICTURES)),
     "report": Stamped(
-        ("collect", "replay", "answer", "figures", "timings"), (*TABLES, "jinja2", *SHOWN)
+        ("collect", "replay", "answer", "figures", "timings"), (*TABLES, *CHARTS, "jinja2", *SHOWN)
     ),
 }
 
@@ -135,7 +136,7 @@ def _public_version(distribution: str) -> str:
 
 @cache
 def _assets() -> dict[str, str]:
-    """The report's template, style and script."""
+    """The report's templates, styles and scripts."""
     folder = source.PACKAGE / "report"
-    files = sorted(p for p in folder.iterdir() if p.suffix in (".j2", ".css", ".js"))
-    return {path.name: path.read_text(encoding="utf-8") for path in files}
+    files = sorted(p for p in folder.rglob("*") if p.suffix in (".j2", ".css", ".js"))
+    return {str(p.relative_to(folder)): p.read_text(encoding="utf-8") for p in files}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, metric, records
+from trainscape.analysis.functions import is_function
 from trainscape.figures.values import number, score
 from trainscape.numerals import counted
 
@@ -84,6 +85,8 @@ def _opening(workload: str, own: Mapping[str, Any]) -> list[tuple[str, bool]]:
     if chosen is None:
         if own["validated"]:
             return [("no cell came to its end with every seed, so none is best.", False)]
+        if is_function(workload):
+            return [("a function without data, so there is nothing to select by.", False)]
         words = (
             "there is no validation split, so nothing is selected or ranked. Figures and table "
             "show every cell; to choose one by its test value would make that value too good."

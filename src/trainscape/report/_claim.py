@@ -10,7 +10,6 @@ from trainscape.figures.values import number
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from trainscape.report._sections import Image
     from trainscape.report._table import Table
 
     Words = Callable[[float], str]
@@ -27,7 +26,6 @@ class Claim:
         lead: what it says, in sentences.
         table: the numbers, if any.
         blocks: words, and text to paste.
-        images: its pictures.
     """
 
     workload: str
@@ -36,7 +34,6 @@ class Claim:
     lead: str
     table: Table | None = None
     blocks: Sequence[tuple[str, str]] = ()
-    images: Sequence[Image] = ()
 
 
 def bounds(low: float | None, high: float | None, words: Words = number) -> str:

@@ -21,7 +21,7 @@ VERDICTS = {
     "reference": "reference",
     "better": "better",
     "worse": "worse",
-    "equal": "equal within the margin",
+    "equal": "equal",
     "undecided": "undecided",
 }
 

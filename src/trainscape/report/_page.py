@@ -30,6 +30,12 @@ class Page:
         found: by workload, what :mod:`trainscape.answers` found.
         cells: summary rows; with their times, null where not measured here, if the study has any.
         trials: a row per trial.
+        curves: a row per trial and evaluation: of the validation split, or if there is none of
+            training.
+        confirmed: a row per trial on fresh seeds, if finalists were confirmed.
+        times: ``timings.json``: step times, what is fastest, and where and when it was measured.
+        paths: a row per step of every descent that keeps its parameters.
+        snippets: the parts of a cell as text to paste, as :mod:`trainscape.pipeline.snippets` says.
         tests: a row per learning-rate range test.
         replayed: the simulated searches, if the study has any.
         searched: what was trained of the grid, if not all.
@@ -45,6 +51,11 @@ class Page:
     found: Mapping[str, Mapping[str, Any]]
     cells: Sequence[Row]
     trials: pd.DataFrame
+    curves: pd.DataFrame
+    confirmed: pd.DataFrame | None = None
+    times: Mapping[str, Any] = field(default_factory=dict)
+    paths: Sequence[Row] = ()
+    snippets: Mapping[str, Any] = field(default_factory=dict)
     tests: Sequence[Row] = ()
     replayed: Replayed | None = None
     searched: Searched | None = None

@@ -1,40 +1,21 @@
-"""The pictures of what was found, with words made from their data."""
+"""The words of the pictures of what was found, made from their data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import ALL, metric
-from trainscape.figures.answers.told import LEAST, shown
+from trainscape.figures.answers.told import LEAST, over_rates, shown
 from trainscape.figures.values import number, score
 from trainscape.report._answer import points
-from trainscape.report._sections import Image, image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from trainscape.report._page import Page
 
     Found = Mapping[str, Any]
     Words = tuple[str, str]
 
 MOST = 12  # shares that are said instead of the picture
-CLAIM = {"safe-rate": "optimizers"}  # kinds of pictures that stand in a claim of another kind
-
-
-def pictures(page: Page) -> dict[tuple[str, str], list[Image]]:
-    """The pictures by workload and by the kind of claim that they stand in.
-
-    Raises:
-        UserError: a figure is missing.
-    """
-    found: dict[tuple[str, str], list[Image]] = {}
-    for figure in page.figures:
-        if figure.kind in WORDS:
-            words = WORDS[figure.kind](figure.workload, page.found[figure.workload])
-            place = figure.workload, CLAIM.get(figure.kind, figure.kind)
-            found.setdefault(place, []).append(image(page.folder / figure.path, *words))
-    return found
 
 
 def _optimizers(workload: str, found: Found) -> Words:
@@ -56,11 +37,10 @@ def _optimizers(workload: str, found: Found) -> Words:
 
 def _safe_rate(workload: str, found: Found) -> Words:
     margin = points(found["margin"], metric(workload).unit)
-    known = {row["optimizer"]: row["forgiving"]["over"] for row in found["optimizers"]}
     said = [
-        f"{name} from {number(own['low'])} to {number(own['high'])}"
-        for name, own in known.items()
-        if own and own["low"] is not None
+        f"{name} from {number(width['low'])} to {number(width['high'])}"
+        for name, own in over_rates(found).items()
+        if (width := own["width"]) is not None
     ]
     below = (
         "Each optimizer at its best batch size, each rate with its best schedule; bands span the "

@@ -1,51 +1,28 @@
-"""The figures in the order they are read, with the words around them."""
+"""Searches, replays and range tests: figures as they were drawn, with the words around them."""
 
 from __future__ import annotations
 
 import base64
 import re
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 from trainscape.analysis import Row, grouped, metric, steps, trained, whole
 from trainscape.errors import UserError
 from trainscape.figures.values import score
-from trainscape.figures.words import alt, caption
 from trainscape.report import _range, _replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    import pandas as pd
-
     from trainscape.analysis._search import Step
     from trainscape.report._page import Page
     from trainscape.report._table import Table
     from trainscape.workloads import Metric
 
+SHORT = {"search": "Search", "replay": "Replay", "range": "Range tests"}  # what links call them
 SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
-TITLES = {
-    "train-loss": "Training loss",
-    "test-metric": "Test {metric}",
-    "steps-to-target": "Steps to the target",
-    "time-to-target": "Time to the target",
-    "curves": "Learning curves",
-    "loss-curves": "Learning curves",
-    "throughput": "Throughput",
-    "diverged-share": "Diverged seeds",
-}
-LEADS = {
-    "train-loss": "Mean over the seeds of the last running mean, below it the standard deviation.",
-    "test-metric": "Mean over the seeds, below it the standard deviation.",
-    "steps-to-target": "Median over the seeds of the first evaluation that reached the target.",
-    "time-to-target": "Steps to the target × the time of one step, measured alone.",
-    "curves": "Each schedule at its best learning rate by validation.",
-    "loss-curves": "Every learning rate, since nothing is selected without a validation split.",
-    "throughput": "Samples a second of training steps alone, without data loading.",
-    "diverged-share": "How many of a cell's seeds ended in NaN or infinity.",
-}
 
 
 @dataclass(frozen=True)
@@ -61,28 +38,24 @@ class Image:
 
 @dataclass(frozen=True)
 class Section:
-    """What one section shows of one workload: figures, a table, or both; ``quiet`` ones are folded.
-
-    ``table`` stands below the lead, if there is one.
-    """
+    """What one section shows of one workload; ``table`` stands below the lead, if there is one."""
 
     workload: str
     kind: str
     title: str
     lead: str
     images: list[Image]
-    quiet: bool
     table: Table | None = None
 
 
 def sections(page: Page) -> list[Section]:
-    """Every figure of the study but those of articles, by workload and kind.
+    """What a search, a replay and range tests came to, by workload.
 
     Raises:
         UserError: a figure is missing.
     """
     cells = whole(page.cells, page.searched)
-    makers = [_searches, _heatmaps_and_curves, _replays, _ranges]
+    makers = [_searches, _replays, _ranges]
     return [section for make in makers for section in make(page, cells)]
 
 
@@ -96,22 +69,7 @@ def _searches(page: Page, cells: Sequence[Row]) -> Iterator[Section]:
             shown = image(page.folder / figure.path, f"Chart for {figure.workload}. {words}", words)
             about = "Every cell in the order of the search; in a round, as they were proposed."
             title = "Best so far, round by round"
-            yield Section(figure.workload, "search", title, about, [shown], quiet=False)
-
-
-def _heatmaps_and_curves(page: Page, cells: Sequence[Row]) -> Iterator[Section]:
-    for workload, kind in product(page.labels.workloads, LEADS):
-        figures = page.of(workload, kind)
-        if figures:
-            target = _target(workload, page.trials) if kind.endswith("to-target") else ""
-            yield Section(
-                workload,
-                kind,
-                TITLES[kind].format(metric=metric(workload).name),
-                LEADS[kind] + target,
-                [image(page.folder / f.path, alt(f, cells), caption(f, cells)) for f in figures],
-                quiet=kind == "diverged-share" and not _any_diverged(workload, cells),
-            )
+            yield Section(figure.workload, "search", title, about, [shown])
 
 
 def _search_words(path: Sequence[Step], judged: Metric) -> str:
@@ -131,7 +89,7 @@ def _replays(page: Page, cells: Sequence[Row]) -> Iterator[Section]:
                 page.folder / figure.path, f"Two charts for {figure.workload}. {words}", words
             )
             about, table = _replay.lead(own, page.replayed), _replay.table(own, page.replayed)
-            yield Section(figure.workload, "replay", _replay.TITLE, about, [shown], False, table)
+            yield Section(figure.workload, "replay", _replay.TITLE, about, [shown], table)
 
 
 def _ranges(page: Page, _: Sequence[Row]) -> Iterator[Section]:
@@ -145,23 +103,22 @@ def _ranges(page: Page, _: Sequence[Row]) -> Iterator[Section]:
             for own in [by_optimizer[figure.optimizer]]
         ]
         about, table = _range.lead(tests), _range.table(tests)
-        yield Section(workload, "range", _range.TITLE, about, images, quiet=False, table=table)
-
-
-def _any_diverged(workload: str, cells: Sequence[Row]) -> bool:
-    return any(row["diverged"] for row in cells if row["workload"] == workload)
-
-
-def _target(workload: str, trials: pd.DataFrame) -> str:
-    judged = metric(workload)
-    target = float(trials.loc[trials["workload"] == workload, "target"].iloc[0])
-    bound = "at least" if judged.direction == "max" else "at most"
-    value = score(target, judged, unit=True)
-    return f" The target is a validation {judged.name} of {bound} {value}."
+        yield Section(workload, "range", _range.TITLE, about, images, table=table)
 
 
 def image(file: Path, instead: str, below: str) -> Image:
     """A figure as the page holds it: the file's content, words instead of it, words below it.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    svg, width, height = drawn(file)
+    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return Image(uri, instead, below, width, height)
+
+
+def drawn(file: Path) -> tuple[str, int, int]:
+    """A figure's content, with its width and height in CSS pixels.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -174,5 +131,4 @@ def image(file: Path, instead: str, below: str) -> Image:
     if match is None:
         raise UserError(f"{file}: not a whole figure; delete it and run again")
     width, height = (round(float(points) * 4 / 3) for points in match.groups())
-    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-    return Image(uri, instead, below, width, height)
+    return svg, width, height

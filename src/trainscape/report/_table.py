@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, grouped, key, metric
+from trainscape.analysis.functions import is_function
 from trainscape.figures.values import deviation, duration, number, score
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Column:
         about: explains the title.
         words: writes a row's value.
         numeric: whether it is sorted as a number.
+        kind: of a column of all cells, how the page's script writes and filters it: ``name`` and
+            ``number`` as they are, others by their kind.
     """
 
     key: str
@@ -35,6 +38,7 @@ class Column:
     about: str
     words: Words
     numeric: bool = True
+    kind: str = "number"
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,8 @@ def _loss_mean_std(row: Row, _: Metric) -> str:
 
 
 def _status(row: Row, _: Metric) -> str:
-    if row["status"] == "diverged":
-        return f"diverged {row['diverged']}/{row['seeds']}"
-    return str(row["status"])
+    lost = [f"{word} {row[word]}/{row['seeds']}" for word in ("diverged", "failed") if row[word]]
+    return ", ".join(lost) if lost else str(row["status"])
 
 
 def _steps(row: Row, _: Metric) -> str:
@@ -104,11 +107,20 @@ def _duration(key: str) -> Words:
 
 
 AXES = [
-    Column("workload", "workload", "dataset, model, loss and metric", as_it_is("workload"), False),
-    Column("optimizer", "optimizer", "the update rule", as_it_is("optimizer"), False),
-    Column("batch_size", "batch", "batch size: examples a step", as_it_is("batch_size")),
+    Column(
+        "workload",
+        "workload",
+        "dataset, model, loss and metric",
+        as_it_is("workload"),
+        False,
+        "name",
+    ),
+    Column("optimizer", "optimizer", "the update rule", as_it_is("optimizer"), False, "name"),
+    Column(
+        "batch_size", "batch", "batch size: examples a step", as_it_is("batch_size"), kind="size"
+    ),
     Column("lr", "lr", "peak learning rate", short_number("lr")),
-    Column("schedule", "schedule", "what multiplies the rate", as_it_is("schedule"), False),
+    Column("schedule", "schedule", "what multiplies the rate", as_it_is("schedule"), False, "name"),
 ]
 VERDICT = Column(
     "verdict",
@@ -116,25 +128,54 @@ VERDICT = Column(
     "the setting to take, or one that may be the best, too",
     as_it_is("verdict"),
     False,
+    "verdict",
 )
-STATUS = Column("status", "status", "ok, diverged or out of memory", _status, False)
+STATUS = Column(
+    "status",
+    "status",
+    "ok, out of memory, or how many seeds diverged or failed, that is learned nothing",
+    _status,
+    False,
+    "status",
+)
 VAL = Column(
-    "val_metric_mean", "validation", "mean ± std over seeds", _metric_mean_std("val_metric")
+    "val_metric_mean",
+    "validation",
+    "mean ± std over seeds",
+    _metric_mean_std("val_metric"),
+    kind="score",
 )
-TEST = Column("test_metric_mean", "test", "mean ± std over seeds", _metric_mean_std("test_metric"))
-LOSS = Column("train_loss_mean", "train loss", "last running mean, mean ± std", _loss_mean_std)
+TEST = Column(
+    "test_metric_mean",
+    "test",
+    "mean ± std over seeds",
+    _metric_mean_std("test_metric"),
+    kind="score",
+)
+VALUE = Column(TEST.key, "value", "of the function, at the end", TEST.words, kind="score")
+LOSS = Column(
+    "train_loss_mean", "train loss", "last running mean, mean ± std", _loss_mean_std, kind="loss"
+)
 GAP = Column(
     "generalisation_gap",
     "gap",
     "test loss − loss on training examples, same weights",
     short_number("generalisation_gap"),
 )
-STEPS = Column("steps_to_target", "steps to target", "median (seeds that reached it)", _steps)
-STEP_TIME = Column("step_time_s", "step time", "median, measured alone", _duration("step_time_s"))
-TIME = Column(
-    "time_to_target_s", "time to target", "steps × step time", _duration("time_to_target_s")
+STEPS = Column(
+    "steps_to_target", "steps to target", "median (seeds that reached it)", _steps, kind="steps"
 )
-DIGEST = Column("digest", "digest", "first 12 digits", as_it_is("digest"), False)
+STEP_TIME = Column(
+    "step_time_s", "step time", "median, measured alone", _duration("step_time_s"), kind="seconds"
+)
+TIME = Column(
+    "time_to_target_s",
+    "time to target",
+    "steps × step time",
+    _duration("time_to_target_s"),
+    kind="seconds",
+)
+DIGEST = Column("digest", "digest", "first 12 digits", as_it_is("digest"), False, "digest")
 
 
 def with_verdicts(cells: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) -> list[Row]:
@@ -158,6 +199,30 @@ def with_verdicts(cells: Sequence[Row], found: Mapping[str, Mapping[str, Any]]) 
     ]
 
 
+def columns(cells: Sequence[Row], validated: bool, timed: bool) -> list[Column]:
+    """The columns of the table of all cells.
+
+    Args:
+        cells: summary rows.
+        validated: whether there is a validation split, and so a target.
+        timed: whether the study has timings.
+    """
+    one_workload = len({row["workload"] for row in cells}) == 1
+    exact = all(is_function(row["workload"]) for row in cells)  # nothing to test it on
+    ends = VALUE if exact else TEST
+    return [
+        *(AXES[1:] if one_workload else AXES),
+        *([VAL, ends, VERDICT] if validated else [ends]),
+        STATUS,
+        LOSS,
+        *([] if exact else [GAP]),
+        *([STEPS] if validated else []),
+        *([STEP_TIME] if timed else []),
+        *([TIME] if validated and timed else []),
+        DIGEST,
+    ]
+
+
 def table(cells: Sequence[Row], validated: bool, timed: bool) -> Table:
     """Every cell: the best by validation first, those without a value last, else in grid order.
 
@@ -166,19 +231,8 @@ def table(cells: Sequence[Row], validated: bool, timed: bool) -> Table:
         validated: whether there is a validation split, and so a target.
         timed: whether the study has timings.
     """
-    one_workload = len({row["workload"] for row in cells}) == 1
-    columns = [
-        *(AXES[1:] if one_workload else AXES),
-        *([VAL, TEST, VERDICT] if validated else [TEST]),
-        STATUS,
-        LOSS,
-        GAP,
-        *([STEPS] if validated else []),
-        *([STEP_TIME] if timed else []),
-        *([TIME] if validated and timed else []),
-        DIGEST,
-    ]
-    return Table(columns, [fields(row, columns) for row in ranked(cells)])
+    shown = columns(cells, validated, timed)
+    return Table(shown, [fields(row, shown) for row in ranked(cells)])
 
 
 def ranked(cells: Sequence[Row]) -> list[Row]:
@@ -198,7 +252,12 @@ def fields(row: Row, columns: Sequence[Column]) -> list[Field]:
     made = []
     for column in columns:
         value = row[column.key] if column.numeric else None
-        status = row["status"] if column is STATUS else ""
+        status = _lost(row) if column is STATUS else ""
         exact = "" if value is None else repr(value)
         made.append(Field(column.words(row, judged), exact, column.numeric, status))
     return made
+
+
+def _lost(row: Row) -> str:
+    """How a cell's status looks; cells that all came to something look like ``ok``."""
+    return "failed" if row["status"] == "ok" and row["failed"] else str(row["status"])

@@ -1,0 +1,3 @@
+"""The page's charts, as Vega-Lite: each a function from claims and tables to a :class:`Chart`."""
+
+from trainscape.charts._chart import Chart as Chart

@@ -1,0 +1,143 @@
+"""A cell as text to paste: into params.yaml, and into a training loop in plain PyTorch."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from trainscape import datasets, optimizers, schedules, workloads
+from trainscape.cells.budget import Plan
+from trainscape.cells.cell import TORCH
+from trainscape.cells.imported import Imported
+from trainscape.schedules import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from trainscape.cells.cell import Cell, Part
+    from trainscape.pipeline.layout import Layout
+    from trainscape.schedules import Schedule
+
+NEAR = 1e-3  # how far a written factor may be from the schedule's own, as a share of the peak
+KNOTS = 160  # most points of a factor that is written as a table
+LR = 1.25e-7  # stands for the rate: no optimizer has it as a default
+PLACE = "{lr}"  # where the page's script writes a cell's rate
+
+
+def snippets(layout: Layout) -> dict[str, Any]:
+    """What the page's script joins to the text of any cell.
+
+    Returns:
+        ``optimizer``: by label, its ``yaml`` and its ``torch`` with ``{lr}`` for the rate;
+        ``schedule``: by label its ``yaml``; ``factor``: by workload, label and batch size, the
+        schedule in PyTorch, with the steps of that run.
+    """
+    study, grid = layout.study, layout.grid
+    by_label = {cell.optimizer.label: cell.optimizer for cell in grid}
+    written = dict(zip(layout.labels.optimizers, study.grid.optimizer, strict=True))
+    planned = dict(zip(layout.labels.schedules, study.grid.schedule, strict=True))
+    return {
+        "optimizer": {
+            label: {"yaml": _yaml(written[label]), "torch": in_torch(part)}
+            for label, part in by_label.items()
+        },
+        "schedule": {label: {"yaml": _yaml(entry)} for label, entry in planned.items()},
+        "factor": {name: _factors(grid, name) for name in study.workloads},
+    }
+
+
+def _yaml(entry: Any) -> str:
+    """An entry of an axis as a study writes it, on one line."""
+    plain = entry if isinstance(entry, str) else entry.model_dump(mode="json", exclude_none=True)
+    text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000)
+    return text.removesuffix("...\n").strip()
+
+
+def in_torch(part: Part) -> str:
+    """The line that makes an optimizer, with the arguments that are not PyTorch's defaults."""
+    import torch
+
+    if part.name == TORCH:
+        rule: Any = Imported.of(part.spec())
+        name = rule.path
+    else:
+        rule = optimizers.registry.make(part.spec())
+        name = ""
+    made = rule.reference([torch.nn.Parameter(torch.zeros(1))], LR)
+    if made is None:
+        return f"# torch.optim has no {part.name}: its rule is trainscape's own"
+    called = name or f"torch.optim.{type(made).__name__}"
+    before = "" if called.startswith("torch.") else f"import {called.rpartition('.')[0]}\n"
+    arguments = ", ".join(["model.parameters()", f"lr={PLACE}", *_unusual(made)])
+    clip = part.params.get("clip_norm")
+    after = (
+        f"\n# before every step: torch.nn.utils.clip_grad_norm_(model.parameters(), {clip:g})"
+        if clip
+        else ""
+    )
+    return f"{before}optimizer = {called}({arguments}){after}"
+
+
+def _unusual(made: torch.optim.Optimizer) -> list[str]:
+    """An optimizer's arguments that differ from its class's defaults, as code."""
+    known = inspect.signature(type(made)).parameters
+    return [
+        f"{name}={value!r}"
+        for name, value in made.defaults.items()
+        if name in known and name != "lr" and value != known[name].default
+    ]
+
+
+def _factors(grid: Sequence[Cell], workload: str) -> dict[str, dict[str, str]]:
+    """By label and batch size, a schedule in PyTorch."""
+    examples = datasets.registry.get(workloads.registry.get(workload).dataset).train
+    found: dict[str, dict[str, str]] = {}
+    for cell in grid:
+        own = found.setdefault(cell.schedule.label, {})
+        size = str(cell.batch_size)
+        if cell.workload == workload and size not in own:
+            plan = Plan.of(cell.spec(), examples)
+            rule = schedules.registry.make(cell.schedule.spec())
+            own[size] = scheduler(rule, Clock(plan.epoch, plan.total))
+    return found
+
+
+def scheduler(rule: Schedule, clock: Clock) -> str:
+    """The lines that make a schedule's rate, with ``scheduler.step()`` after every step."""
+    if rule.reacts:
+        return f"# {rule.name} follows the validation loss: see torch's ReduceLROnPlateau"
+    factors = np.array(rule.table(clock))
+    if np.ptp(factors) == 0 and factors[0] == 1:
+        return f"# a constant rate, for {clock.total} steps"
+    at, apart = _knots(factors)
+    heights = ", ".join(f"{factors[i]:.4g}" for i in at)
+    return (
+        "import numpy as np\n"
+        f"# {rule.name}: the factor on the rate in a run of {clock.total} steps, "
+        f"within {max(apart, NEAR):.1g}\n"
+        f"at = {at}\n"
+        f"factor = [{heights}]\n"
+        "scheduler = torch.optim.lr_scheduler.LambdaLR(\n"
+        "    optimizer, lambda step: float(np.interp(step, at, factor))\n"
+        ")  # call scheduler.step() after every step"
+    )
+
+
+def _knots(factors: NDArray[np.float64]) -> tuple[list[int], float]:
+    """The steps between which straight lines stay near a schedule, and how far off they are.
+
+    The ends first, then the worst step; a schedule of many stairs may need more than are written.
+    """
+    steps, at = np.arange(len(factors)), sorted({0, len(factors) - 1})
+    while True:
+        apart = np.abs(np.interp(steps, at, factors[at]) - factors)
+        worst = int(apart.argmax())
+        if apart[worst] <= NEAR or len(at) == KNOTS:
+            return at, float(apart[worst])
+        at = sorted({*at, worst})

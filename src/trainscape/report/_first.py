@@ -1,0 +1,208 @@
+"""The first screen: the finding as a heading, what it rests on in a line, and cards to act on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainscape.analysis import metric, records
+from trainscape.analysis.functions import is_function
+from trainscape.figures.values import duration, number, score
+from trainscape.numerals import counted
+from trainscape.report._answer import cell_name, points, span
+from trainscape.report._times import doubts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trainscape.report._page import Page
+    from trainscape.workloads import Metric
+
+
+@dataclass(frozen=True)
+class Card:
+    """One thing to act on.
+
+    Args:
+        title: the question that it answers.
+        value: the number, large.
+        interval: its uncertainty, beside it.
+        setting: what to set.
+        detail: how to read it.
+        copied: what is copied, as JSON: a cell, or an optimizer and a rate; empty for nothing.
+    """
+
+    title: str
+    value: str
+    interval: str
+    setting: str
+    detail: str
+    copied: str = ""
+
+
+@dataclass(frozen=True)
+class First:
+    """The first screen of one workload."""
+
+    workload: str
+    heading: str
+    facts: str
+    cards: list[Card]
+
+
+def first(page: Page) -> list[First]:
+    """The first screen of every workload, in the study's order."""
+    return [
+        First(name, _heading(name, own), _facts(name, own, page), _cards(name, own, page))
+        for name, own in page.found.items()
+    ]
+
+
+def _heading(workload: str, own: Mapping[str, Any]) -> str:
+    """The finding in words."""
+    chosen, judged = own["chosen"], metric(workload)
+    if not own["validated"]:
+        if is_function(workload):
+            return f"Nothing is selected on {workload}: a function has no data to hold out"
+        return f"Nothing is selected on {workload}: there is no validation split"
+    if chosen is None:
+        return f"No setting came to its end with every seed on {workload}"
+    value = score(chosen["test"]["mean"], judged, unit=True)
+    cell, equal = chosen["cell"], chosen["equal"]
+    if own["seeds"] < 2:
+        found = f"{_setting(cell)} did best on {workload} ({value}), with one seed"
+    elif equal == 1:
+        found = f"{_setting(cell)} is the best setting on {workload} ({value})"
+    else:
+        found = f"{_many(equal)} settings are equally good on {workload} ({value})"
+    return found + _forgiving(own)
+
+
+def _many(count: int) -> str:
+    words = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+    return words[count - 2] if count - 2 < len(words) else str(count)
+
+
+def _setting(cell: Mapping[str, Any]) -> str:
+    return f"{cell['optimizer']} at {number(cell['lr'])}, batch {cell['batch_size']}"
+
+
+def _forgiving(own: Mapping[str, Any]) -> str:
+    """Which optimizer asks for the least tuning, if one stands out."""
+    found = own.get("most_forgiving")
+    if not found or found["low"] is None:
+        return ""
+    hedge = "" if found["clear"] else "perhaps "
+    rates = f"{number(found['low'], 2)} to {number(found['high'], 2)}"
+    return f"; {found['optimizer']} at {rates} is {hedge}the most forgiving"
+
+
+def _facts(workload: str, own: Mapping[str, Any], page: Page) -> str:
+    """Data, trials, budget, seeds and uncertainty in one line."""
+    (unit, amount), *_ = page.study["budget"].items()
+    runs = records(page.trials[page.trials["workload"] == workload])
+    grid = own["grid"]
+    parts = [
+        f"{counted(grid['cells'], 'cell')} × {counted(grid['seeds'], 'seed')}",
+        f"{len(runs):,} trials",
+        f"{amount} {unit.removesuffix('s') if amount == 1 else unit} each",
+    ]
+    if own["confirmed"]:
+        parts.append(f"{own['cells']} finalists again on {own['seeds']} fresh seeds")
+    if own["validated"] and own["seeds"] > 1:
+        parts.append("95% intervals")
+    failed = own["failures"]["failed"]
+    if failed:
+        parts.append(f"{failed:,} no better than chance")
+    diverged = own["failures"]["diverged"]
+    parts.append(f"{diverged:,} diverged" if diverged else "none diverged")
+    return " · ".join(parts)
+
+
+def _cards(workload: str, own: Mapping[str, Any], page: Page) -> list[Card]:
+    judged = metric(workload)
+    soonest = (page.times.get("fastest") or {}).get(workload)
+    cards = (
+        _accurate(own, judged),
+        _untuned(own, judged),
+        _fastest(soonest, doubts(page.times)),
+    )
+    return [card for card in cards if card is not None]
+
+
+def _accurate(own: Mapping[str, Any], judged: Metric) -> Card | None:
+    """The setting to take among those that may be the best."""
+    chosen = own["chosen"]
+    if chosen is None:
+        return None
+    test, tied = chosen["test"], len(own["tied"])
+    detail = (
+        f"The cheapest of {chosen['equal']} settings within "
+        f"{points(own['margin'], judged.unit)} of the best; {tied} may be the best."
+        if chosen["equal"] > 1
+        else "No other setting is within the margin of it."
+    )
+    new = (
+        f" With new data {span({'low': test['new_low'], 'high': test['new_high']}, judged)}."
+        if test["new_low"] is not None
+        else ""
+    )
+    return Card(
+        title="Most accurate" if judged.direction == "max" else f"Lowest {judged.name}",
+        value=score(test["mean"], judged, unit=True),
+        interval="" if test["low"] is None else span(test, judged),
+        setting=cell_name(chosen["cell"]),
+        detail=detail + new,
+        copied=json.dumps(chosen["cell"]),
+    )
+
+
+def _untuned(own: Mapping[str, Any], judged: Metric) -> Card | None:
+    """The rate that is safe whatever the batch size and schedule."""
+    found = own.get("untuned")
+    if not found:
+        return None
+    worst = found["worst"]
+    return Card(
+        title="Safest untuned",
+        value=score(worst["mean"], judged, unit=True),
+        interval="" if worst["low"] is None else span(worst, judged),
+        setting=f"{found['optimizer']}, lr {number(found['lr'])}",
+        detail="Its worst over all batch sizes and schedules of the grid, by validation.",
+        copied=json.dumps({"optimizer": found["optimizer"], "lr": found["lr"]}),
+    )
+
+
+def _fastest(found: Mapping[str, Any] | None, doubt: str) -> Card | None:
+    """The setting that reaches the target soonest, where times tell."""
+    if not found:
+        return None
+    seconds = found["seconds"]
+    known = seconds["low"] is not None and seconds["high"] is not None
+    within = f"{duration(seconds['low'])} to {duration(seconds['high'])}" if known else ""
+    if not found["parts"]:
+        return Card(
+            title="Fastest to the target",
+            value="not told apart",
+            interval="",
+            setting=f"{found['count'] + 1} settings, about {duration(seconds['median'])}",
+            detail=_sentences(
+                "Their intervals of steps to the target × the time of a step overlap.", doubt
+            ),
+        )
+    return Card(
+        title="Fastest to the target",
+        value=duration(seconds["median"]),
+        interval=within,
+        setting=cell_name(found["cell"]),
+        detail=_sentences(
+            "Steps to the target × the time of a step; no other setting's interval reaches it.",
+            doubt,
+        ),
+        copied=json.dumps(found["cell"]),
+    )
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,170 @@
+// What every part of the page uses: elements, numbers in words, the data, and the state in the address.
+// All scripts of this folder run in one function, in the order of report/_assets.py.
+"use strict";
+
+const T = {};
+
+// An element: T.el("td", { class: "n" }, "text", child). A function under "onclick" is a listener.
+T.el = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+};
+
+// Numbers as trainscape.numerals writes them: three digits, powers of ten where they are shorter.
+T.number = (value, digits = 3) => {
+  if (value === null || value === undefined) return "–";
+  const rounded = Number(value.toPrecision(digits));
+  if (rounded === 0) return "0";
+  const size = Math.abs(rounded);
+  if (size < 1e-3 || size >= 1e9) return rounded.toExponential().replace("e+", "e");
+  if (size < 1e4) return size >= 1000 ? value.toFixed(0) : String(rounded);
+  const [unit, suffix] = size >= 1e6 ? [1e6, "M"] : [1e3, "k"];
+  return String(Number((rounded / unit).toPrecision(digits))) + suffix;
+};
+
+// A value of the workload's metric: a share in percent with one decimal, else three digits.
+T.score = (value, workload, unit = true) => {
+  if (value === null || value === undefined) return "–";
+  const metric = workload.metric;
+  if (metric.unit === "fraction") return (100 * value).toFixed(1) + (unit ? "%" : "");
+  return T.number(value) + (unit && metric.unit ? " " + metric.unit : "");
+};
+
+// A difference of the metric, with its sign; of shares in points.
+T.points = (value, workload) => {
+  const share = workload.metric.unit === "fraction";
+  const text = share ? Math.abs(100 * value).toFixed(1) : T.number(Math.abs(value));
+  return (Number(text) === 0 ? "" : value < 0 ? "−" : "+") + text;
+};
+
+T.seconds = (value) => {
+  if (value === null || value === undefined) return "–";
+  const [size, unit] = [[1e-3, "ms"], [1, "s"], [60, "min"], [3600, "h"]].findLast(([s]) => value >= s) ?? [1e-6, "µs"];
+  return `${T.number(value / size)} ${unit}`;
+};
+
+const unpacked = async (id) => {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+};
+
+T.packed = unpacked;
+
+// The page's data: T.study, as report/_data.py writes it, with cells as objects that know their place.
+T.load = async () => {
+  T.study = JSON.parse(await unpacked("data"));
+  for (const workload of T.study.workloads) {
+    const { axes, cells } = workload;
+    workload.has = (column) => column in cells;
+    workload.count = cells.digest.length;
+    // A cell by its number: axes in words, every other column as it is.
+    workload.cell = (i) => {
+      const found = { index: i };
+      for (const [name, column] of Object.entries(cells)) found[name] = name in axes ? axes[name][column[i]] : column[i];
+      return found;
+    };
+    workload.byDigest = new Map(cells.digest.map((digest, i) => [digest, i]));
+    // A finalist has another digest on its fresh seeds: it is the same setting.
+    for (const [digest, { digest: fresh }] of Object.entries(workload.confirmed)) {
+      workload.byDigest.set(fresh, workload.byDigest.get(digest));
+    }
+    const name = (i) => [cells.optimizer[i], cells.batch_size[i], cells.lr[i], cells.schedule[i]].join();
+    const places = new Map(cells.digest.map((_, i) => [name(i), i]));
+    // The number of the cell with these values; undefined where none was trained.
+    workload.index = (cell) => {
+      const at = (axis) => axes[axis].indexOf(cell[axis]);
+      return workload.at(at("optimizer"), at("batch_size"), at("lr"), at("schedule"));
+    };
+    // The number of the cell at these places on the axes; undefined where none was trained.
+    workload.at = (optimizer, batch, lr, schedule) => places.get([optimizer, batch, lr, schedule].join());
+  }
+};
+
+// What is chosen on the page stands in the address: a link shows the same. {o: "adam", cell: "3a90…"}
+T.state = (() => {
+  const defaults = {};
+  const listeners = [];
+  const hash = location.hash.slice(1);
+  let chosen = Object.fromEntries(new URLSearchParams(hash.includes("=") ? hash : ""));
+  const write = () => {
+    const kept = Object.entries(chosen).filter(([name, value]) => value !== defaults[name] && value !== "");
+    history.replaceState(null, "", "#" + new URLSearchParams(kept));
+  };
+  const tell = (names) => {
+    for (const [wanted, listener] of listeners) if (wanted.some((name) => names.includes(name))) listener();
+  };
+  window.addEventListener("hashchange", () => {
+    const text = location.hash.slice(1);
+    if (!text.includes("=")) return; // a section's own anchor
+    const before = chosen;
+    chosen = Object.fromEntries(new URLSearchParams(text));
+    tell([...new Set([...Object.keys(before), ...Object.keys(chosen)])]);
+  });
+  return {
+    get: (name) => chosen[name] ?? defaults[name],
+    standard: (values) => Object.assign(defaults, values),
+    set: (values) => {
+      const changed = Object.keys(values).filter((name) => String(values[name]) !== String(T.state.get(name) ?? ""));
+      for (const name of changed) chosen[name] = String(values[name]);
+      if (changed.length) {
+        write();
+        tell(changed);
+      }
+    },
+    on: (names, listener) => listeners.push([names, listener]),
+  };
+})();
+
+// The workload that is shown.
+T.workload = () => T.study.workloads.find((own) => own.name === T.state.get("w")) ?? T.study.workloads[0];
+
+// The part of the page that shows a workload.
+T.panel = (workload) => document.querySelector(`[data-panel="${CSS.escape(workload.name)}"]`);
+
+// The element of a part of the page, one for each workload that has it.
+T.places = function* (kind) {
+  for (const workload of T.study.workloads) {
+    const place = T.panel(workload).querySelector(`[data-part="${kind}"]`);
+    if (place) yield [workload, place];
+  }
+};
+
+// Says something to a screen reader, and shows it for a moment.
+T.say = (words) => {
+  const place = document.getElementById("said");
+  place.textContent = words;
+  place.classList.add("shown");
+  clearTimeout(T.say.timer);
+  T.say.timer = setTimeout(() => place.classList.remove("shown"), 2500);
+};
+
+T.copy = async (text, what) => {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = T.el("textarea", { class: "away" });
+    area.value = text; // where the page is a file, some browsers have no clipboard for it
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  T.say(`Copied ${what}`);
+};
+
+// A menu: T.menu("optimizer", ["sgd", "adam"], "adam", (value) => …) gives a label with a select.
+T.menu = (label, choices, chosen, onchange) => {
+  const select = T.el("select", { onchange: () => onchange(select.value) });
+  for (const choice of choices) {
+    const [value, words] = Array.isArray(choice) ? choice : [choice, String(choice)];
+    select.append(T.el("option", { value, selected: String(value) === String(chosen) }, words));
+  }
+  return T.el("label", { class: "menu" }, T.el("span", {}, label), select);
+};
