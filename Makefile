@@ -40,10 +40,10 @@ docs: setup  ## remake what pages show: examples, schedules.svg, schema.json
 	python docs/draw_schedules.py
 	trainscape schema > docs/schema.json
 
-screens: setup  ## photograph the report for the README; needs Chromium
+screens: setup  ## keep the report and its pictures for the README; needs Chromium
 	python docs/draw_screens.py
 
-bench: setup  ## measure grid, engine, workflow (ONLY="grid engine", QUICK=1): docs/benchmarks
+bench: setup  ## measure grid, engine, workflow, page (ONLY="grid engine", QUICK=1): docs/benchmarks
 	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 calibrate: setup  ## simulate studies: do intervals and verdicts hold? docs/calibration.md

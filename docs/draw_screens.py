@@ -1,10 +1,11 @@
-"""Photograph the default study's report for the README: wide, and on a phone.
+"""Keep the default study's report for the README: the page itself, photographed wide and on a phone.
 
 Run by ``make screens``, after ``make``; needs Chromium, as the browser tests do.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,9 +19,10 @@ SIZES = {"wide": (1280, 800), "phone": (390, 844)}
 
 
 def main() -> None:
-    """Write docs/screen-wide.png and docs/screen-phone.png."""
+    """Write docs/sample-report.html, docs/screen-wide.png and docs/screen-phone.png."""
     if not REPORT.exists():
         sys.exit(f"{REPORT.relative_to(ROOT)}: no such report; run make first")
+    shutil.copyfile(REPORT, ROOT / "docs/sample-report.html")
     with chromium() as browser:
         for name, (width, height) in SIZES.items():
             opened = Opened(browser, REPORT, width)

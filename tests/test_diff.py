@@ -278,6 +278,21 @@ def test_of_a_loss_less_is_better_on_the_page_too(
     assert "right is worse" in page
 
 
+def test_an_axis_of_many_values_is_in_the_table_alone(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The chart has a line for each optimizer and batch size, and none for a hundred rates."""
+    lrs = tuple(k / 100 for k in range(1, 21))
+    write(table(lrs=lrs), "a/trials.csv")
+    write(table("two", -0.5, lrs=lrs), "b/trials.csv")
+    said(capsys, "a", "b", "--html", "changes.html")
+    page = Path("changes.html").read_text(encoding="utf-8")
+    chart = page[page.index('data-kind="shifts"') : page.index("</figure>")]
+    assert "batch size 16, worse" in chart and "lr 0.01" not in chart
+    assert "In numbers, below: 20 of lr." in chart
+    assert "<td>lr 0.01</td>" in page
+
+
 def test_what_the_page_escapes_is_shown_as_it_is(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,7 @@ SUITES = {
     "engine": "rates",
     "orchestration": "orchestration",
     "increment": "increment",
+    "page": "page",
 }
 ROOT = source.PACKAGE.parents[1]
 PAGES = ROOT / "docs" / "benchmarks"

@@ -23,6 +23,7 @@ class Sizes:
         product: rows of the matrices whose product is the ceiling of arithmetic.
         copies: bytes of the copies that are the ceilings of memory, the largest last.
         widths: trials a pack.
+        page_cells: cells of a made-up study whose page is opened.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Sizes:
     product: int
     copies: tuple[int, ...]
     widths: tuple[int, ...]
+    page_cells: int
 
     @property
     def quick(self) -> bool:
@@ -59,6 +61,7 @@ FULL = Sizes(
     product=2048,
     copies=(1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28),
     widths=(2, 8, 32, 64, 128),
+    page_cells=10_000,
 )
 QUICK = Sizes(
     name="quick",
@@ -74,4 +77,5 @@ QUICK = Sizes(
     product=256,
     copies=(1 << 18, 1 << 22),
     widths=(2, 8),
+    page_cells=96,
 )

@@ -120,6 +120,18 @@ def test_increment(tmp_path: Path) -> None:
     assert all(share > 0 for share in found["shares"].values())
 
 
+@pytest.mark.browser
+def test_page(tmp_path: Path) -> None:
+    """A page is opened, weighed and used."""
+    found = quick("page", tmp_path)
+    if "skipped" in found:
+        pytest.skip(found["skipped"])
+    (row,) = found["rows"]
+    assert row["cells"] == 96
+    assert all(row[key] > 0 for key in ("megabytes", "ready_s", "chart_s", "sort_s", "filter_s"))
+    assert set(found["bytes"]["made up"]) == {"data", "Vega", "figures"}
+
+
 def test_gpu_evidence_without_a_gpu_writes_nothing(tmp_path: Path) -> None:
     """It runs through on a CPU, says that nothing was measured, and leaves no file."""
     words = ("benchmarks.gpu_evidence", "--out", str(tmp_path))

@@ -54,6 +54,10 @@ def test_a_part_of_article_five(clean: Project) -> None:
     planned = clean.plan(*words, grid.format("0.01, 0.1, 0.3"))  # a step takes as long at any rate
     assert planned["train"] == 2
     assert RULE not in planned
+    # no two measurements are equal: what is made of them is made again, too
+    again = clean.plan(*words, grid.format("0.01, 0.1"), "--forcerun", RULE)
+    assert {RULE, "draw_timings", "write_report"} <= set(again)
+    assert "train" not in again
 
 
 def _events(project: Project) -> list[tuple[str, str]]:

@@ -36,8 +36,9 @@ def cell(
     seeds: Sequence[int] = (0, 1, 2),
     validation: float = 0.1,
     label: str | None = None,
+    epochs: int = EPOCHS,
 ) -> Cell:
-    """A cell of ten epochs, with hyperparameters enough to differ by label."""
+    """A cell, with hyperparameters enough to differ by label."""
     return Cell(
         workload=workload,
         optimizer=Part(optimizer, {}, label or optimizer),
@@ -45,7 +46,7 @@ def cell(
         lr=lr,
         schedule=Part(schedule, {}, schedule),
         seeds=tuple(seeds),
-        budget={"epochs": EPOCHS},
+        budget={"epochs": epochs},
         validation=validation,
         evaluate_every=1.0,
         precision="fp32",
@@ -93,10 +94,11 @@ def study(
     seeds: Sequence[int] = (0, 1, 2),
     validation: float = 0.1,
     backend: str = "cpu-avx2",
+    epochs: int = EPOCHS,
 ) -> list[Entry]:
     """A whole grid in grid order, with diverged and censored trials in its corners."""
     cells = [
-        cell(workload, o, b, lr, s, seeds, validation)
+        cell(workload, o, b, lr, s, seeds, validation, epochs=epochs)
         for o in optimizers
         for b in batch_sizes
         for lr in lrs
@@ -107,7 +109,7 @@ def study(
 
 def _trained(of: Cell, backend: str) -> Entry:
     length = max(1, EXAMPLES // of.batch_size)
-    steps = [length * (k + 1) for k in range(EPOCHS)]
+    steps = [length * (k + 1) for k in range(of.budget["epochs"])]
     return entry(of, [_run(of, seed, steps) for seed in of.seeds], steps, backend)
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -316,7 +316,7 @@ def test_paper_has_the_first_two_hundred(browser: Browser, tmp_path: Path) -> No
 def test_two_workloads_have_their_metrics(browser: Browser, tmp_path: Path) -> None:
     """A column says which is which; a filter keeps one of them."""
     name = synthetic.regression()
-    few = {"optimizers": ("sgd", "adam"), "batch_sizes": (16,), "lrs": (0.01, 0.1)}
+    few: dict[str, Any] = {"optimizers": ("sgd", "adam"), "batch_sizes": (16,), "lrs": (0.01, 0.1)}
     build([*synthetic.study(**few), *synthetic.study(name, **few)], tmp_path, measured=None)
     opened = Opened(browser, tmp_path / "report.html", 1280)
     page = opened.page

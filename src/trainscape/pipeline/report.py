@@ -25,13 +25,18 @@ LIBRARIES = ("torch", "numpy", "pandas", "seaborn", "snakemake", "dvc")
 
 
 def make(layout: Layout) -> None:
-    """Write ``report.html``; no cell file is read."""
+    """Write ``report.html``."""
+    write(page(layout), layout.output / "report.html")
+
+
+def page(layout: Layout) -> Page:
+    """What the report is written from; no cell file is read."""
     summary, trials = table(layout, "summary"), table(layout, "trials")
     rows = analysis.records(summary)
     curves = table(layout, "curves")
     times = json.loads((layout.output / "timings.json").read_text(encoding="utf-8"))
     split = "validation" if analysis.validated(trials) else "train"
-    page = Page(
+    return Page(
         study=layout.study.model_dump(mode="json", exclude_none=True),
         labels=layout.labels,
         figures=layout.figures,
@@ -50,7 +55,6 @@ def make(layout: Layout) -> None:
         notes=alike.notes(layout.grid),
         provenance=_provenance(layout, trials, times),
     )
-    write(page, layout.output / "report.html")
 
 
 def _provenance(

@@ -214,9 +214,21 @@ class Run:
     def _is_made_here(self, file: str) -> bool:
         """Whether this run makes the file, or has made it."""
         # a job by force has its file from the start: where all is there, there is nothing to forget
-        if self.is_to_be_made(file) or (self._is_unfinished and self._is_forced(file)):
+        by_force = self._is_unfinished and self._is_forced(file)
+        if by_force or file in self._measured_anew or self.is_to_be_made(file):
             self.made_here.add(file)
         return file in self.made_here
+
+    @cached_property
+    def _measured_anew(self) -> set[str]:
+        """The step times, if they are measured by force, and what is made of them.
+
+        What other jobs make by force has the bytes that are there; no two measurements are equal.
+        """
+        record = self.layout.throughput
+        if record is None or not self._is_forced(record):
+            return set()
+        return {record, *self.layout.targets("timings")}
 
     def _is_forced(self, file: str) -> bool:
         """Whether the job that makes the file is run by force."""

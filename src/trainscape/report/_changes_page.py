@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis.changes import name
@@ -33,6 +34,7 @@ SCRIPTS = ("core", "charts", "grid", "table", "changes", "page")
 HALF = 5  # colours on either side of the one for no change
 TICKS = (-1, -0.25, 0, 0.25, 1)  # of the colour bar, as shares of the change that ends it
 FURTHEST = 0.98  # of the cells that changed: the colours reach to the change of so many
+LONG = 16  # values of an axis that the chart has lines for
 FIRST = 6  # changes that are listed on the first screen
 ORDER: tuple[Said, ...] = ("worse", "better", "undecided", "new", "gone", "same", "same bytes")
 AXES = ("optimizer", "batch_size", "lr", "schedule")
@@ -134,8 +136,9 @@ def _size(found: Comparison) -> float:
 
 
 def _chart(found: Comparison) -> Chart | None:
-    """The mean shifts; none where no number changed."""
+    """The mean shifts; none where no number changed. Long axes stand in the table alone."""
     size, lines = _size(found), words.shift_lines(found)
+    values = Counter(shift.axis for shift in found.shifts)
     rows = [
         {
             "label": f"{line[0]}, {shift.verdict}",
@@ -149,9 +152,14 @@ def _chart(found: Comparison) -> Chart | None:
             "verdict": shift.verdict,
         }
         for line, shift in zip(lines, found.shifts, strict=False)
+        if values[shift.axis] <= LONG
     ]
     unit = "points" if found.unit == "fraction" else found.unit
-    return shifts(rows, size * found.margin, unit, found.metric, found.direction)
+    chart = shifts(rows, size * found.margin, unit, found.metric, found.direction)
+    left = [f"{count} of {words.AXES[axis]}" for axis, count in values.items() if count > LONG]
+    if chart is None or not left:
+        return chart
+    return replace(chart, caption=f"{chart.caption} In numbers, below: {', '.join(left)}.")
 
 
 def _limit(found: Comparison) -> float:
