@@ -1,4 +1,4 @@
-"""Keep the default study's report for the README: the page itself, photographed wide and on a phone.
+"""Keep the default study's report for the README: the page, photographed wide and on a phone.
 
 Run by ``make screens``, after ``make``; needs Chromium, as the browser tests do.
 """

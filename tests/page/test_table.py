@@ -67,7 +67,7 @@ def column(page: Page, title: str) -> list[str]:
           const more = box.querySelector(".more");
           while (!more.hidden) {
             box.scrollTop = box.scrollHeight;
-            await new Promise(requestAnimationFrame);
+            await new Promise((done) => setTimeout(done, 20));
           }
           const heads = [...box.querySelectorAll("thead tr:first-child th")];
           const index = heads.findIndex(head => head.dataset.title === title);
