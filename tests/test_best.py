@@ -103,3 +103,14 @@ def test_shrinkage_is_stronger_where_noise_is() -> None:
     mean, sd = shrunk(spread, Scale("identity"))
     np.testing.assert_allclose(mean, spread.mean(1), atol=1.0)
     assert sd.mean() == pytest.approx(1 / np.sqrt(5), rel=0.2)
+
+
+def test_an_unstable_cell_does_not_stand_for_its_optimizer_alone() -> None:
+    """The likeliest to be the best of all may owe it to its spread; the best mean is there, too."""
+    good = np.random.default_rng(3).normal(0.985, 0.003, (8, 5))
+    steady = np.array([0.972, 0.974, 0.973, 0.971, 0.975])
+    unstable = np.array([0.99, 0.985, 0.55, 0.99, 0.98])
+    values = np.vstack([good, steady, unstable])
+    groups = np.array([0] * 8 + [1, 1])
+    found = picked(values, 4, groups)
+    assert 8 in found

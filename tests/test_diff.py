@@ -247,8 +247,8 @@ def test_mistakes_are_told_in_a_line(
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        ({}, "Nothing changed: all 100 trials are the same bytes"),
-        ({"digest": "d2"}, "Nothing changed: all 100 trials are equal"),
+        ({}, "No result changed: all 100 trials are the same bytes"),
+        ({"digest": "d2"}, "No result changed: all 100 trials are equal"),
         ({"name": "two", "shift": 0.9, "only": "sgd"}, "all with sgd"),
         ({"name": "two", "shift": -0.9, "lrs": (0.1,)}, "cells are worse, by up to"),
         ({"name": "two", "seeds": (7,)}, "Nothing can be told: 20 cells are undecided"),

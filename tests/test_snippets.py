@@ -66,7 +66,7 @@ def test_an_import_path_is_imported() -> None:
 def test_a_schedule_gives_the_rates_that_were_trained_with(name: str, warmup: str | None) -> None:
     """Step by step within the stated distance; a schedule that reacts says what to use."""
     rule = schedules.registry.make({"name": name, **({"warmup": warmup} if warmup else {})})
-    text = scheduler(rule, CLOCK)
+    text = scheduler(rule, CLOCK, "mine")
     if rule.reacts:
         assert "ReduceLROnPlateau" in text
         return
@@ -89,4 +89,4 @@ def test_the_yaml_of_a_cell_is_its_part_of_the_study() -> None:
     assert made["optimizer"]["sgd"]["yaml"] == "sgd"
     assert yaml.safe_load(made["schedule"]["warm"]["yaml"]) == warm
     steps = (layout.study.budget.epochs or 0) * -(-1150 // 64)
-    assert f"in a run of {steps} steps" in made["factor"]["digits-mlp"]["warm"]["64"]
+    assert f"steps = {steps}  # of your run: warm" in made["factor"]["digits-mlp"]["warm"]["64"]

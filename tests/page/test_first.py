@@ -112,6 +112,7 @@ def test_a_card_is_copied_and_shown_in_the_map(browser: Browser, file: Path) -> 
     text = tab.page.evaluate("navigator.clipboard.readText()")
     optimizer, batch, lr, schedule = (part.split()[-1] for part in setting.split(", "))
     assert text == (
+        "# for params.yaml, in place of its grid\n"
         f"grid:\n  optimizer: [{optimizer}]\n  batch_size: [{batch}]\n  lr: [{lr}]\n"
         f"  schedule: [{schedule}]\n"
     )
@@ -120,7 +121,7 @@ def test_a_card_is_copied_and_shown_in_the_map(browser: Browser, file: Path) -> 
     tab.page.wait_for_function("document.getElementById('said').textContent === 'Copied PyTorch'")
     code = tab.page.evaluate("navigator.clipboard.readText()")
     assert f"lr={lr})" in code
-    assert code.startswith(f"batch_size = {batch}\n")
+    assert code.startswith(f"import torch\nbatch_size = {batch}\n")
     card.get_by_role("button", name="Show in the map").click()
     assert tab.page.locator('[data-part="map"]').first.is_visible()
     assert tab.said == []

@@ -102,6 +102,8 @@ def made(kind: str, chart: alt.TopLevelMixin, words: str, caption: str = "") -> 
     spec = {**chart.to_dict(validate=False), "config": CONFIG}
     vega = vl_convert.vegalite_to_vega(spec)
     vega.pop("$schema", None)
+    for axis in vega.get("axes", ()):  # a name beside a line is clicked as the line is
+        axis.setdefault("encode", {}).setdefault("labels", {})["interactive"] = True
     _know_the_font()
     svg = vl_convert.vegalite_to_svg({**spec, "config": {**CONFIG, "font": MEASURED}})
     return Chart(kind, words, still(svg), vega, caption)

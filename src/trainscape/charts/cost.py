@@ -23,6 +23,11 @@ COST = {  # by what is counted: the value and its interval
     "seconds": ("time_to_target_s", "time_low_s", "time_high_s"),
     "steps": ("steps_to_target", "steps_low", "steps_high"),
 }
+SPAN = (  # seconds in words, in Vega's language
+    "datum.value < 1 ? format(1000 * datum.value, '.3~r') + ' ms'"
+    " : datum.value < 100 ? format(datum.value, '.3~r') + ' s'"
+    " : format(datum.value / 60, '.3~r') + ' min'"
+)
 SLACK = 3  # margins below the least finalist at which the axis ends
 
 
@@ -72,9 +77,11 @@ def cost(
     unit = "%" if judged.unit == "fraction" else judged.unit
     x = alt.X(
         "cost:Q",
-        title="time to the target, s" if by == "seconds" else "steps to the target",
+        title="time to the target" if by == "seconds" else "steps to the target",
         scale=alt.Scale(type="log", nice=False, padding=12),
-        axis=alt.Axis(format="~s", tickCount=6),
+        axis=alt.Axis(labelExpr=SPAN, tickCount=6)
+        if by == "seconds"
+        else alt.Axis(format="~s", tickCount=6),
     )
     y = alt.Y(
         "value:Q",

@@ -66,7 +66,7 @@ def forest(workload: str, found: Mapping[str, Any]) -> Chart | None:
     chart = (
         alt.layer(band, zero, bars, points, reach)
         .properties(width=WIDTH, height=height)
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding", resize=True))
     )
     told = "; ".join(
         f"{row['optimizer']} {row['difference']}, {row['verdict']}"

@@ -104,25 +104,25 @@ def _factors(grid: Sequence[Cell], workload: str) -> dict[str, dict[str, str]]:
         if cell.workload == workload and size not in own:
             plan = Plan.of(cell.spec(), examples)
             rule = schedules.registry.make(cell.schedule.spec())
-            own[size] = scheduler(rule, Clock(plan.epoch, plan.total))
+            clock = Clock(plan.epoch, plan.total)
+            own[size] = scheduler(rule, clock, cell.schedule.label)
     return found
 
 
-def scheduler(rule: Schedule, clock: Clock) -> str:
+def scheduler(rule: Schedule, clock: Clock, label: str) -> str:
     """The lines that make a schedule's rate, with ``scheduler.step()`` after every step."""
     if rule.reacts:
         return f"# {rule.name} follows the validation loss: see torch's ReduceLROnPlateau"
     factors = np.array(rule.table(clock))
     if np.ptp(factors) == 0 and factors[0] == 1:
-        return f"# a constant rate, for {clock.total} steps"
+        return f"# {label}: the rate stays, here for {clock.total} steps"
     at, apart = _knots(factors)
     heights = ", ".join(f"{factors[i]:.4g}" for i in at)
     return (
         "import numpy as np\n"
-        f"# {rule.name}: the factor on the rate in a run of {clock.total} steps, "
-        f"within {max(apart, NEAR):.1g}\n"
-        f"at = {at}\n"
-        f"factor = [{heights}]\n"
+        f"steps = {clock.total}  # of your run: {label} is stretched over them\n"
+        f"at = np.array({at}) * (steps - 1) / {clock.total - 1}\n"
+        f"factor = [{heights}]  # on the rate, within {max(apart, NEAR):.1g}\n"
         "scheduler = torch.optim.lr_scheduler.LambdaLR(\n"
         "    optimizer, lambda step: float(np.interp(step, at, factor))\n"
         ")  # call scheduler.step() after every step"

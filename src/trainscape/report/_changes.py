@@ -82,7 +82,7 @@ def finding(made: Diff) -> str:
     if all(settled(found) for found in made.comparisons) and trials == sum(
         found.identity.trials for found in made.comparisons
     ):
-        return f"Nothing changed: all {counted(trials, 'trial')} are the same bytes"
+        return f"No result changed: all {counted(trials, 'trial')} are the same bytes"
     found = min(made.comparisons, key=_gravity)
     text = heading(found)
     if len(made.comparisons) == 1:
@@ -104,7 +104,7 @@ def heading(found: Comparison) -> str:
         return f"No cell is in both versions: {_told(found)}"
     if settled(found):
         what = "the same bytes" if found.counts["same bytes"] == len(found.cells) else "equal"
-        return f"Nothing changed: all {counted(seen.trials, 'trial')} are {what}"
+        return f"No result changed: all {counted(seen.trials, 'trial')} are {what}"
     if said := [text for verdict in ("worse", "better") if (text := _moved(found, verdict))]:
         return "; ".join(said)
     if pools := [shift for shift in found.shifts if shift.verdict in ("worse", "better")]:

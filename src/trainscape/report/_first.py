@@ -69,13 +69,17 @@ def _heading(workload: str, own: Mapping[str, Any]) -> str:
     if chosen is None:
         return f"No setting came to its end with every seed on {workload}"
     value = score(chosen["test"]["mean"], judged, unit=True)
-    cell, equal = chosen["cell"], chosen["equal"]
+    cell, tied = chosen["cell"], len(own["tied"])
     if own["seeds"] < 2:
         found = f"{_setting(cell)} did best on {workload} ({value}), with one seed"
-    elif equal == 1:
+    elif tied == 1:
         found = f"{_setting(cell)} is the best setting on {workload} ({value})"
     else:
-        found = f"{_many(equal)} settings are equally good on {workload} ({value})"
+        which = "the cheapest" if chosen["equal"] > 1 else "the likeliest"
+        found = (
+            f"{_many(tied)} settings cannot be told from the best on {workload}; "
+            f"{which} reaches {value}"
+        )
     return found + _forgiving(own)
 
 
@@ -91,11 +95,10 @@ def _setting(cell: Mapping[str, Any]) -> str:
 def _forgiving(own: Mapping[str, Any]) -> str:
     """Which optimizer asks for the least tuning, if one stands out."""
     found = own.get("most_forgiving")
-    if not found or found["low"] is None:
+    if not found or not found["clear"]:
         return ""
-    hedge = "" if found["clear"] else "perhaps "
     rates = f"{number(found['low'], 2)} to {number(found['high'], 2)}"
-    return f"; {found['optimizer']} at {rates} is {hedge}the most forgiving"
+    return f"; {found['optimizer']} is the most forgiving: {rates} at batch {found['batch_size']}"
 
 
 def _facts(workload: str, own: Mapping[str, Any], page: Page) -> str:
@@ -114,9 +117,9 @@ def _facts(workload: str, own: Mapping[str, Any], page: Page) -> str:
         parts.append("95% intervals")
     failed = own["failures"]["failed"]
     if failed:
-        parts.append(f"{failed:,} no better than chance")
+        parts.append(f"{failed:,} trials no better than chance")
     diverged = own["failures"]["diverged"]
-    parts.append(f"{diverged:,} diverged" if diverged else "none diverged")
+    parts.append(f"{diverged:,} trials diverged" if diverged else "none diverged")
     return " · ".join(parts)
 
 
@@ -137,19 +140,28 @@ def _accurate(own: Mapping[str, Any], judged: Metric) -> Card | None:
     if chosen is None:
         return None
     test, tied = chosen["test"], len(own["tied"])
-    detail = (
-        f"The cheapest of {chosen['equal']} settings within "
-        f"{points(own['margin'], judged.unit)} of the best; {tied} may be the best."
-        if chosen["equal"] > 1
-        else "No other setting is within the margin of it."
-    )
+    best = chosen["best"]
+    if chosen["equal"] > 1:
+        other = (
+            f", by its mean {cell_name(best['cell'])} "
+            f"({score(best['test']['mean'], judged, unit=True)})"
+            if best
+            else ""
+        )
+        detail = (
+            f"The cheapest of {chosen['equal']} settings within "
+            f"{points(own['margin'], judged.unit)} of the best{other}."
+        )
+    else:
+        alone = "No other setting is within the margin of it"
+        detail = f"{alone}; {tied} may be the best." if tied > 1 else f"{alone}."
     new = (
         f" With new data {span({'low': test['new_low'], 'high': test['new_high']}, judged)}."
         if test["new_low"] is not None
         else ""
     )
     return Card(
-        title="Most accurate" if judged.direction == "max" else f"Lowest {judged.name}",
+        title="Setting to take",
         value=score(test["mean"], judged, unit=True),
         interval="" if test["low"] is None else span(test, judged),
         setting=cell_name(chosen["cell"]),
@@ -169,7 +181,10 @@ def _untuned(own: Mapping[str, Any], judged: Metric) -> Card | None:
         value=score(worst["mean"], judged, unit=True),
         interval="" if worst["low"] is None else span(worst, judged),
         setting=f"{found['optimizer']}, lr {number(found['lr'])}",
-        detail="Its worst over all batch sizes and schedules of the grid, by validation.",
+        detail=_sentences(
+            "Its worst over all batch sizes and schedules of the grid, by validation.",
+            _as_safe(found),
+        ),
         copied=json.dumps({"optimizer": found["optimizer"], "lr": found["lr"]}),
     )
 
@@ -186,7 +201,7 @@ def _fastest(found: Mapping[str, Any] | None, doubt: str) -> Card | None:
             title="Fastest to the target",
             value="not told apart",
             interval="",
-            setting=f"{found['count'] + 1} settings, about {duration(seconds['median'])}",
+            setting=f"{found['count'] + 1} settings, the first about {duration(seconds['median'])}",
             detail=_sentences(
                 "Their intervals of steps to the target × the time of a step overlap.", doubt
             ),
@@ -202,6 +217,13 @@ def _fastest(found: Mapping[str, Any] | None, doubt: str) -> Card | None:
         ),
         copied=json.dumps(found["cell"]),
     )
+
+
+def _as_safe(found: Mapping[str, Any]) -> str:
+    """Which other optimizers cannot be told from the safest."""
+    others = [r["optimizer"] for r in found["ranking"] if r["tied"]]
+    names = [name for name in others if name != found["optimizer"]]
+    return f"Not told from it: {', '.join(names)}." if names else ""
 
 
 def _sentences(*parts: str) -> str:

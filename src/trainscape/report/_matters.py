@@ -79,7 +79,7 @@ def next_runs(workload: str, own: Mapping[str, Any]) -> Claim | None:
         return None
     blocks = [
         (
-            f"{_sentence(one['why'])} Adds {counted(one['cells'], 'cell')}, "
+            f"{_sentence(one['why'])} {_added(one)}, "
             f"{counted(one['trials'], 'trial')}, {number(one['steps'])} steps: "
             f"{number(100 * one['share'], 2)}% of the grid's.",
             yaml.safe_dump(one["change"], sort_keys=False, default_flow_style=None, width=90),
@@ -91,6 +91,11 @@ def next_runs(workload: str, own: Mapping[str, Any]) -> Claim | None:
         "that are chosen anew come on top. trainscape estimate says how long they take."
     )
     return Claim(workload, "next", "What to run next", words, blocks=blocks)
+
+
+def _added(one: Mapping[str, Any]) -> str:
+    cells = counted(one["cells"], "cell")
+    return f"Trains {cells} on more seeds" if "confirm" in one["change"] else f"Adds {cells}"
 
 
 def _sentence(words: str) -> str:

@@ -51,7 +51,9 @@ def finalists(
     """The cells to train on fresh seeds: the best of every group, then those most likely the best.
 
     Cells are ranked by their probability of being the best in tenths of a percent, then by their
-    shrunk mean. The answer does not depend on the order of cells. Cells with a missing or a failed
+    shrunk mean. Of every group the first in this ranking and the cell with the best mean take part:
+    an unstable cell may be the likeliest of its group to be the best of all, and still be a poor
+    one; and the best mean of a few seeds may be luck. The answer does not depend on the order of cells. Cells with a missing or a failed
     trial are out.
 
     Args:
@@ -59,7 +61,7 @@ def finalists(
         scale: the metric's.
         groups: the number of each cell's optimizer, (C,).
         failed: which cells have a failed trial, (C,).
-        count: how many finalists; more where there are more groups than that.
+        count: how many finalists; more where the groups' own are more than that.
         keys: what breaks an exact tie, the least first, of each cell: such as (steps, batch size,
             rate, digest). Without them, all cells that tie with the last one are finalists, too.
 
@@ -77,11 +79,12 @@ def finalists(
         (-round(float(p), CHANCES), -round(float(m), DIGITS))
         for p, m in zip(chance, mean, strict=True)
     ]
-    ranks = [
-        (*score, *(keys[int(i)] if keys else ())) for score, i in zip(scores, index, strict=True)
-    ]
+    tied = [keys[int(i)] if keys else () for i in index]
+    ranks = [(*score, *key) for score, key in zip(scores, tied, strict=True)]
     ranking = sorted(range(len(index)), key=ranks.__getitem__)
-    chosen = _first_of_groups(ranking, ranks, groups[index])
+    means = scale.sign * values[index].mean(1)
+    order = [(-round(float(m), DIGITS), *key) for m, key in zip(means, tied, strict=True)]
+    chosen = _first_of_groups(ranks, groups[index]) | _first_of_groups(order, groups[index])
     rest = [place for place in ranking if place not in chosen]
     room = max(0, count - len(chosen))
     chosen |= set(rest[:room])
@@ -91,13 +94,13 @@ def finalists(
 
 
 def _first_of_groups(
-    ranking: list[int], ranks: list[tuple[float | str, ...]], groups: NDArray[np.int64]
+    ranks: list[tuple[float | str, ...]], groups: NDArray[np.int64]
 ) -> set[int]:
-    """The first of each group in a ranking, and what ties with it."""
+    """The least rank of each group, and what ties with it."""
     first: dict[int, tuple[float | str, ...]] = {}
-    for place in ranking:
-        first.setdefault(int(groups[place]), ranks[place])
-    return {place for place in ranking if ranks[place] == first[int(groups[place])]}
+    for rank, group in zip(ranks, groups.tolist(), strict=True):
+        first[group] = min(first.get(group, rank), rank)
+    return {place for place, rank in enumerate(ranks) if rank == first[int(groups[place])]}
 
 
 def shrunk(values: Floats, scale: Scale) -> tuple[Floats, Floats]:

@@ -109,6 +109,7 @@ T.state = (() => {
   });
   return {
     get: (name) => chosen[name] ?? defaults[name],
+    given: (name) => chosen[name], // what the address says, if anything
     standard: (values) => Object.assign(defaults, values),
     set: (values) => {
       const changed = Object.keys(values).filter((name) => String(values[name]) !== String(T.state.get(name) ?? ""));

@@ -18,7 +18,7 @@ T.cost = () => {
     const key = (name) => `grid-${name}:${workload.name}`;
     const value = (name) => (T.state.get(key(name)) > 0 ? Number(T.state.get(key(name))) : fields[name]);
     for (const name of Object.keys(fields)) {
-      const input = T.el("input", { type: "number", min: 1, value: value(name), oninput: () => T.state.set({ [key(name)]: input.value }) });
+      const input = T.el("input", { type: "number", min: 1, required: true, value: value(name), oninput: () => T.state.set({ [key(name)]: input.value }) });
       box.querySelector(".fields").append(T.el("label", { class: "menu" }, T.el("span", {}, name), input));
     }
     const show = () => {

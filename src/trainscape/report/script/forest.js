@@ -5,15 +5,22 @@ T.forest = () => {
     const names = workload.found.optimizers.map((row) => row.optimizer);
     const own = `ref:${workload.name}`;
     T.state.standard({ [own]: names[0] });
-    const choose = (name) => T.state.set({ [own]: name });
-    const menu = T.menu("compared with", names, T.state.get(own), choose);
+    const choose = (name) => names.includes(name) && T.state.set({ [own]: name });
+    const chosen = () => (names.includes(T.state.get(own)) ? T.state.get(own) : names[0]);
+    const words = (reference) => {
+      const rows = workload.found.against[reference] ?? [];
+      const told = rows.map(({ optimizer, difference, verdict }) => `${optimizer} ${T.points(difference.mean, workload)}, ${verdict}`);
+      return `Paired differences in test ${workload.metric.name} to ${reference}: ${told.join("; ")}.`;
+    };
+    const menu = T.menu("compared with", names, chosen(), choose);
     place.querySelector(".controls").append(menu);
     T.charts.when(workload, "forest", (chart) => {
       const show = () => {
-        menu.lastElementChild.value = T.state.get(own);
-        chart.set({ reference: T.state.get(own) });
+        menu.lastElementChild.value = chosen();
+        chart.figure.querySelector(".plot").setAttribute("aria-label", words(chosen()));
+        chart.set({ reference: chosen() });
       };
-      chart.click((row) => row.optimizer && choose(row.optimizer));
+      chart.click((row) => choose(row.optimizer ?? String(row.value).split(", ")[0]));
       T.state.on([own], show);
       show();
     });

@@ -229,7 +229,7 @@ T.map.make = (workload, place) => {
   // The best cells by what the colour shows, among some; none if the colour shows differences or losses of seeds.
   const best = (list, { measure, vs }) => {
     if (vs || measure.kind === "lost") return [];
-    const known = list.filter((i) => i !== undefined && cells.status[i] === "ok" && fields.value(i, measure) !== null);
+    const known = list.filter((i) => i !== undefined && cells.status[i] === "ok" && !cells.failed?.[i] && fields.value(i, measure) !== null);
     const values = known.map((i) => fields.value(i, measure));
     const top = values.reduce((a, b) => (measure.better === "max" ? Math.max(a, b) : Math.min(a, b)), measure.better === "max" ? -Infinity : Infinity);
     return known.filter((_, k) => values[k] === top);

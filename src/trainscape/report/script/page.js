@@ -16,5 +16,8 @@
     place.setAttribute("tabindex", "-1");
     place.focus({ preventScroll: true });
   });
+  // A link to a cell leads to it.
+  const linked = T.study.workloads?.find((own) => own.byDigest?.has(T.state.given(`cell:${own.name}`)));
+  if (linked) T.panel(linked).querySelector('[data-part="map"]')?.scrollIntoView({ behavior: "instant" });
   document.documentElement.dataset.ready = "yes"; // tests wait for it
 })();

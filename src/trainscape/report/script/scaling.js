@@ -4,7 +4,7 @@
 T.scaling = (() => {
   const hundredths = (value) => value.toFixed(2).replace(/^-(?=.*[1-9])/, "−").replace(/^-/, "");
   const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;
-  const percent = (share) => `${Math.round(100 * share)}%`;
+  const percent = (share) => `${T.number(100 * share)}%`;
 
   // A 95% interval in words, also where a side has no bound: null.
   const interval = (low, high, words = T.number) => {
@@ -83,12 +83,13 @@ T.scaling = (() => {
     if (fit.critical === null) return { strong: `${name}: B_crit is not known`, rest: [sentence(fit.reason)] };
     const low = fit.low || null; // zero is no bound
     const ends = [low, fit.high].map((value) => (value === null ? null : 2 * value));
-    const strong = fit.pays === null ? `${name}: no batch of the study pays` : `${name}: up to batch ${T.number(fit.pays)} pays`;
+    const strong = `${name}: up to batch ${T.number(2 * fit.critical)} pays`;
+    const trained = fit.pays === null ? "none does" : `up to ${T.number(fit.pays)} do`;
     const steps = (critical) => (critical === Infinity ? from / to : (1 + critical / to) / (1 + critical / from));
     const [middle, most, least] = [fit.critical, fit.low ?? 0, fit.high ?? Infinity].map(steps);
     const share = (value) => percent(Math.abs(1 - value));
     const rest = [
-      `By the fit that is up to 2·B_crit = ${T.number(2 * fit.critical)} (${interval(...ends)}). At B_crit a run takes twice the fewest steps, ${Math.round(2 * fit.least_steps)}, and twice the fewest examples.`,
+      `That is 2·B_crit; of the batches trained ${trained}. At B_crit a run takes ${Math.round(2 * fit.least_steps)} steps, twice the fewest, and twice the fewest examples.`,
     ];
     if (to !== from) {
       const [a, b] = [most, least].sort((x, y) => Math.abs(1 - x) - Math.abs(1 - y));
@@ -97,12 +98,13 @@ T.scaling = (() => {
     }
     const sure = low !== null && to <= 2 * low;
     const never = fit.high !== null && to > 2 * fit.high;
-    rest.push(sure ? `Batch ${T.number(to)} pays.` : never ? `Batch ${T.number(to)} does not pay.` : `Whether batch ${T.number(to)} pays is open: the interval allows both.`);
+    const open = `Whether batch ${T.number(to)} pays is open: the interval allows both.`;
+    if (to > from) rest.push(sure ? `Batch ${T.number(to)} pays.` : never ? `Batch ${T.number(to)} does not pay.` : open);
     if (fit.warning) rest.push(`The rate of ${fit.schedule} falls towards the end of the budget, so its steps to the target depend on the budget.`);
     if (fit.edges) rest.push(`${fit.edges} best rate${fit.edges > 1 ? "s end their" : " ends its"} axis: fewer steps may be possible there.`);
     const beyond = [from, to].filter((size) => outside(size, sizes));
     if (beyond.length) rest.push(`Batch ${beyond.map((size) => T.number(size)).join(" and ")} is outside those trained (${sizes[0]} to ${sizes.at(-1)}).`);
-    return { strong, rest };
+    return { strong, interval: interval(...ends), rest };
   };
 
   // A part with menus for an optimizer and a schedule, numbers to type, and what follows from them.
@@ -119,7 +121,7 @@ T.scaling = (() => {
     place.querySelector(".controls").append(...menus.filter(Boolean));
 
     const fields = Object.entries(asked).map(([name, label]) => {
-      const input = T.el("input", { type: "number", min: 0, step: "any", oninput: () => input.value > 0 && mine.set({ [name]: input.value }), onblur: () => show() });
+      const input = T.el("input", { type: "number", min: 1e-12, step: "any", required: true, oninput: () => input.value > 0 && mine.set({ [name]: input.value }), onblur: () => show() });
       return [name, input, T.el("label", { class: "menu" }, T.el("span", {}, label), input)];
     });
     const said = T.el("div", { "aria-live": "polite" });

@@ -5,14 +5,15 @@ T.snippets = (workload, cell) => {
   const { optimizer, schedule, factor } = T.study.snippets;
   const rate = String(cell.lr);
   const axes = [`  optimizer: [${optimizer[cell.optimizer].yaml}]`, `  lr: [${rate}]`];
-  const lines = [optimizer[cell.optimizer].torch.replaceAll("{lr}", rate)];
+  const lines = ["import torch", optimizer[cell.optimizer].torch.replaceAll("{lr}", rate)];
   if (cell.schedule !== undefined) {
     axes.splice(1, 0, `  batch_size: [${cell.batch_size}]`);
     axes.push(`  schedule: [${schedule[cell.schedule].yaml}]`);
-    lines.unshift(`batch_size = ${cell.batch_size}`);
+    lines.splice(1, 0, `batch_size = ${cell.batch_size}`);
     lines.push(factor[workload.name][cell.schedule][cell.batch_size]);
   }
-  return { yaml: `grid:\n${axes.join("\n")}\n`, torch: `${lines.join("\n")}\n` };
+  const how = cell.schedule === undefined ? "in params.yaml's grid; its other axes stay" : "for params.yaml, in place of its grid";
+  return { yaml: `# ${how}\ngrid:\n${axes.join("\n")}\n`, torch: `${lines.join("\n")}\n` };
 };
 
 T.snippets.buttons = (workload, cell) => {

@@ -232,7 +232,8 @@ T.table.range = (text) => {
   const near = (a, b) => Math.abs(a - b) <= 1e-9 * Math.abs(b);
   const between = text.match(new RegExp(`^${AMOUNT}\\s*(?:\\.\\.|…|–)\\s*${AMOUNT}$`, "i"));
   if (between) {
-    const [low, high] = [amount(between[1], between[2] ?? between[4]), amount(between[3], between[4])];
+    const ends = [amount(between[1], between[2] ?? between[4]), amount(between[3], between[4])];
+    const [low, high] = ends.sort((a, b) => a - b);
     const within = (one) => (one >= low && one <= high) || near(one, low) || near(one, high);
     return (exact, shown) => within(exact) || within(shown);
   }
