@@ -53,7 +53,8 @@ def finalists(
     Cells are ranked by their probability of being the best in tenths of a percent, then by their
     shrunk mean. Of every group the first in this ranking and the cell with the best mean take part:
     an unstable cell may be the likeliest of its group to be the best of all, and still be a poor
-    one; and the best mean of a few seeds may be luck. The answer does not depend on the order of cells. Cells with a missing or a failed
+    one; and the best mean of a few seeds may be luck. The answer does not depend on the order of cells. Cells with a missing or a
+    failed
     trial are out.
 
     Args:
@@ -93,9 +94,7 @@ def finalists(
     return [int(index[place]) for place in ranking if place in chosen]
 
 
-def _first_of_groups(
-    ranks: list[tuple[float | str, ...]], groups: NDArray[np.int64]
-) -> set[int]:
+def _first_of_groups(ranks: list[tuple[float | str, ...]], groups: NDArray[np.int64]) -> set[int]:
     """The least rank of each group, and what ties with it."""
     first: dict[int, tuple[float | str, ...]] = {}
     for rank, group in zip(ranks, groups.tolist(), strict=True):
