@@ -53,9 +53,8 @@ def finalists(
     Cells are ranked by their probability of being the best in tenths of a percent, then by their
     shrunk mean. Of every group the first in this ranking and the cell with the best mean take part:
     an unstable cell may be the likeliest of its group to be the best of all, and still be a poor
-    one; and the best mean of a few seeds may be luck. The answer does not depend on the order of cells. Cells with a missing or a
-    failed
-    trial are out.
+    one; and the best mean of a few seeds may be luck. The answer does not depend on the order of
+    cells. Cells with a missing or a failed trial are out.
 
     Args:
         values: the metric of each cell and seed, (C, S), NaN where a trial is missing.
