@@ -73,8 +73,11 @@ if executor:
     run = sys.modules["trainscape.pipeline.workflow"].Run
     run.undated = lambda self, files: [ancient(file) for file in files]
 """
+SLOW = pytest.mark.slow  # the scene that always runs shows the same fault
 STUDIES = [
-    pytest.param("/range/", "/finalists/", {"confirm": CONFIRM, "range_test": RANGE}, id="range"),
+    pytest.param(
+        "/range/", "/finalists/", {"confirm": CONFIRM, "range_test": RANGE}, id="range", marks=SLOW
+    ),
     pytest.param(
         *("/digits-twin/", "/finalists/digits-mlp/"),
         {"confirm": CONFIRM, "workloads": TWO},
@@ -88,6 +91,7 @@ STUDIES = [
             "workloads": TWO,
         },
         id="search",
+        marks=SLOW,
     ),
 ]
 

@@ -51,7 +51,7 @@ def test_edited_cell_in_the_attic(project: Project) -> None:
 def test_failing_report(project: Project) -> None:
     """A report that cannot be written leaves the last one readable, for Snakemake and for DVC."""
     before = project.results()
-    template = next((project / "src/trainscape/report").glob("*.j2"))
+    template = project / "src/trainscape/report/report.html.j2"
     template.write_text(TEMPLATE, encoding="utf-8")
     project.fail("dvc", "repro", "--single-item", "report")
     assert project.work() == {"report"}

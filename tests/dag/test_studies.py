@@ -14,7 +14,7 @@ def test_dvc_makes_a_study(clean: Project) -> None:
     """`dvc repro` of one study's stage makes its report with its figures, and no other study's."""
     clean.dvc("repro", "studies/dvc.yaml:study@valley")
     page = (clean / "results-valley/report.html").read_text(encoding="utf-8")
-    assert "As the article drew it" in page
+    assert "What the article says" in page
     assert (clean / "results-valley/figures/valley/path/constant.svg").is_file()
     assert [path.name for path in clean.root.glob("results*")] == ["results-valley"]
     again = clean.run("snakemake", "--dry-run", "--configfile", "studies/valley.yaml")

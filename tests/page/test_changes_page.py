@@ -169,7 +169,7 @@ def test_a_verdict_leads_to_its_cells(opened: Opened) -> None:
 def test_nothing_changed_has_no_map(browser: Browser, tmp_path: Path) -> None:
     """Where all is equal the heading says all: there is no chart and no map, but every cell."""
     tab = Opened(browser, write(tmp_path, table(), table()), WIDTHS["phone"], dark=True)
-    assert tab.page.locator("h1").inner_text().startswith("Nothing changed")
+    assert tab.page.locator("h1").inner_text().startswith("No result changed")
     assert tab.page.locator(".map-grid, figure").count() == 0
     assert tab.page.locator(".cells tbody tr").count() == 20
     assert tab.said == []
