@@ -66,17 +66,14 @@ def unfold(page: Page) -> None:
     page.get_by_role("button", name="Show the figures").click()
     page.wait_for_selector("#gallery details")
     page.evaluate("document.querySelectorAll('details').forEach(one => (one.open = true))")
-    page.evaluate(
-        """async () => {
-          for (let y = 0; y < document.body.scrollHeight; y += 400) {
-            scrollTo({ top: y, behavior: "instant" });
-            await new Promise((done) => setTimeout(done, 20)); // frames stop where a tab is hidden
-          }
-        }"""
-    )
     page.wait_for_function(
-        """() => [...document.querySelectorAll("figure[data-kind]")]
-          .every(one => !one.offsetHeight || one.querySelector(".live svg"))"""
+        """() => {
+          const still = [...document.querySelectorAll("figure[data-kind]")]
+            .filter(one => one.offsetHeight && !one.querySelector(".live svg"));
+          still[0]?.scrollIntoView({ behavior: "instant" });
+          return !still.length;
+        }""",
+        polling=50,  # by the clock: frames stop where a tab is hidden
     )
 
 
