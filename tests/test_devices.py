@@ -16,11 +16,13 @@ from trainscape.cells.identity import identity
 from trainscape.cli import main
 from trainscape.engine import run
 from trainscape.errors import UserError
-from trainscape.pipeline import estimate as module
+from trainscape.pipeline import speeds
 from trainscape.pipeline.calibrate import calibrate
 from trainscape.pipeline.devices import DEVICES, device
-from trainscape.pipeline.estimate import WEIGHTS, estimate, foretold
+from trainscape.pipeline.estimate import estimate, foretold
 from trainscape.pipeline.foresee import Foreseen
+from trainscape.pipeline.speeds import Speed
+from trainscape.pipeline.work import NUMBER, WEIGHTS, Todo, training
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -81,7 +83,7 @@ def test_a_device_s_time_is_of_its_rates_and_measures_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A GPU is faster than two cores, a stated one slower than a measured one."""
-    monkeypatch.setattr(module, "calibrate", pytest.fail)
+    monkeypatch.setattr(speeds, "calibrate", pytest.fail)
     said = {name: estimate(layout(**LONG), name) for name in ("xeon", "h200", "a100")}
     times = {name: seconds(text) for name, text in said.items()}
     assert times["h200"] < times["a100"] < times["xeon"]
@@ -120,9 +122,9 @@ def test_the_noise_of_finalists_takes_time_and_is_told() -> None:
 
     def noise(name: str) -> float:
         plan = layout(workloads=[name], validation=0.2, **CONFIRM)
-        todo = module._Todo.of(plan, plan.expected)
-        alike = {name: module.Speed(1e-3, 0.0, 0.0)}
-        return module._work(plan, todo, alike, Foreseen(), module.NUMBER)[1]
+        todo = Todo.of(plan, plan.expected)
+        alike = {name: Speed(1e-3, 0.0, 0.0)}
+        return training(plan, todo, alike, Foreseen(), NUMBER)[1]
 
     small, large = noise("digits-mlp"), noise("mnist-mlp")
     evaluations = 2 * 3 * 2  # finalists, fresh seeds, epochs
@@ -155,7 +157,7 @@ def jobs(plan: Layout, **more: int) -> dict[str, int]:
 
 def test_a_dry_run_s_time_is_measured_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """By this machine's records, else by the table, else it is said who measures."""
-    monkeypatch.setattr(module, "calibrate", pytest.fail)
+    monkeypatch.setattr(speeds, "calibrate", pytest.fail)
     plan = layout(**LONG)
     table = foretold(plan, jobs(plan), plan.cells)
     assert "by the step times of 2 cores of an Intel Xeon" in table

@@ -23,9 +23,11 @@ from trainscape.engine import run
 from trainscape.engine.apart import obstacle
 from trainscape.engine.blame import apart_because
 from trainscape.errors import UserError
-from trainscape.pipeline import estimate as module
+from trainscape.numerals import roughly
+from trainscape.pipeline import speeds
 from trainscape.pipeline.calibrate import calibrate
-from trainscape.pipeline.estimate import Speed, estimate, fit, roughly
+from trainscape.pipeline.estimate import estimate
+from trainscape.pipeline.speeds import Speed, fit
 from trainscape.workloads import Metric
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def test_a_study_that_is_done_has_nothing_to_train_and_measures_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is timed when no cell is missing or all that are come back from the attic."""
-    monkeypatch.setattr(module, "calibrate", pytest.fail)
+    monkeypatch.setattr(speeds, "calibrate", pytest.fail)
     paths = [Path(path) for path in layout().cells]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +157,7 @@ def test_ignores_records_of_other_machines_and_broken_ones(
         assert not apart
         return 2.0, {"digits-mlp": ({50: 0.001, 400: 0.002}, 0.003)}, set()
 
-    monkeypatch.setattr(module, "calibrate", calibrated)
+    monkeypatch.setattr(speeds, "calibrate", calibrated)
     text = estimate(layout())
     assert called == [4]
     assert "digits-mlp 1 ms a step at batch 50, digits-mlp 2 ms a step at batch 400" in text
@@ -215,7 +217,7 @@ def test_a_workload_whose_trials_train_one_by_one_is_told(monkeypatch: pytest.Mo
         record(1.0, "digits-mlp")
         record(1.0, "gated").rename(f"results/throughput/{hardware.fingerprint('auto')}-gated.json")
         record(1.0, "digits-mlp")
-        monkeypatch.setattr(module, "calibrate", pytest.fail)
+        monkeypatch.setattr(speeds, "calibrate", pytest.fail)
         both = seconds(estimate(plan))
         assert both > 5 * seconds(estimate(layout()))
 
@@ -277,15 +279,6 @@ def test_fits_a_line_that_neither_falls_nor_starts_below_zero() -> None:
     assert fit({10: 1.0, 20: 5.0}).fixed == 0
     assert fit({10: 2.0}, chunk=3.0) == Speed(1.0, 0.1, 3.0)
     assert fit({10: 2.0}).chunk == pytest.approx((1 + 25.6) / 3)
-
-
-@pytest.mark.parametrize(
-    ("time_s", "text"),
-    [(0.2, "1 s"), (8, "8 s"), (42, "40 s"), (100, "2 min"), (5000, "83 min"), (9000, "2.5 h")],
-)
-def test_tells_a_guess_in_one_unit(time_s: float, text: str) -> None:
-    """A guess is told as exactly as it is known."""
-    assert roughly(time_s) == text
 
 
 def test_optimizers_that_train_one_by_one_have_a_pace_of_their_own() -> None:

@@ -211,7 +211,7 @@ def test_cells_whose_data_cannot_be_loaded_are_written(
     assert [one["status"] for one in trials] == ["oom", "oom"]
     monkeypatch.setattr(calibrate, "arrays_of", fails(MemoryError()))
     assert main(["data"]) == 0
-    monkeypatch.setattr("trainscape.pipeline.estimate.arrays_of", fails(MemoryError()))
+    monkeypatch.setattr("trainscape.pipeline.speeds.arrays_of", fails(MemoryError()))
     assert main(["estimate"]) == 0
     assert "digits-mlp: does not fit the memory here" in capsys.readouterr().out
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trainscape import analysis
 from trainscape.figures.values import deviation, score, ticks
-from trainscape.numerals import duration, number
+from trainscape.numerals import duration, number, roughly
 from trainscape.workloads import Metric
 
 NAN, INF = math.nan, math.inf
@@ -82,3 +82,12 @@ def test_ticks_far_from_one_are_short() -> None:
     """An axis at either end of the floats has labels of a few characters."""
     assert ticks([1e-30, 1e-29]) == ["1e-30", "1e-29"]
     assert ticks([1e10, 3e10]) == ["1e10", "3e10"]
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"),
+    [(0.2, "1 s"), (8, "8 s"), (42, "40 s"), (100, "2 min"), (5000, "83 min"), (9000, "2.5 h")],
+)
+def test_tells_a_guess_in_one_unit(time_s: float, text: str) -> None:
+    """A guess is told as exactly as it is known."""
+    assert roughly(time_s) == text

@@ -15,8 +15,9 @@ from trainscape import datasets, hardware, study
 from trainscape.cells.identity import digest, identity
 from trainscape.engine import run
 from trainscape.pipeline import estimate as estimates
-from trainscape.pipeline import settle, train
+from trainscape.pipeline import settle, train, work
 from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.speeds import Speed, Speeds
 from trainscape.results import seeds, seen
 from trainscape.results.cell_files import read_cell, write_cell
 
@@ -229,13 +230,12 @@ def test_the_index_is_read_once_for_each_file(monkeypatch: pytest.MonkeyPatch) -
 
 def test_estimate_counts_the_new_seeds_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials, steps and time are those of new seeds; cells with none are kept."""
-    speed = estimates.Speed(1.0, 0.0, 0.0)
-    monkeypatch.setattr(estimates, "AFTER", 0.0)
-    monkeypatch.setattr(estimates, "FIGURE", 0.0)
+    monkeypatch.setattr(work, "AFTER", 0.0)
+    monkeypatch.setattr(work, "FIGURE", 0.0)
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     monkeypatch.setattr(hardware, "usable_cores", lambda: {0})
-    speeds = {"digits-mlp": speed}
-    monkeypatch.setattr(estimates, "_speeds", lambda *_: (speeds, 0.0, "a guess", set()))
+    speeds = Speeds({"digits-mlp": Speed(1.0, 0.0, 0.0)}, 0.0, "a guess")
+    monkeypatch.setattr(estimates, "of_this_machine", lambda *_: speeds)
     made([0, 1, 2])
 
     def estimated(wanted: list[int]) -> list[str]:

@@ -52,6 +52,21 @@ def duration(seconds: float) -> str:
     return f"{number(seconds / 3600)} h"
 
 
+def roughly(seconds: float) -> str:
+    """A span of time as a guess is told: one unit, one or two digits.
+
+    >>> roughly(42), roughly(170), roughly(9000), roughly(1e7), roughly(1e30)
+    ('40 s', '3 min', '2.5 h', '116 days', '1.16e25 days')
+    """
+    if seconds < 90:
+        return f"{max(round(seconds, -1 if seconds >= 15 else 0), 1):.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 72 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{number(seconds / 86400)} days"
+
+
 def hundredths(value: float) -> str:
     """A number with two decimals and a real minus.
 

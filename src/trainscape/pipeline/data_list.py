@@ -8,7 +8,7 @@ from trainscape import datasets, workloads
 from trainscape.cells import plugins
 from trainscape.datasets import Dataset, Values, joined, span
 from trainscape.errors import UserError
-from trainscape.pipeline.estimate import aligned
+from trainscape.pipeline.columns import aligned
 from trainscape.pipeline.layout import DATA
 
 if TYPE_CHECKING:
