@@ -1,6 +1,7 @@
 """A page in a real browser: Debian's Chromium, or the one named by CHROMIUM.
 
-Offers: :func:`chromium`, the browser; :class:`Opened`, a page in a tab with all that it said.
+Offers: :func:`chromium`, the browser; :class:`Opened`, a page in a tab with all that it said;
+:func:`address` and :func:`chosen`, what stands in the address of a page of ``WORKLOAD``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 WIDTHS = {"phone": 390, "desktop": 1280}
+WORKLOAD = "digits-mlp"  # that of a made-up study
 
 
 @contextmanager
@@ -60,6 +63,7 @@ class Opened:
         self.page: Page = browser.new_page(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",  # scrolling takes no time then
             java_script_enabled=script,
         )
         self.said: list[str] = []
@@ -80,3 +84,14 @@ class Opened:
         """Bring a chart on the screen and wait until it is live."""
         self.page.locator(f'figure[data-kind="{kind}"]').first.scroll_into_view_if_needed()
         self.page.wait_for_selector(f'figure[data-kind="{kind}"] .live svg')
+
+
+def address(**choices: object) -> str:
+    """What stands after ``#`` with these choices; a name's ``_`` stands for ``-``."""
+    return urlencode({f"{name.replace('_', '-')}:{WORKLOAD}": v for name, v in choices.items()})
+
+
+def chosen(page: Page, name: str) -> str | None:
+    """What the address says of a choice."""
+    found = parse_qs(urlsplit(page.url).fragment).get(f"{name}:{WORKLOAD}")
+    return found[0] if found else None

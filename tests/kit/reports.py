@@ -147,6 +147,13 @@ class MadeUp:
         )
         return draw(self.figures, content, folder)
 
+    def alone(self, folder: Path) -> Path:
+        """Write the page without still figures, which take most of the time of a whole one."""
+        self.figures = []
+        path = folder / "report.html"
+        report.write(self.page(folder), path)
+        return path
+
     def page(self, folder: Path, study: dict[str, Any] = STUDY) -> report.Page:
         """What the report is written from, the figures lying in ``folder``."""
         return report.Page(

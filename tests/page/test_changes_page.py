@@ -6,29 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kit.browser import WIDTHS, Opened, chromium
+from kit.browser import WIDTHS, WORKLOAD, Opened
 from kit.versions import table
 from trainscape.analysis.changes import VERDICTS
 from trainscape.cli import main
 from trainscape.report import _changes_page as page_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
 SCHEDULES = ("constant", "cosine")
-NAME = "digits-mlp"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The browser."""
-    with chromium() as found:
-        yield found
 
 
 def write(folder: Path, before: str, after: str) -> Path:
@@ -52,27 +42,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.fixture(params=WIDTHS)
-def opened(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Opened]:
-    """The page at a phone's and at a desktop's width."""
-    tab = Opened(browser, file, WIDTHS[request.param])
-    yield tab
-    tab.close()
-
-
 @pytest.fixture
-def wide(browser: Browser, file: Path) -> Iterator[Opened]:
+def wide(tab: Callable[..., Opened]) -> Opened:
     """The page at a desktop's width."""
-    tab = Opened(browser, file, WIDTHS["desktop"])
-    yield tab
-    tab.close()
+    return tab()
 
 
-def test_it_opens_without_an_error_or_a_request(opened: Opened, file: Path) -> None:
-    """Nothing on the console, nothing asked of the network, nothing wider than the screen."""
+def test_it_fits_the_screen(opened: Opened) -> None:
+    """Nothing is wider, the live chart neither."""
     opened.live("shifts")
-    assert opened.said == []
-    assert [url for url in opened.asked if not url.startswith(("data:", file.as_uri()))] == []
     script = "() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     wide, screen = opened.page.evaluate(script)
     assert wide <= screen
@@ -95,7 +73,7 @@ def test_the_map_opens_where_most_changed(opened: Opened) -> None:
     assert "points (" in said and "worse; " in said and " → " in said
 
 
-def test_menus_and_the_link_choose_the_map(wide: Opened, browser: Browser, file: Path) -> None:
+def test_menus_and_the_link_choose_the_map(wide: Opened, tab: Callable[..., Opened]) -> None:
     """Optimizer and schedule by menu; the address brings the same map back."""
     page = wide.page
     menus = page.locator("#map .controls")
@@ -103,9 +81,8 @@ def test_menus_and_the_link_choose_the_map(wide: Opened, browser: Browser, file:
     menus.get_by_label("schedule").select_option("cosine")
     caption = page.locator(".map-grid caption")
     assert caption.inner_text().startswith("sgd, cosine")
-    again = Opened(browser, file, WIDTHS["desktop"], page.evaluate("location.hash.slice(1)"))
+    again = tab(at=page.evaluate("location.hash.slice(1)"))
     assert again.page.locator(".map-grid caption").inner_text() == caption.inner_text()
-    again.close()
 
 
 def test_a_cell_opens_by_keyboard_and_by_mouse(wide: Opened) -> None:
@@ -163,30 +140,27 @@ def test_a_verdict_leads_to_its_cells(opened: Opened) -> None:
     assert changes == sorted(changes)
     rows.first.locator("button").press("Enter")
     assert page.locator(".map-grid td[aria-selected=true]").count() == 1
-    assert opened.said == []
 
 
-def test_nothing_changed_has_no_map(browser: Browser, tmp_path: Path) -> None:
+def test_nothing_changed_has_no_map(tab: Callable[..., Opened], tmp_path: Path) -> None:
     """Where all is equal the heading says all: there is no chart and no map, but every cell."""
-    tab = Opened(browser, write(tmp_path, table(), table()), WIDTHS["phone"], dark=True)
-    assert tab.page.locator("h1").inner_text().startswith("No result changed")
-    assert tab.page.locator(".map-grid, figure").count() == 0
-    assert tab.page.locator(".cells tbody tr").count() == 20
-    assert tab.said == []
-    tab.close()
+    opened = tab(WIDTHS["phone"], page=write(tmp_path, table(), table()), dark=True)
+    assert opened.page.locator("h1").inner_text().startswith("No result changed")
+    assert opened.page.locator(".map-grid, figure").count() == 0
+    assert opened.page.locator(".cells tbody tr").count() == 20
 
 
-def test_several_comparisons_stand_below_each_other(browser: Browser, tmp_path: Path) -> None:
+def test_several_comparisons_stand_below_each_other(
+    tab: Callable[..., Opened], tmp_path: Path
+) -> None:
     """Each has its own map; the heading is that of the gravest, and names it."""
     first = table() + _rows(table(workload="digits-cnn"))
     second = table() + _rows(table("two", -0.9, digest="d2", workload="digits-cnn"))
-    tab = Opened(browser, write(tmp_path, first, second), WIDTHS["desktop"])
-    assert tab.page.locator("h1").inner_text().startswith("digits-cnn, the grid's cells: ")
-    assert tab.page.locator(".map-grid").count() == 1  # of the other nothing changed
-    of = tab.page.locator(".cells tbody tr th")
-    assert {*of.all_inner_texts()} == {"digits-cnn", NAME}
-    assert tab.said == []
-    tab.close()
+    opened = tab(page=write(tmp_path, first, second))
+    assert opened.page.locator("h1").inner_text().startswith("digits-cnn, the grid's cells: ")
+    assert opened.page.locator(".map-grid").count() == 1  # of the other nothing changed
+    of = opened.page.locator(".cells tbody tr th")
+    assert {*of.all_inner_texts()} == {"digits-cnn", WORKLOAD}
 
 
 def _rows(text: str) -> str:
@@ -194,26 +168,24 @@ def _rows(text: str) -> str:
     return text.split("\n", 1)[1]
 
 
-def test_without_a_script_the_finding_is_there(browser: Browser, file: Path) -> None:
+def test_without_a_script_the_finding_is_there(tab: Callable[..., Opened]) -> None:
     """The still map, the still chart and the cells that changed."""
-    tab = Opened(browser, file, WIDTHS["desktop"], script=False)
-    assert tab.page.locator(".map-grid td.d0").count() > 0
-    assert tab.page.locator('figure[data-kind="shifts"] svg').count() == 1
-    assert tab.page.locator("noscript td", has_text="worse").count() > 0
-    tab.close()
+    opened = tab(script=False)
+    assert opened.page.locator(".map-grid td.d0").count() > 0
+    assert opened.page.locator('figure[data-kind="shifts"] svg').count() == 1
+    assert opened.page.locator("noscript td", has_text="worse").count() > 0
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_nothing(browser: Browser, file: Path, width: str, dark: bool) -> None:
+def test_axe_finds_nothing(tab: Callable[..., Opened], width: str, dark: bool) -> None:
     """All of it unfolded: contrast, names, headings, landmarks, what a screen reader meets."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    tab = Opened(browser, file, WIDTHS[width], f"all:{NAME}=yes", dark=dark)
-    tab.live("shifts")
-    tab.page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
-    found = axe.Axe().run(tab.page).response["violations"]
+    opened = tab(WIDTHS[width], all="yes", dark=dark)
+    opened.live("shifts")
+    opened.page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    found = axe.Axe().run(opened.page).response["violations"]
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
-    tab.close()
 
 
 def test_every_verdict_has_its_place_in_the_table() -> None:

@@ -4,66 +4,20 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from scipy.stats import ttest_1samp
 
 from kit import synthetic
-from kit.browser import WIDTHS, Opened, chromium
-from kit.reports import build
+from kit.browser import WORKLOAD, Opened, chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
-
-WORKLOAD = "digits-mlp"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests here."""
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of 120 cells: three optimizers, two schedules, four batch sizes, five rates."""
-    folder = tmp_path_factory.mktemp("map")
-    build(synthetic.study(), folder)
-    return folder / "report.html"
-
-
-@pytest.fixture(params=WIDTHS)
-def opened(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Opened]:
-    """The page on a phone and on a desk, which must say nothing on its console."""
-    tab = Opened(browser, file, WIDTHS[request.param])
-    yield tab
-    assert tab.said == []
-    tab.close()
-
-
-@pytest.fixture
-def tab(browser: Browser, file: Path) -> Iterator[Callable[..., Opened]]:
-    """Opens the page with choices in its address."""
-    tabs: list[Opened] = []
-
-    def open_page(
-        width: int = 1280, *, dark: bool = False, script: bool = True, **chosen: str
-    ) -> Opened:
-        text = urlencode({f"{name}:{WORKLOAD}": value for name, value in chosen.items()})
-        tabs.append(Opened(browser, file, width, text, dark=dark, script=script))
-        return tabs[-1]
-
-    yield open_page
-    for one in tabs:
-        assert one.said == []
-        one.close()
 
 
 def field(page: Page, row: str, column: str) -> Locator:
@@ -83,12 +37,6 @@ def menu(page: Page, label: str) -> Locator:
 def heading(page: Page) -> str:
     """Which cell is open."""
     return page.locator("aside.cell h3").inner_text()
-
-
-def chosen(page: Page, name: str) -> str | None:
-    """What the address says of a choice."""
-    found = parse_qs(urlsplit(page.url).fragment).get(f"{name}:{WORKLOAD}")
-    return found[0] if found else None
 
 
 def test_it_opens_with_the_setting_to_take(opened: Opened) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit import synthetic
-from kit.browser import WIDTHS, Opened, chromium
+from kit.browser import WIDTHS, Opened
 from kit.reports import MadeUp, build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -22,43 +22,23 @@ FEW: dict[str, Any] = {"optimizers": ("sgd", "adam"), "batch_sizes": (16, 64, 25
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests of this file."""
-    with chromium() as found:
-        yield found
+def file(once: Callable[..., Path]) -> Path:
+    """The page of a study of one workload, with its figures."""
+    return once("figures", lambda folder: build(synthetic.study(**FEW), folder))
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a study of one workload."""
-    folder = tmp_path_factory.mktemp("page")
-    build(synthetic.study(**FEW), folder)
-    return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two(once: Callable[..., Path]) -> Path:
     """The page of a classification and a regression."""
-    folder = tmp_path_factory.mktemp("two")
-    build([*synthetic.study(**FEW), *synthetic.study(synthetic.regression(), **FEW)], folder)
-    return folder / "report.html"
+    both = [*synthetic.study(**FEW), *synthetic.study(synthetic.regression(), **FEW)]
+    return once("two", lambda folder: build(both, folder))
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bare(once: Callable[..., Path]) -> Path:
     """The page of a study with little to say: one optimizer, no validation split, no times."""
-    folder = tmp_path_factory.mktemp("bare")
-    few = {"optimizers": ("sgd",), "schedules": ("constant",), "validation": 0.0, "seeds": (0,)}
-    build(synthetic.study(**few), folder, measured=None)  # type: ignore[arg-type]
-    return folder / "report.html"
-
-
-@pytest.fixture(params=WIDTHS)
-def opened(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Opened]:
-    """The page at a phone's and at a desktop's width."""
-    tab = Opened(browser, file, WIDTHS[request.param])
-    yield tab
-    tab.close()
+    few = synthetic.study(optimizers=("sgd",), schedules=("constant",), validation=0.0, seeds=(0,))
+    return once("bare", lambda folder: build(few, folder, measured=None))
 
 
 def unfold(page: Page) -> None:
@@ -77,15 +57,7 @@ def unfold(page: Page) -> None:
     )
 
 
-def test_it_opens_and_unfolds_without_an_error_or_a_request(opened: Opened, file: Path) -> None:
-    """Nothing on the console, and nothing asked of the network."""
-    unfold(opened.page)
-    assert opened.said == []
-    inside = ("data:", "blob:", file.as_uri())
-    assert [url for url in opened.asked if not url.startswith(inside)] == []
-
-
-def test_the_page_never_scrolls_sideways(opened: Opened) -> None:
+def test_unfolded_it_never_scrolls_sideways(opened: Opened) -> None:
     """The document is no wider than the screen; only tables scroll, in their own box."""
     unfold(opened.page)
     wide, screen = opened.page.evaluate(
@@ -106,10 +78,10 @@ def test_every_anchor_leads_somewhere(opened: Opened) -> None:
     assert page.url.endswith("#q=adam")
 
 
-def test_every_figure_is_there_once(browser: Browser, file: Path) -> None:
+def test_every_figure_is_there_once(tab: Callable[..., Opened]) -> None:
     """As many pictures as the study has figures, each decoded, with words instead of it."""
-    tab = Opened(browser, file, 1280)
-    page = tab.page
+    opened = tab()
+    page = opened.page
     assert page.locator("#gallery img").count() == 0  # they stay packed until they are wanted
     unfold(page)
     page.evaluate("document.querySelectorAll('img').forEach(one => (one.loading = 'eager'))")
@@ -119,15 +91,13 @@ def test_every_figure_is_there_once(browser: Browser, file: Path) -> None:
     assert all(len(words) > 40 and width > 100 for words, width in images)
     page.get_by_role("button", name="Hide the figures").click()
     assert not page.locator("#gallery").is_visible()
-    tab.close()
 
 
-def test_a_link_shows_the_figures(browser: Browser, file: Path) -> None:
+def test_a_link_shows_the_figures(tab: Callable[..., Opened]) -> None:
     """The toggle stands in the address."""
-    tab = Opened(browser, file, 1280, "figures=shown")
-    tab.page.wait_for_selector("#gallery details")
-    assert tab.page.get_by_role("button", name="Hide the figures").is_visible()
-    tab.close()
+    opened = tab(at="figures=shown")
+    opened.page.wait_for_selector("#gallery details")
+    assert opened.page.get_by_role("button", name="Hide the figures").is_visible()
 
 
 def test_words_in_pictures_are_neither_cut_nor_covered(browser: Browser, file: Path) -> None:
@@ -161,37 +131,31 @@ def test_words_in_pictures_are_neither_cut_nor_covered(browser: Browser, file: P
     ],
 )
 def test_axe_finds_nothing(
-    request: pytest.FixtureRequest, browser: Browser, width: str, dark: bool, which: str
+    request: pytest.FixtureRequest, tab: Callable[..., Opened], width: str, dark: bool, which: str
 ) -> None:
     """All of it unfolded: contrast, names, headings, landmarks, what a screen reader meets."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    tab = Opened(browser, request.getfixturevalue(which), WIDTHS[width], dark=dark)
-    unfold(tab.page)
-    found = axe.Axe().run(tab.page).response["violations"]
+    opened = tab(WIDTHS[width], page=request.getfixturevalue(which), dark=dark)
+    unfold(opened.page)
+    found = axe.Axe().run(opened.page).response["violations"]
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
-    assert tab.said == []
-    tab.close()
 
 
-def test_each_workload_has_the_page_to_itself(browser: Browser, two: Path) -> None:
+def test_each_workload_has_the_page_to_itself(tab: Callable[..., Opened], two: Path) -> None:
     """The menu shows one workload; the links above lead to its parts; the address says which."""
     name = synthetic.regression()
-    tab = Opened(browser, two, 1280)
-    page = tab.page
+    opened = tab(page=two)
+    page = opened.page
     assert "digits-mlp" in page.locator("h1:visible").inner_text()
     page.locator("#workloads select").select_option(name)
     assert page.locator("h1:visible").count() == 1
     assert name in page.locator("h1:visible").inner_text()
     page.locator("nav").get_by_text("Map", exact=True).click()
     assert page.evaluate("document.activeElement.closest('[data-panel]').dataset.panel") == name
-    again = Opened(browser, two, 390, page.url.partition("#")[2])
+    again = tab(WIDTHS["phone"], page=two, at=page.url.partition("#")[2])
     assert name in again.page.locator("h1:visible").inner_text()
-    again.close()
-    linked = Opened(browser, two, 1280, "map-2")
+    linked = tab(page=two, at="map-2")
     assert name in linked.page.locator("h1:visible").inner_text()
-    linked.close()
-    assert tab.said == []
-    tab.close()
 
 
 def test_ids_are_unique(file: Path, two: Path) -> None:
@@ -201,23 +165,21 @@ def test_ids_are_unique(file: Path, two: Path) -> None:
         assert len(ids) == len(set(ids))
 
 
-def test_without_a_script_it_is_all_there(browser: Browser, file: Path) -> None:
+def test_without_a_script_it_is_all_there(tab: Callable[..., Opened]) -> None:
     """The answer, still charts, the still map and the table of all cells."""
-    tab = Opened(browser, file, 1280, script=False)
-    page = tab.page
+    opened = tab(script=False)
+    page = opened.page
     assert page.locator("h1").is_visible()
     assert page.locator("figure[data-kind] .plot > svg:visible").count() >= 5
     assert page.locator(".map-grid td").first.is_visible()
     assert page.locator("#cells tbody tr").count() == 2 * 3 * 5 * 2
     assert page.locator("button:visible").count() == 0  # none that would do nothing
-    assert tab.said == []
-    tab.close()
 
 
-def test_paper_has_what_is_folded_and_nothing_to_press(browser: Browser, file: Path) -> None:
+def test_paper_has_what_is_folded_and_nothing_to_press(tab: Callable[..., Opened]) -> None:
     """It prints what a reader without a mouse needs: answers, charts, map, the first cells."""
-    tab = Opened(browser, file, 1280)
-    page = tab.page
+    opened = tab()
+    page = opened.page
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     for name in (".sure p", ".map-grid", '[data-part="forest"] svg', "#cells tbody tr"):
@@ -234,4 +196,3 @@ def test_paper_has_what_is_folded_and_nothing_to_press(browser: Browser, file: P
     assert wide == []
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("details[open]").count() == 0
-    tab.close()

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from kit import synthetic
-from kit.browser import WIDTHS, Opened, chromium
-from kit.reports import STUDY, MadeUp
-from trainscape import report
+from kit.browser import WIDTHS, WORKLOAD, Opened, chosen
+from kit.reports import MadeUp
 from trainscape.analysis import ALL
 from trainscape.numerals import hundredths, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
 
-WORKLOAD = "digits-mlp"
 RATE, STEPS = "lr-scaling", "batch-scaling"
 
 
 @pytest.fixture(scope="module")
 def made() -> MadeUp:
-    """A study of three optimizers and four batch sizes; its page needs no still figures.
+    """A study of three optimizers and four batch sizes.
 
     One optimizer has a knee within its batch sizes, another an exponent bounded above alone.
     """
     study = MadeUp(synthetic.study())
-    study.figures = []
     found = study.found[WORKLOAD]
     knee = {"critical": 100.0, "low": 40.0, "high": 200.0, "least_steps": 10.0, "pays": 64.0}
     open_ = {"exponent": 0.5, "low": None, "high": 0.8, "factor": 1.41, "factor_low": None}
@@ -50,35 +46,9 @@ def made() -> MadeUp:
 
 
 @pytest.fixture(scope="module")
-def file(made: MadeUp, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(made: MadeUp, once: Callable[..., Path]) -> Path:
     """Its page."""
-    path = tmp_path_factory.mktemp("scaling") / "report.html"
-    report.write(made.page(path.parent, STUDY), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests here."""
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture
-def tab(browser: Browser, file: Path) -> Iterator[Callable[..., Opened]]:
-    """Opens the page with choices in its address."""
-    tabs: list[Opened] = []
-
-    def open_page(width: int = 1280, *, dark: bool = False, **chosen: object) -> Opened:
-        text = urlencode({f"{name.replace('_', '-')}:{WORKLOAD}": v for name, v in chosen.items()})
-        tabs.append(Opened(browser, file, width, text, dark=dark))
-        return tabs[-1]
-
-    yield open_page
-    for one in tabs:
-        assert one.said == []
-        assert one.asked[1:] == []
-        one.close()
+    return once("scaling", made.alone)
 
 
 def part(opened: Opened, kind: str) -> Locator:
@@ -94,12 +64,6 @@ def answer(opened: Opened, kind: str) -> str:
 def rest(opened: Opened, kind: str) -> str:
     """The sentences below it."""
     return " ".join(part(opened, kind).locator(".ask p:not(.value)").all_inner_texts())
-
-
-def chosen(opened: Opened, name: str) -> str | None:
-    """What the address says of a choice."""
-    found = parse_qs(urlsplit(opened.page.url).fragment).get(f"{name}:{WORKLOAD}")
-    return found[0] if found else None
 
 
 def alpha(made: MadeUp, optimizer: str, schedule: str = ALL) -> dict[str, Any]:
@@ -182,7 +146,7 @@ def test_numbers_are_typed(tab: Callable[..., Opened], made: MadeUp, width: int)
     assert answer(opened, RATE).startswith(f"lr 0.02 at batch 32 → {value} at batch 64")
     assert [one.input_value() for one in part(opened, STEPS).locator("input").all()] == ["32", "64"]
     assert "From batch 32 to 64:" in rest(opened, STEPS)
-    assert (chosen(opened, "from"), chosen(opened, "lr"), chosen(opened, "to")) == (
+    assert (chosen(opened.page, "from"), chosen(opened.page, "lr"), chosen(opened.page, "to")) == (
         "32",
         "0.02",
         "64",
@@ -202,7 +166,7 @@ def test_an_optimizer_is_chosen_for_both_parts(tab: Callable[..., Opened], made:
     [cell] = [r["cell"] for r in made.found[WORKLOAD]["optimizers"] if r["optimizer"] == "adam"]
     assert part(opened, RATE).locator("select").first.input_value() == "adam"
     assert answer(opened, RATE).startswith(f"lr {number(cell['lr'])} at batch 64 →")
-    assert [chosen(opened, name) for name in ("of", "lr", "from")] == ["adam", None, "64"]
+    assert [chosen(opened.page, name) for name in ("of", "lr", "from")] == ["adam", None, "64"]
 
 
 def test_menus_work_by_keys(tab: Callable[..., Opened]) -> None:
@@ -211,9 +175,9 @@ def test_menus_work_by_keys(tab: Callable[..., Opened]) -> None:
     menu = part(opened, STEPS).locator("select").nth(1)
     menu.focus()
     menu.press("ArrowUp")
-    assert chosen(opened, "of-steps") == "constant"
+    assert chosen(opened.page, "of-steps") == "constant"
     assert answer(opened, STEPS).startswith("adam, constant")
-    assert chosen(opened, "of-rates") is None
+    assert chosen(opened.page, "of-rates") is None
 
 
 @pytest.mark.parametrize(
@@ -269,14 +233,10 @@ def test_live_charts_follow_the_optimizer(
 
 
 def test_rates_alone_have_a_calculator_without_a_validation_split(
-    browser: Browser, tmp_path: Path
+    tab: Callable[..., Opened], tmp_path: Path
 ) -> None:
     """There is no target, so no batch pays; the optimizer's best cell is not known."""
     plain = MadeUp(synthetic.study(validation=0.0))
-    plain.figures = []
-    report.write(plain.page(tmp_path, STUDY), tmp_path / "report.html")
-    opened = Opened(browser, tmp_path / "report.html", 390)
+    opened = tab(390, page=plain.alone(tmp_path))
     assert part(opened, STEPS).count() == 0
     assert answer(opened, RATE).startswith("lr 0.001 at batch 16 → ")
-    assert opened.said == []
-    opened.close()

@@ -4,67 +4,47 @@ from __future__ import annotations
 
 import itertools
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from kit import synthetic
-from kit.browser import WIDTHS, Opened, chromium
-from kit.reports import STUDY, MadeUp
-from trainscape import report
+from kit.browser import WIDTHS, WORKLOAD, Opened, chosen
+from kit.reports import MadeUp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
 
-WORKLOAD = "digits-mlp"
 CHARTS = ("sensitivity", "safe-rates")
 
 
 @pytest.fixture(scope="module")
 def made() -> MadeUp:
-    """A study of three optimizers and three batch sizes; its page needs no still figures."""
-    study = MadeUp(synthetic.study(batch_sizes=(16, 64, 256)))
-    study.figures = []
-    return study
+    """A study of three optimizers and three batch sizes."""
+    return MadeUp(synthetic.study(batch_sizes=(16, 64, 256)))
 
 
 @pytest.fixture(scope="module")
-def file(made: MadeUp, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(made: MadeUp, once: Callable[..., Path]) -> Path:
     """Its page."""
-    path = tmp_path_factory.mktemp("sensitivity") / "report.html"
-    report.write(made.page(path.parent, STUDY), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests here."""
-    with chromium() as found:
-        yield found
+    return once("sensitivity", made.alone)
 
 
 @pytest.fixture
-def tab(browser: Browser, file: Path) -> Iterator[Callable[..., Opened]]:
+def live(tab: Callable[..., Opened]) -> Callable[..., Opened]:
     """Opens the page with choices in its address and both charts live."""
-    tabs: list[Opened] = []
 
-    def open_page(width: int = 1280, *, dark: bool = False, **chosen: str) -> Opened:
-        text = urlencode({f"{name.replace('_', '-')}:{WORKLOAD}": v for name, v in chosen.items()})
-        tabs.append(Opened(browser, file, width, text, dark=dark))
+    def open_page(width: int = WIDTHS["desktop"], **about: Any) -> Opened:
+        opened = tab(width, **about)
         for kind in CHARTS:
-            tabs[-1].live(kind)
-        return tabs[-1]
+            opened.live(kind)
+        return opened
 
-    yield open_page
-    for one in tabs:
-        assert one.said == []
-        assert one.asked[1:] == []
-        one.close()
+    return open_page
 
 
 def part(opened: Opened) -> Locator:
@@ -75,12 +55,6 @@ def part(opened: Opened) -> Locator:
 def said(opened: Opened) -> str:
     """Its sentence."""
     return part(opened).locator(".found").inner_text()
-
-
-def chosen(opened: Opened, name: str) -> str | None:
-    """What the address says of a choice."""
-    found = parse_qs(urlsplit(opened.page.url).fragment).get(f"{name}:{WORKLOAD}")
-    return found[0] if found else None
 
 
 def shaded(opened: Opened) -> list[float]:
@@ -104,9 +78,9 @@ def row_of(made: MadeUp, optimizer: str, batch: int) -> dict[str, Any]:
     return dict(row)
 
 
-def test_it_says_at_once_which_rates_are_safe(tab: Callable[..., Opened], made: MadeUp) -> None:
+def test_it_says_at_once_which_rates_are_safe(live: Callable[..., Opened], made: MadeUp) -> None:
     """The most forgiving optimizer stands there first, its rates are shaded."""
-    opened = tab()
+    opened = live()
     most = made.found[WORKLOAD]["most_forgiving"]
     assert said(opened).startswith(f"{most['optimizer']}, batch {most['batch_size']}: lr ")
     assert "within 0.5 points of its best" in said(opened)
@@ -114,9 +88,9 @@ def test_it_says_at_once_which_rates_are_safe(tab: Callable[..., Opened], made: 
     assert len(faded(opened, "sensitivity")) == len(faded(opened, "safe-rates")) == 2
 
 
-def test_a_link_brings_back_what_was_chosen(tab: Callable[..., Opened], made: MadeUp) -> None:
+def test_a_link_brings_back_what_was_chosen(live: Callable[..., Opened], made: MadeUp) -> None:
     """Batch size and optimizer, in the menus, the sentence and the pictures."""
-    opened = tab(safe="sgd", safe_batch="64")
+    opened = live(safe="sgd", safe_batch="64")
     width = row_of(made, "sgd", 64)["width"]
     assert said(opened).startswith(f"sgd, batch 64: lr {width['low']:.3g} to {width['high']:.3g}")
     assert part(opened).locator("select").input_value() == "sgd"
@@ -125,67 +99,70 @@ def test_a_link_brings_back_what_was_chosen(tab: Callable[..., Opened], made: Ma
     assert "var(--c1)" not in faded(opened, "sensitivity")
 
 
-def test_a_link_with_nonsense_shows_all(tab: Callable[..., Opened]) -> None:
+def test_a_link_with_nonsense_shows_all(live: Callable[..., Opened]) -> None:
     """A name and a batch size that the study does not have."""
-    opened = tab(safe="<b>", safe_batch="17")
+    opened = live(safe="<b>", safe_batch="17")
     assert "Highlight an optimizer" in said(opened)
     assert shaded(opened) == []
 
 
-def test_the_slider_moves_by_keys(tab: Callable[..., Opened], made: MadeUp) -> None:
+def test_the_slider_moves_by_keys(live: Callable[..., Opened], made: MadeUp) -> None:
     """From each at its best to the first batch size, and back."""
-    opened = tab(safe="adam")
+    opened = live(safe="adam")
     slider = part(opened).locator("input[type=range]")
     slider.focus()
     slider.press("ArrowRight")
     assert said(opened).startswith("adam, batch 16")
-    assert (chosen(opened, "safe-batch"), slider.get_attribute("aria-valuetext")) == ("16", "16")
+    assert (chosen(opened.page, "safe-batch"), slider.get_attribute("aria-valuetext")) == (
+        "16",
+        "16",
+    )
     slider.press("End")
     assert said(opened).startswith("adam, batch 256")
     slider.press("Home")
     assert part(opened).locator("output").inner_text() == "each at its best"
-    assert chosen(opened, "safe-batch") is None
+    assert chosen(opened.page, "safe-batch") is None
 
 
-def test_the_shade_follows_the_batch_size(tab: Callable[..., Opened], made: MadeUp) -> None:
+def test_the_shade_follows_the_batch_size(live: Callable[..., Opened], made: MadeUp) -> None:
     """Rates on the axis: the ends of the shade lie where the width's ends do."""
     for batch in (16, 256):
-        opened = tab(safe="momentum", safe_batch=str(batch))
+        opened = live(safe="momentum", safe_batch=str(batch))
         opened.page.wait_for_timeout(100)
         width = row_of(made, "momentum", batch)["width"]
         left, right = shaded(opened)
         assert (right - left > 3) is (width["high"] / width["low"] > 1.05)
 
 
-def test_all_is_an_own_choice(tab: Callable[..., Opened]) -> None:
+def test_all_is_an_own_choice(live: Callable[..., Opened]) -> None:
     """The menu's first entry: nothing is faded, nothing shaded."""
-    opened = tab()
+    opened = live()
     part(opened).locator("select").select_option("all")
     opened.page.wait_for_timeout(100)
-    assert chosen(opened, "safe") == "all"
+    assert chosen(opened.page, "safe") == "all"
     assert shaded(opened) == []
     assert faded(opened, "sensitivity") == faded(opened, "safe-rates") == set()
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_a_click_on_a_bar_highlights_and_another_lets_go(
-    tab: Callable[..., Opened], width: int
+    live: Callable[..., Opened], width: int
 ) -> None:
     """Beside the bar counts, too."""
-    opened = tab(width, safe="all")
+    opened = live(width, safe="all")
     bars = part(opened).locator('figure[data-kind="safe-rates"] .mark-rect.role-mark').last
     assert bars.locator("path").count() == 3
     bars.locator("path").first.click(position={"x": 5, "y": 10})
     assert ", batch " in said(opened)
-    assert chosen(opened, "safe") != "all"
+    assert chosen(opened.page, "safe") != "all"
     bars.locator("path").first.click(position={"x": 5, "y": 10})
     assert "Highlight" in said(opened)
-    assert chosen(opened, "safe") == "all"
+    assert chosen(opened.page, "safe") == "all"
 
 
-def test_a_pointer_over_a_bar_highlights_while_it_is_there(tab: Callable[..., Opened]) -> None:
+def test_a_pointer_over_a_bar_highlights_while_it_is_there(live: Callable[..., Opened]) -> None:
     """What is chosen stays chosen."""
-    opened = tab(safe="all")
+    opened = live(safe="all")
     bars = part(opened).locator('figure[data-kind="safe-rates"] .mark-rect.role-mark').last
     bars.locator("path").first.hover()
     opened.page.wait_for_timeout(150)
@@ -194,12 +171,12 @@ def test_a_pointer_over_a_bar_highlights_while_it_is_there(tab: Callable[..., Op
     opened.page.mouse.move(5, 5)
     opened.page.wait_for_timeout(150)
     assert faded(opened, "sensitivity") == set()
-    assert chosen(opened, "safe") == "all"
+    assert chosen(opened.page, "safe") == "all"
 
 
-def test_a_point_opens_its_cell(tab: Callable[..., Opened], made: MadeUp) -> None:
+def test_a_point_opens_its_cell(live: Callable[..., Opened], made: MadeUp) -> None:
     """By a click; those who use no mouse have a button for the best one."""
-    opened = tab(safe="adam", safe_batch="64")
+    opened = live(safe="adam", safe_batch="64")
     part(opened).get_by_role("button", name="Open its best cell").press("Enter")
     best = row_of(made, "adam", 64)
     [rate] = [rate for rate in best["rates"] if rate["lr"] == best["best"]]
@@ -209,20 +186,20 @@ def test_a_point_opens_its_cell(tab: Callable[..., Opened], made: MadeUp) -> Non
         if (row["optimizer"], row["batch_size"], row["lr"], row["schedule"])
         == ("adam", 64, rate["lr"], rate["schedule"])
     ]
-    assert chosen(opened, "cell") == cell["digest"]
+    assert chosen(opened.page, "cell") == cell["digest"]
     points = part(opened).locator('figure[data-kind="sensitivity"] .mark-symbol.role-mark').last
     points.locator("path").first.click()
-    assert chosen(opened, "cell") != cell["digest"]
-    assert chosen(opened, "cell") in {row["digest"] for row in made.cells}
+    assert chosen(opened.page, "cell") != cell["digest"]
+    assert chosen(opened.page, "cell") in {row["digest"] for row in made.cells}
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_words_do_not_cover_each_other(
-    tab: Callable[..., Opened], width: int, *, dark: bool
+    live: Callable[..., Opened], width: int, *, dark: bool
 ) -> None:
     """Names at the ends of lines, marks of axes; none is under nine pixels high or cut off."""
-    opened = tab(width, dark=dark)
+    opened = live(width, dark=dark)
     for kind in CHARTS:
         texts = part(opened).locator(f'figure[data-kind="{kind}"] .live text:visible').all()
         boxes = [box for text in texts if text.text_content() and (box := text.bounding_box())]
@@ -238,16 +215,12 @@ def test_words_do_not_cover_each_other(
 
 
 def test_one_optimizer_and_one_batch_size_need_no_controls(
-    browser: Browser, tmp_path: Path
+    tab: Callable[..., Opened], tmp_path: Path
 ) -> None:
     """There is nothing to choose; a loss is in its own unit."""
     name = synthetic.regression()
     lone = MadeUp(synthetic.study(name, optimizers=["adam"], batch_sizes=[64], seeds=[0]))
-    lone.figures = []
-    report.write(lone.page(tmp_path, STUDY), tmp_path / "report.html")
-    opened = Opened(browser, tmp_path / "report.html", 390)
+    opened = tab(390, page=lone.alone(tmp_path))
     assert part(opened).locator("select:visible, input:visible").count() == 0
     assert said(opened).startswith("adam, batch 64: lr ")
     assert "points" not in said(opened)
-    assert opened.said == []
-    opened.close()

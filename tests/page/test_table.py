@@ -11,47 +11,36 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit import synthetic
-from kit.browser import WIDTHS, Opened, chromium
-from kit.reports import build
+from kit.reports import MadeUp
 from trainscape.cells.cell import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
+
+    from kit.browser import Opened
 
 pytestmark = pytest.mark.browser
 CELLS = 3 * 4 * 5 * 2
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests of this file."""
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(once: Callable[..., Path]) -> Path:
     """A page of 120 cells whose optimizers are sgd, adam and adamw."""
-    folder = tmp_path_factory.mktemp("table")
     entries = synthetic.study(optimizers=("sgd", "adam"))
     named = Part("momentum", {}, "adamw")
     renamed = [
         replace(entry, cell=replace(entry.cell, optimizer=named))
         for entry in synthetic.study(optimizers=("momentum",))
     ]
-    build([*entries, *renamed], folder)
-    return folder / "report.html"
+    return once("table", lambda folder: MadeUp([*entries, *renamed]).alone(folder))
 
 
-@pytest.fixture(params=WIDTHS)
-def page(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Page]:
-    """The page at a phone's and at a desktop's width; nothing may be said on its console."""
-    opened = Opened(browser, file, WIDTHS[request.param])
-    yield opened.page
-    assert opened.said == []
-    opened.close()
+@pytest.fixture
+def page(opened: Opened) -> Page:
+    """The page at a phone's and at a desktop's width."""
+    return opened.page
 
 
 def count(page: Page) -> str:
@@ -79,15 +68,25 @@ def column(page: Page, title: str) -> list[str]:
 
 
 def search(page: Page, text: str) -> None:
-    """Type into the search and wait until the table follows."""
+    """Type into the search and wait until the table follows, as the address does."""
     page.get_by_role("searchbox").fill(text)
-    page.wait_for_timeout(200)
+    followed(page, "q", text)
 
 
 def narrow(page: Page, title: str, text: str) -> None:
     """Type into the filter of a column."""
     page.get_by_role("textbox", name=f"Filter {title}").fill(text)
-    page.wait_for_timeout(200)
+    key = page.locator(f'#cells th[data-title="{title}"]').get_attribute("data-key")
+    followed(page, f"f:{key}", text)
+
+
+def followed(page: Page, name: str, text: str) -> None:
+    """Wait until a choice stands in the address: the table changes at the same moment."""
+    page.wait_for_function(
+        """([name, text]) =>
+          (new URLSearchParams(location.hash.slice(1)).get(name) ?? "") === text""",
+        arg=[name, text],
+    )
 
 
 def test_words_match_whole_values(page: Page) -> None:
@@ -125,21 +124,19 @@ def test_what_is_nowhere_is_said(page: Page) -> None:
     assert not trouble.is_visible()
 
 
-@pytest.mark.parametrize(
-    ("title", "text", "kept"),
-    [
-        ("lr", "0.1", {"0.1"}),
-        ("lr", ">0.01", {"0.1", "1"}),
-        ("lr", "<= 0.003", {"0.001", "0.003"}),
-        ("lr", "0.003..0.1", {"0.003", "0.01", "0.1"}),
-        ("lr", "1, .001", {"0.001", "1"}),
-        ("lr", "2", set()),
-    ],
-)
-def test_a_filter_of_numbers(page: Page, title: str, text: str, kept: set[str]) -> None:
+def test_a_filter_of_numbers(page: Page) -> None:
     """One value, a bound, a range, or several."""
-    narrow(page, title, text)
-    assert set(column(page, title)) == kept
+    filters: dict[str, set[str]] = {
+        "0.1": {"0.1"},
+        ">0.01": {"0.1", "1"},
+        "<= 0.003": {"0.001", "0.003"},
+        "0.003..0.1": {"0.003", "0.01", "0.1"},
+        "1, .001": {"0.001", "1"},
+        "2": set(),
+    }
+    for text, kept in filters.items():
+        narrow(page, "lr", text)
+        assert set(column(page, "lr")) == kept, text
 
 
 def test_a_filter_of_a_share_is_in_percent(page: Page) -> None:
@@ -187,7 +184,7 @@ def test_it_sorts_both_ways_with_the_unknown_last(page: Page) -> None:
     assert [int(text) for text in column(page, "batch")] == sorted([16, 64, 256, 1024] * 30)
 
 
-def test_a_link_restores_everything(page: Page, browser: Browser) -> None:
+def test_a_link_restores_everything(page: Page, tab: Callable[..., Opened]) -> None:
     """Search, filters, order and columns stand in the address."""
     search(page, "adam")
     narrow(page, "lr", "0.01..0.1")
@@ -196,16 +193,13 @@ def test_a_link_restores_everything(page: Page, browser: Browser) -> None:
     page.get_by_text("Columns", exact=True).click()
     page.get_by_role("checkbox", name="gap").uncheck()
     shown = column(page, "test")
-    again = browser.new_page()
-    again.goto(page.url)
-    again.wait_for_selector("html[data-ready]")
+    again = tab(at=page.url.partition("#")[2]).page
     assert column(again, "test") == shown
     assert count(again) == count(page) == "8 of 120 cells"
     assert again.get_by_role("searchbox").input_value() == "adam"
     assert again.get_by_role("textbox", name="Filter lr").input_value() == "0.01..0.1"
     assert again.locator('#cells th[data-key="gap"]').count() == 0
     assert again.locator("#cells th[aria-sort]").inner_text().startswith("test")
-    again.close()
 
 
 def test_the_csv_has_the_values_of_what_is_shown(page: Page) -> None:
@@ -226,7 +220,9 @@ def test_the_csv_has_the_values_of_what_is_shown(page: Page) -> None:
     assert ["–" if not value else f"{100 * float(value):.1f}" for value in values] == shown
 
 
-def test_names_with_commas_and_quotes_are_quoted(browser: Browser, tmp_path: Path) -> None:
+def test_names_with_commas_and_quotes_are_quoted(
+    tab: Callable[..., Opened], tmp_path: Path
+) -> None:
     """A label as nasty as a user may write it comes back from the CSV as it was."""
     label = 'lion, "fast"'
     entries = [
@@ -235,13 +231,11 @@ def test_names_with_commas_and_quotes_are_quoted(browser: Browser, tmp_path: Pat
         )
         for lr in (0.1, 0.01)
     ]
-    build(entries, tmp_path, measured=None)
-    opened = Opened(browser, tmp_path / "report.html", 1280)
+    opened = tab(page=MadeUp(entries, measured=None).alone(tmp_path))
     with opened.page.expect_download() as download:
         opened.page.get_by_role("button", name="Download CSV").click()
     text = Path(download.value.path()).read_text("utf-8")
     assert [row["optimizer"] for row in csv.DictReader(io.StringIO(text))] == [label, label]
-    opened.close()
 
 
 def test_a_row_opens_its_cell(page: Page) -> None:
@@ -290,15 +284,11 @@ def test_rows_are_made_as_one_scrolls(page: Page) -> None:
     assert rows.count() == CELLS
 
 
-def test_paper_has_the_first_two_hundred(browser: Browser, tmp_path: Path) -> None:
+def test_paper_has_the_first_two_hundred(tab: Callable[..., Opened], tmp_path: Path) -> None:
     """It says so; afterwards the table is as it was."""
     lrs = [10 ** (-3 + k / 40) for k in range(120)]
-    build(
-        synthetic.study(lrs=lrs, batch_sizes=(64,), seeds=(0,), optimizers=("sgd",)),
-        tmp_path,
-        measured=None,
-    )
-    opened = Opened(browser, tmp_path / "report.html", 1280)
+    long = synthetic.study(lrs=lrs, batch_sizes=(64,), seeds=(0,), optimizers=("sgd",))
+    opened = tab(page=MadeUp(long, measured=None).alone(tmp_path))
     before = opened.page.locator("#cells tbody tr").count()
     opened.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     opened.page.emulate_media(media="print")
@@ -310,16 +300,14 @@ def test_paper_has_the_first_two_hundred(browser: Browser, tmp_path: Path) -> No
     assert note.inner_text() == "The first 200 of 240 cells; the page itself has all."
     opened.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert opened.page.locator("#cells tbody tr").count() == before
-    opened.close()
 
 
-def test_two_workloads_have_their_metrics(browser: Browser, tmp_path: Path) -> None:
+def test_two_workloads_have_their_metrics(tab: Callable[..., Opened], tmp_path: Path) -> None:
     """A column says which is which; a filter keeps one of them."""
     name = synthetic.regression()
     few: dict[str, Any] = {"optimizers": ("sgd", "adam"), "batch_sizes": (16,), "lrs": (0.01, 0.1)}
-    build([*synthetic.study(**few), *synthetic.study(name, **few)], tmp_path, measured=None)
-    opened = Opened(browser, tmp_path / "report.html", 1280)
-    page = opened.page
+    both = [*synthetic.study(**few), *synthetic.study(name, **few)]
+    page = tab(page=MadeUp(both, measured=None).alone(tmp_path)).page
     assert set(column(page, "workload")) == {"digits-mlp", name}
     page.get_by_label("Filter workload").select_option(name)
     assert set(column(page, "workload")) == {name}
@@ -327,14 +315,15 @@ def test_two_workloads_have_their_metrics(browser: Browser, tmp_path: Path) -> N
     row = page.locator("#cells tbody tr").first
     row.click()
     assert f"w={name}" in page.url
-    opened.close()
 
 
-def test_three_thousand_cells_sort_within_seconds(browser: Browser, tmp_path: Path) -> None:
+def test_three_thousand_cells_sort_within_seconds(
+    tab: Callable[..., Opened], tmp_path: Path
+) -> None:
     """A wide study's table stays usable."""
     lrs = [10 ** (-3 + k / 125) for k in range(500)]
-    build(synthetic.study(lrs=lrs, batch_sizes=(64,), seeds=(0,)), tmp_path, measured=None)
-    opened = Opened(browser, tmp_path / "report.html", 1280)
+    wide = synthetic.study(lrs=lrs, batch_sizes=(64,), seeds=(0,))
+    opened = tab(page=MadeUp(wide, measured=None).alone(tmp_path))
     took = opened.page.evaluate(
         """() => {
           const start = performance.now();
@@ -345,4 +334,3 @@ def test_three_thousand_cells_sort_within_seconds(browser: Browser, tmp_path: Pa
     )
     assert took < 1000  # tens of milliseconds on a quiet machine
     assert count(opened.page) == "3000 cells"
-    opened.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import altair as alt
 
-from trainscape.charts._chart import colours, shapes
+from trainscape.charts._chart import colours, on, shapes
 from trainscape.figures.values import score, ticks
 
 if TYPE_CHECKING:
@@ -65,16 +65,38 @@ def rising(name: str, title: str, ends: Sequence[float] = ()) -> alt.Y:
     return alt.Y(f"{name}:Q", title=title, scale=scale, axis=axis)
 
 
-def colour(order: Sequence[str]) -> alt.Color:
+def no_change(margin: float) -> list[alt.Chart]:
+    """The band that counts as no difference, and zero: layers behind differences."""
+    band = on([{"low": -margin, "high": margin}]).mark_rect(color="var(--band)")
+    zero = on([{"at": 0}]).mark_rule(color="var(--muted)")
+    return [band.encode(x="low:Q", x2="high:Q"), zero.encode(x="at:Q")]
+
+
+def across(base: alt.Chart, y: alt.Y, size: float, tips: Sequence[alt.Tooltip]) -> alt.Chart:
+    """An invisible mark over all of each row: a click beside its thin line counts, too.
+
+    Args:
+        base: the rows.
+        y: where they stand.
+        size: of a row, in CSS pixels.
+        tips: what a pointer over it shows.
+    """
+    reach: alt.Chart = base.mark_bar(opacity=0, size=size, cursor="pointer").encode(
+        y=y, x=alt.value(0), x2=alt.value("width"), tooltip=list(tips)
+    )
+    return reach
+
+
+def colour(order: Sequence[str], legend: alt.Legend | None = None) -> alt.Color:
     """Optimizers by colour, the same everywhere on the page."""
     scale = alt.Scale(domain=list(order), range=colours(order))
-    return alt.Color("optimizer:N", scale=scale, legend=None)
+    return alt.Color("optimizer:N", title=None, scale=scale, legend=legend)
 
 
-def shape(order: Sequence[str]) -> alt.Shape:
+def shape(order: Sequence[str], legend: alt.Legend | None = None) -> alt.Shape:
     """Optimizers by shape: colour alone tells nothing to some readers."""
     scale = alt.Scale(domain=list(order), range=shapes(order))
-    return alt.Shape("optimizer:N", scale=scale, legend=None)
+    return alt.Shape("optimizer:N", title=None, scale=scale, legend=legend)
 
 
 def ended_shape() -> alt.Shape:

@@ -18,7 +18,7 @@ import matplotlib
 import vl_convert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 MEASURED = "DejaVu Sans"  # which comes with matplotlib
@@ -88,6 +88,22 @@ def on(rows: Sequence[Any], name: str = "") -> alt.Chart:
     return alt.Chart({"values": list(rows), **named})
 
 
+def sized(
+    chart: alt.TopLevelMixin, height: float | alt.Step, *, resize: bool = False
+) -> alt.TopLevelMixin:
+    """The chart in its size: of a plot's width, axes included, as wide as its place when live.
+
+    Args:
+        chart: layers on one plot.
+        height: of the plot, in CSS pixels or by its rows.
+        resize: whether the room for its axes may change with what a reader chooses.
+    """
+    fit = alt.AutoSizeParams(
+        type="fit-x", contains="padding", resize=True if resize else alt.Undefined
+    )
+    return chart.properties(width=WIDTH, height=height, autosize=fit)
+
+
 def made(kind: str, chart: alt.TopLevelMixin, words: str, caption: str = "") -> Chart:
     """Draw a chart and compile it.
 
@@ -107,6 +123,11 @@ def made(kind: str, chart: alt.TopLevelMixin, words: str, caption: str = "") -> 
     _know_the_font()
     svg = vl_convert.vegalite_to_svg({**spec, "config": {**CONFIG, "font": MEASURED}})
     return Chart(kind, words, still(svg), vega, caption)
+
+
+def signals(values: Mapping[str, Any]) -> list[alt.Parameter]:
+    """What a reader may choose, by name, with what is chosen at first."""
+    return [alt.param(name=name, value=value) for name, value in values.items()]
 
 
 @cache

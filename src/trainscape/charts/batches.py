@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from trainscape.charts._axes import colour, ended_shape, logarithmic, rising
-from trainscape.charts._chart import WIDTH, Chart, made, on
+from trainscape.charts._chart import Chart, made, on, signals, sized
 from trainscape.figures.answers.told import shown, words
 from trainscape.numerals import number
 
@@ -64,41 +64,36 @@ def batch_scaling(workload: str, found: Found, order: Sequence[str]) -> Chart | 
     steps = _chosen("steps", [point for row in fits for point in _points(found, row)])
     ideal = [end for row in fits for end in _perfect(found, row, right, least)]
     perfect = _chosen("perfect", ideal)
-    chart = (
-        alt.layer(
-            knees.transform_filter("datum.from < datum.to")
-            .mark_rect(color="var(--band)")
-            .encode(x=alt.X("from:Q"), x2="to:Q"),
-            known.transform_filter(f"datum.critical < {right} && datum.critical > {left}")
-            .mark_rule(strokeDash=[5, 3], strokeWidth=1.5, color="var(--accent)")
-            .encode(x=alt.X("critical:Q")),
-            perfect.mark_line(strokeDash=[2, 3], strokeWidth=1.2, color="var(--muted)").encode(
-                x=x, y=y
-            ),
-            perfect.transform_filter("datum.middle")
-            .mark_text(align="right", dx=-4, dy=9, fill="var(--muted)")
-            .encode(x=x, y=y, text=alt.value("perfect scaling")),
-            curve.mark_line(strokeWidth=2, color="currentColor").encode(x=x, y=y),
-            steps.transform_filter("datum.side === ''")
-            .mark_point(filled=True, size=55, opacity=1)
-            .encode(x=x, y=y, color=hue, tooltip=tips),
-            steps.transform_filter("datum.side !== ''")
-            .mark_point(size=80, strokeWidth=2, opacity=1, fill="var(--paper)")
-            .encode(x=x, y=y, color=hue, shape=ended_shape(), tooltip=tips),
-            knees.mark_text(align="right", baseline="bottom", fill="var(--accent)").encode(
-                x=alt.value("width"), y=alt.value(-4), text="words:N"
-            ),
-        )
-        .add_params(*(alt.param(name=name, value=value) for name, value in start(found).items()))
-        .properties(width=WIDTH, height=HEIGHT)
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    )
+    chart = alt.layer(
+        knees.transform_filter("datum.from < datum.to")
+        .mark_rect(color="var(--band)")
+        .encode(x=alt.X("from:Q"), x2="to:Q"),
+        known.transform_filter(f"datum.critical < {right} && datum.critical > {left}")
+        .mark_rule(strokeDash=[5, 3], strokeWidth=1.5, color="var(--accent)")
+        .encode(x=alt.X("critical:Q")),
+        perfect.mark_line(strokeDash=[2, 3], strokeWidth=1.2, color="var(--muted)").encode(
+            x=x, y=y
+        ),
+        perfect.transform_filter("datum.middle")
+        .mark_text(align="right", dx=-4, dy=9, fill="var(--muted)")
+        .encode(x=x, y=y, text=alt.value("perfect scaling")),
+        curve.mark_line(strokeWidth=2, color="currentColor").encode(x=x, y=y),
+        steps.transform_filter("datum.side === ''")
+        .mark_point(filled=True, size=55, opacity=1)
+        .encode(x=x, y=y, color=hue, tooltip=tips),
+        steps.transform_filter("datum.side !== ''")
+        .mark_point(size=80, strokeWidth=2, opacity=1, fill="var(--paper)")
+        .encode(x=x, y=y, color=hue, shape=ended_shape(), tooltip=tips),
+        knees.mark_text(align="right", baseline="bottom", fill="var(--accent)").encode(
+            x=alt.value("width"), y=alt.value(-4), text="words:N"
+        ),
+    ).add_params(*signals(start(found)))
     told = "; ".join(
         f"{row['optimizer']} with {row['schedule']} {words(row)}" for row in _told(found)
     )
     return made(
         "batch-scaling",
-        chart,
+        sized(chart, HEIGHT),
         f"Steps to the target over batch sizes on {workload}: {told}.",
         "Points: at the best lr of each batch size; an open triangle where that lr ends its axis. "
         "Line: S_min(1 + B_crit/B). Shaded: the 95% interval of B_crit, the dashed line.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from trainscape.charts._chart import WIDTH, Chart, made, on
+from trainscape.charts._chart import Chart, made, on, sized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def seeds(values: Rows, means: Rows, title: str) -> Chart | None:
     ticks = base.mark_tick(color="currentColor", thickness=2.5, size=14).encode(x="mean:Q")
     return made(
         "cell-seeds",
-        _layered([bars, dots, ticks], alt.Step(ROW)),
+        sized(alt.layer(bars, dots, ticks), alt.Step(ROW)),
         "Seeds: " + "; ".join(f"{row['of']} {row['told']}" for row in means) + ".",
         "A dot is a seed; the line is the mean with its 95% interval over seeds.",
     )
@@ -87,14 +87,7 @@ def curves(
         layers.insert(0, goal.encode(y=alt.Y("value:Q", title=title)))
     return made(
         "cell-curves",
-        _layered(layers, HEIGHT),
+        sized(alt.layer(*layers), HEIGHT),
         f"Learning curves of every seed: {title} by step.",
         "Thin: a seed. Thick: their mean." + (" Dashed: the target." if target is not None else ""),
-    )
-
-
-def _layered(layers: Sequence[alt.Chart], height: Any) -> alt.TopLevelMixin:
-    """Layers as one chart, as wide as its place."""
-    return alt.layer(*layers).properties(
-        width=WIDTH, height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )

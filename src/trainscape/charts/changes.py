@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from trainscape.charts._chart import WIDTH, Chart, made, on
+from trainscape.charts._axes import across, no_change
+from trainscape.charts._chart import Chart, made, on, sized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,12 +59,6 @@ def shifts(
     )
     shape = alt.Shape("verdict:N", scale=alt.Scale(domain=verdicts, range=forms), legend=None)
     known = "datum.verdict === 'better' || datum.verdict === 'worse'"
-    band = (
-        on([{"low": -margin, "high": margin}])
-        .mark_rect(color="var(--band)")
-        .encode(x="low:Q", x2="high:Q")
-    )
-    zero = on([{"at": 0}]).mark_rule(color="var(--muted)").encode(x="at:Q")
     x = alt.X(  # the title ends where the axis does: on a phone it is longer than that
         "low:Q",
         axis=alt.Axis(title=title, titleAnchor="end", tickCount=6),
@@ -77,20 +72,12 @@ def shifts(
         shape=shape,
         fill=alt.condition(known, hue, alt.value("var(--paper)")),
     )
-    # a wide invisible mark: a click beside the thin line counts, too
-    reach = base.mark_bar(opacity=0, size=ROW, cursor="pointer").encode(
-        y=y, x=alt.value(0), x2=alt.value("width"), tooltip=tips
-    )
-    chart = (
-        alt.layer(band, zero, bars, points, reach)
-        .properties(width=WIDTH, height=ROW * len(rows))
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    )
+    chart = alt.layer(*no_change(margin), bars, points, across(base, y, ROW, tips))
     told = "; ".join(f"{row['label']} {row['change']}" for row in rows)
     within = f"{margin:.3g} {unit}".rstrip()
     return made(
         "shifts",
-        chart,
+        sized(chart, ROW * len(rows)),
         f"Mean change of test {metric}: {told}.",
         f"Lines: intervals at the levels that decide the verdicts, which allow for how many are "
         f"looked at. Shaded: within {within} it is no change. Filled: told apart from none.",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from trainscape.analysis import AXES, key, metric
-from trainscape.charts._chart import WIDTH, Chart, colours, made, on, shapes
+from trainscape.charts._axes import colour, shape
+from trainscape.charts._chart import Chart, made, on, sized
 from trainscape.figures.values import duration, number, score
 
 if TYPE_CHECKING:
@@ -88,19 +89,10 @@ def cost(
         title=f"test {judged.name}{f', {unit}' if unit else ''}",
         scale=alt.Scale(zero=False, nice=True),
     )
+    legend = alt.Legend(columns=4)
     look: dict[str, Any] = {
-        "color": alt.Color(
-            "optimizer:N",
-            title=None,
-            scale=alt.Scale(domain=list(optimizers), range=colours(optimizers)),
-            legend=alt.Legend(columns=4),
-        ),
-        "shape": alt.Shape(
-            "optimizer:N",
-            title=None,
-            scale=alt.Scale(domain=list(optimizers), range=shapes(optimizers)),
-            legend=alt.Legend(columns=4),
-        ),
+        "color": colour(optimizers, legend),
+        "shape": shape(optimizers, legend),
     }
     tips = [alt.Tooltip(f"{name}:N") for name in ("setting", "accuracy", "takes", "rests")]
     grid = on(others, "cells")
@@ -118,8 +110,6 @@ def cost(
         best.mark_point(size=70, filled=True, opacity=1, cursor="pointer").encode(
             x=x, y=y, tooltip=tips, **look
         ),
-    ).properties(
-        width=WIDTH, height=HEIGHT, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )
     told = "; ".join(f"{p['setting']}: {p['accuracy']} in {p['takes']}" for p in points[:8])
     caption = (
@@ -130,7 +120,8 @@ def cost(
         "Open: cells of the grid. Dashed: no other setting is both sooner and better, by what was "
         "measured; noise moves settings on and off it. Click one to see it."
     )
-    return made("cost", chart, f"Test {judged.name} and cost on {workload}: {told}.", caption)
+    words = f"Test {judged.name} and cost on {workload}: {told}."
+    return made("cost", sized(chart, HEIGHT), words, caption)
 
 
 def _best(cells: Sequence[Row], judged: Metric) -> list[Row]:
@@ -161,12 +152,7 @@ def _finalist(row: Row, cell: Row | None, by: str | None, judged: Metric) -> dic
     """A setting with intervals, at the cost that its cell has in the grid."""
     if cell is None or by is None:
         return None
-    names = (
-        ("time_to_target_s", "time_low_s", "time_high_s")
-        if by == "seconds"
-        else ("steps_to_target", "steps_low", "steps_high")
-    )
-    takes, soon, late = (cell.get(name) for name in names)
+    takes, soon, late = (cell.get(name) for name in COST[by])
     if not takes:
         return None
     test = row["test"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
 from trainscape.analysis import AXES, metric, records
-from trainscape.charts._chart import WIDTH, Chart, colours, made, on
+from trainscape.charts._axes import apart, colour
+from trainscape.charts._chart import Chart, made, on, signals, sized
 from trainscape.figures.values import score
 from trainscape.numerals import number
 
@@ -58,13 +58,8 @@ def curves(
     ends = _ends(rows, domain, judged, log=log)
     last = max(row["epoch"] for row in rows)
     base = on(rows, "rows")
-    chosen_name = alt.param(name="optimizer", value="")
     look: dict[str, Any] = {
-        "color": alt.Color(
-            "optimizer:N",
-            legend=None,
-            scale=alt.Scale(domain=list(optimizers), range=colours(optimizers)),
-        ),
+        "color": colour(optimizers),
         "opacity": alt.condition(
             "optimizer === '' || datum.optimizer === optimizer", alt.value(0.8), alt.value(0.12)
         ),
@@ -101,10 +96,7 @@ def curves(
         .mark_text(align="left", dx=6, fontSize=11)
         .encode(x=x, y=alt.Y("at:Q", scale=scale), text="optimizer:N", **look)
     )
-    chart = alt.layer(lines, means, reach, labels).add_params(chosen_name)
-    chart = chart.properties(
-        width=WIDTH, height=HEIGHT, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
-    )
+    chart = alt.layer(lines, means, reach, labels).add_params(*signals({"optimizer": ""}))
     told = "; ".join(f"{row['optimizer']} ends at {row['shown']}" for row in ends)
     caption = (
         "Every optimizer at its best setting by validation, a thin line for each seed of the grid"
@@ -112,7 +104,7 @@ def curves(
         + (" The axis is logarithmic in the errors." if share and log else "")
     )
     words = f"Validation {judged.name} by epoch on {workload}: {told}."
-    return made("curves", chart, words, caption)
+    return made("curves", sized(chart, HEIGHT), words, caption)
 
 
 def _more(evaluations: pd.DataFrame) -> bool:
@@ -177,11 +169,9 @@ def _ends(rows: Sequence[Row], domain: Sequence[float], judged: Metric, *, log: 
                 "shown": score(truth, judged, unit=True),
             }
         )
-    apart = APART / HEIGHT
     found.sort(key=lambda row: row["place"])
-    for before, row in pairwise(found):
-        row["place"] = max(row["place"], before["place"] + apart)
-    over = found[-1]["place"] - 1
-    for row in found:
-        row["at"] = back(low + (row.pop("place") - max(over, 0.0)) * (high - low))
-    return found
+    places = apart([row.pop("place") for row in found], APART / HEIGHT, 1.0)
+    return [
+        {**row, "at": back(low + place * (high - low))}
+        for row, place in zip(found, places, strict=True)
+    ]

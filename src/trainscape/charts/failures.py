@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from trainscape.charts._chart import WIDTH, Chart, made, on
+from trainscape.charts._chart import Chart, made, on, sized
 from trainscape.numerals import number
 
 if TYPE_CHECKING:
@@ -63,11 +63,7 @@ def failures(workload: str, cells: Sequence[Row], optimizers: Sequence[str]) -> 
                 tooltip=tips,
             )
         )
-    chart = alt.layer(*layers).properties(
-        width=WIDTH,
-        height=ROW * len(optimizers),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-    )
+    chart = sized(alt.layer(*layers), ROW * len(optimizers))
     worst = sorted((r for r in rows if r["lost"]), key=lambda r: -r["lost"])[:8]
     told = "; ".join(f"{r['optimizer']} at {r['lr']} {r['share']}" for r in worst)
     caption = (

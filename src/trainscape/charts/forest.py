@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from trainscape.analysis import metric
-from trainscape.charts._chart import WIDTH, Chart, made, on
+from trainscape.charts._axes import across, no_change
+from trainscape.charts._chart import Chart, made, on, signals, sized
 from trainscape.figures.values import score
 from trainscape.numerals import number
 
@@ -38,19 +39,13 @@ def forest(workload: str, found: Mapping[str, Any]) -> Chart | None:
         for row in [*family, {"optimizer": reference, "difference": None, "verdict": "reference"}]
     ]
     chosen = found["optimizers"][0]["optimizer"]
-    reference = alt.param(name="reference", value=chosen)
     unit = "points" if share else judged.unit
     title = f"{unit or 'difference'} of test {judged.name}, right is better"
     margin = found["margin"] * scale
-    base = on(rows, "rows").transform_filter("datum.reference === reference").add_params(reference)
+    base = on(rows, "rows").transform_filter("datum.reference === reference")
+    base = base.add_params(*signals({"reference": chosen}))
     y = alt.Y("label:N", title=None, sort=alt.SortField("order"))
     tips = [alt.Tooltip(f"{name}:N") for name in ("optimizer", "difference", "verdict", "setting")]
-    band = (
-        on([{"low": -margin, "high": margin}])
-        .mark_rect(color="var(--band)")
-        .encode(x="low:Q", x2="high:Q")
-    )
-    zero = on([{"at": 0}]).mark_rule(color="var(--muted)").encode(x="at:Q")
     x = alt.X("low:Q", title=title, scale=alt.Scale(nice=True, zero=True))
     bars = base.mark_rule(strokeWidth=2, color="currentColor").encode(
         y=y, x=x, x2="high:Q", tooltip=tips
@@ -58,16 +53,7 @@ def forest(workload: str, found: Mapping[str, Any]) -> Chart | None:
     points = base.mark_point(filled=True, size=70, color="var(--accent)", opacity=1).encode(
         y=y, x=alt.X("mean:Q"), tooltip=tips
     )
-    # a wide invisible mark: a click beside the thin line counts, too
-    reach = base.mark_bar(opacity=0, size=ROW, cursor="pointer").encode(
-        y=y, x=alt.value(0), x2=alt.value("width"), tooltip=tips
-    )
-    height = ROW * len(found["optimizers"])
-    chart = (
-        alt.layer(band, zero, bars, points, reach)
-        .properties(width=WIDTH, height=height)
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding", resize=True))
-    )
+    chart = alt.layer(*no_change(margin), bars, points, across(base, y, ROW, tips))
     told = "; ".join(
         f"{row['optimizer']} {row['difference']}, {row['verdict']}"
         for row in rows
@@ -75,7 +61,7 @@ def forest(workload: str, found: Mapping[str, Any]) -> Chart | None:
     )
     return made(
         "forest",
-        chart,
+        sized(chart, ROW * len(found["optimizers"]), resize=True),
         f"Paired differences in test {judged.name} to {chosen}: {told}.",
         f"Lines: 95% intervals that hold for all at once. Shaded: within "
         f"{number(margin)} {unit} it makes no difference. Click an optimizer to compare with it.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from trainscape.charts._chart import WIDTH, Chart, made, on, shapes
+from trainscape.charts._chart import Chart, made, on, shapes, sized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def matters(workload: str, found: Mapping[str, Any]) -> Chart | None:
         scale=alt.Scale(
             domain=names, range=["var(--accent)", "var(--c2)", "var(--c3)"][: len(names)]
         ),
-        legend=alt.Legend(direction="vertical", labelLimit=300) if len(names) > 1 else None,
+        legend=legend,
     )
     shape = alt.Shape(
         "between:N",
@@ -74,11 +74,8 @@ def matters(workload: str, found: Mapping[str, Any]) -> Chart | None:
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         y=y, yOffset=beside, x="share:Q", color=colour, shape=shape, tooltip=tips
     )
-    chart = alt.layer(bars, points).properties(
-        width=WIDTH,
-        height=ROW * len(shown) * max(1.0, 0.75 * len(names)),
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-    )
+    height = ROW * len(shown) * max(1.0, 0.75 * len(names))
+    chart = sized(alt.layer(bars, points), height)
     told = "; ".join(f"{row['component']} {row['interval']}" for row in rows[:MOST])
     caption = (
         "Shares of how settings differ, on a scale where noise is even, with 95% intervals. "

@@ -9,7 +9,7 @@ import altair as alt
 
 from trainscape.analysis import ALL, RULES, overall
 from trainscape.charts._axes import colour, ended_shape, logarithmic, rising
-from trainscape.charts._chart import WIDTH, Chart, made, on
+from trainscape.charts._chart import Chart, made, on, signals, sized
 from trainscape.figures.answers.told import alpha
 from trainscape.numerals import hundredths, number
 
@@ -64,38 +64,33 @@ def lr_scaling(workload: str, found: Found, order: Sequence[str]) -> Chart | Non
     said = _chosen("alphas", [{**_names(row), "words": alpha(row)} for row in fits])
     points = on(_rates(found), "rates").transform_filter(POINTS)
     inside, ended = (points.transform_filter(f"datum.ended {is_} ''") for is_ in ("===", "!=="))
-    chart = (
-        alt.layer(
-            lines.mark_area(color="var(--band)").encode(x=x, y=rising("low", title), y2="high:Q"),
-            rules.mark_line(strokeDash=[2, 3], strokeWidth=1.2, color="var(--muted)").encode(
-                x=x, y=y, detail="rule:N"
-            ),
-            rules.transform_filter("datum.last")
-            .mark_text(align="left", dx=4, fill="var(--muted)")
-            .encode(x=x, y=y, text="rule:N"),
-            points.mark_line(strokeWidth=1, opacity=0.4).encode(
-                x=x, y=y, detail="schedule:N", color=hue
-            ),
-            lines.mark_line(strokeWidth=2.5, color="currentColor").encode(x=x, y=y),
-            inside.mark_point(filled=True, size=48, opacity=1).encode(
-                x=x, y=y, color=hue, tooltip=tips
-            ),
-            ended.mark_point(size=80, strokeWidth=2, opacity=1, fill="var(--paper)").encode(
-                x=x, y=y, color=hue, shape=ended_shape(), tooltip=[*tips, alt.Tooltip("ended:N")]
-            ),
-            said.mark_text(align="right", baseline="bottom", fill="currentColor").encode(
-                x=alt.value("width"), y=alt.value(-4), text="words:N"
-            ),
-            # nobody sees these: they keep the axis equally long for all, so that slopes compare
-            ends.mark_point(opacity=0).encode(y=y),
-        )
-        .add_params(*(alt.param(name=name, value=value) for name, value in start(found).items()))
-        .properties(width=WIDTH, height=HEIGHT)
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    )
+    chart = alt.layer(
+        lines.mark_area(color="var(--band)").encode(x=x, y=rising("low", title), y2="high:Q"),
+        rules.mark_line(strokeDash=[2, 3], strokeWidth=1.2, color="var(--muted)").encode(
+            x=x, y=y, detail="rule:N"
+        ),
+        rules.transform_filter("datum.last")
+        .mark_text(align="left", dx=4, fill="var(--muted)")
+        .encode(x=x, y=y, text="rule:N"),
+        points.mark_line(strokeWidth=1, opacity=0.4).encode(
+            x=x, y=y, detail="schedule:N", color=hue
+        ),
+        lines.mark_line(strokeWidth=2.5, color="currentColor").encode(x=x, y=y),
+        inside.mark_point(filled=True, size=48, opacity=1).encode(
+            x=x, y=y, color=hue, tooltip=tips
+        ),
+        ended.mark_point(size=80, strokeWidth=2, opacity=1, fill="var(--paper)").encode(
+            x=x, y=y, color=hue, shape=ended_shape(), tooltip=[*tips, alt.Tooltip("ended:N")]
+        ),
+        said.mark_text(align="right", baseline="bottom", fill="currentColor").encode(
+            x=alt.value("width"), y=alt.value(-4), text="words:N"
+        ),
+        # nobody sees these: they keep the axis equally long for all, so that slopes compare
+        ends.mark_point(opacity=0).encode(y=y),
+    ).add_params(*signals(start(found)))
     return made(
         "lr-scaling",
-        chart,
+        sized(chart, HEIGHT),
         f"The best learning rate over batch sizes on {workload}. Twice the batch: "
         f"{'; '.join(_said(row) for row in overall(fits))}.",
         f"Points: the best lr of each batch size and schedule by the last {judge} loss; an open "

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from trainscape.analysis import metric
-from trainscape.charts._axes import LINE, colour, logarithmic, shape, upwards
-from trainscape.charts._chart import WIDTH, Chart, made, on
+from trainscape.charts._axes import LINE, across, colour, logarithmic, shape, upwards
+from trainscape.charts._chart import Chart, made, on, signals, sized
 from trainscape.figures.answers.told import over_rates
 from trainscape.figures.values import score
 from trainscape.numerals import number
@@ -96,15 +96,10 @@ def sensitivity(workload: str, found: Found, order: Sequence[str]) -> Chart | No
     texts = ends.mark_text(align="left", dx=15, limit=120, cursor="pointer").encode(
         text="optimizer:N", **beside
     )
-    chart = (
-        alt.layer(safe, band, lines, dots, marks, texts, reach)
-        .add_params(*_params(found))
-        .properties(width=WIDTH, height=height)
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    )
+    chart = alt.layer(safe, band, lines, dots, marks, texts, reach).add_params(*_params(found))
     return made(
         "sensitivity",
-        chart,
+        sized(chart, height),
         f"Validation {judged.name} over learning rates on {workload}, each optimizer at its best "
         f"batch size: {_bests(found, own, judged)}.",
         "Each rate with its best schedule; a band spans the seeds. A line ends or breaks where a "
@@ -150,20 +145,12 @@ def safe_rates(workload: str, found: Found, order: Sequence[str]) -> Chart | Non
         .encode(x=alt.X(f"{end}:Q"), y=y, color=hue, opacity=faded)
         for end, form, offset in (("low", "triangle-left", -5), ("high", "triangle-right", 5))
     ]
-    # a wide invisible mark: a click beside the thin bar counts, too
-    reach = base.mark_bar(opacity=0, size=BAR, cursor="pointer").encode(
-        y=y, x=alt.value(0), x2=alt.value("width"), tooltip=tips
-    )
-    chart = (
-        alt.layer(bars, *arrows, circles, texts, reach)
-        .add_params(*_params(found))
-        .properties(width=WIDTH, height=BAR * len({row["optimizer"] for row in rows}))
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    )
+    reach = across(base, y, BAR, tips)
+    chart = alt.layer(bars, *arrows, circles, texts, reach).add_params(*_params(found))
     told = "; ".join(f"{row['optimizer']} {row['range']}" for row in rows if row["own"])
     return made(
         "safe-rates",
-        chart,
+        sized(chart, BAR * len({row["optimizer"] for row in rows})),
         f"Learning rates that do as well as the best on {workload}, each optimizer at its best "
         f"batch size: {told}.",
         f"Bars: rates within {margin_words(found, metric(workload))} of the optimizer's best, "
@@ -186,7 +173,7 @@ def start(found: Found) -> str:
 
 
 def _params(found: Found) -> list[alt.Parameter]:
-    return [alt.param(name="batch", value=0), alt.param(name="focus", value=start(found))]
+    return signals({"batch": 0, "focus": start(found)})
 
 
 def _known(rate: Row) -> bool:
