@@ -152,6 +152,15 @@ def test_each_attempt_reckons_its_steps() -> None:
     assert found.kept.steps == 80
 
 
+def test_a_quiet_attempt_counts_though_a_disturbed_one_was_faster() -> None:
+    """A least median is a sign of quiet only where no attempt was quiet."""
+    fast = [0.4, 0.8] * 10
+    found = measured([*fast, *QUIET])
+    assert [one.disturbed for one in found.attempts] == ["spread", None]
+    assert found.attempts[0].median < found.kept.median
+    assert found.kept.seconds == tuple(QUIET)
+
+
 def test_a_run_at_most_doubles() -> None:
     """Further attempts take no longer than the first ones, and a grace; then noise is kept."""
     patience = Patience()

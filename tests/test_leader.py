@@ -42,6 +42,15 @@ def test_names_the_best_mean_over_seeds_of_the_workload_that_trains(layout: Layo
     assert best([finish(cnn[0], 0.2)]).startswith("best so far 20.0%: digits-cnn")
 
 
+def test_of_a_loss_the_least_is_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes before or after it."""
+    monkeypatch.chdir(tmp_path)
+    losses = Layout(study.parse({"workloads": ["regression"], "grid": GRID}, "study"))
+    best = Leader(losses)
+    said = [best([finish(file, loss)]) for file, loss in zip(losses.cells, (4, 2, 3), strict=True)]
+    assert [words.partition(":")[0] for words in said] == [f"best so far {x}" for x in (4, 2, 2)]
+
+
 def test_leaves_out_what_did_not_end_well_and_what_cannot_be_read(layout: Layout) -> None:
     """A diverged seed, a broken file, a missing one and a range test are no best."""
     one, two, three, *_ = layout.cells

@@ -14,6 +14,7 @@ from trainscape.errors import UserError
 from trainscape.hashing import file_sha256, sha256
 from trainscape.pipeline.which import which
 from trainscape.results.cell_files import CellRecord, write_cell
+from trainscape.sealed import write_sealed
 
 STAGE = """
 stages:
@@ -208,6 +209,28 @@ def test_a_fresh_cell_says_its_values_and_its_digest(plain: Path) -> None:
     path.write_text(path.read_text().replace("avx512", "avx2"))
     assert "of study 'tried', but was edited" in which(path)
     assert which(path).endswith("to have it as it was made: snakemake --cores all")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("throughput/0a-1b.json", "the stage throughput of study 'tried', which times"),
+        ("finalists/digits-mlp/finalists-0a.json", "'trainscape choose' for study 'tried', which"),
+        ("search/digits-mlp/round-01-0a.json", "'trainscape propose' for study 'tried', which"),
+    ],
+)
+def test_a_fresh_file_with_a_seal_says_which_stage_made_it(
+    plain: Path, file: str, said: str
+) -> None:
+    """No stamp names it: it says by itself whether it is as it was made."""
+    write("mine/.study", "tried\n")
+    path = Path("mine") / file
+    write_sealed(path, {"cells": []})
+    _, words, _ = which(path).splitlines()
+    assert words.startswith(f"  made by {said}")
+    assert words.endswith("; the file is as it was made")
+    path.write_text(path.read_text().replace("[]", "[1]"))
+    assert "of study 'tried', but was edited" in which(path)
 
 
 def test_finds_dvc_tracked_files_and_members_of_tracked_folders(study: dict[str, str]) -> None:

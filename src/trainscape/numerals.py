@@ -10,6 +10,7 @@ import math
 SUFFIXES = ((1e6, "M"), (1e3, "k"))
 SCIENTIFIC = 1e-3, 1e9  # below the one and from the other on, powers of ten are shorter
 EXACT = 1e4  # below it a whole part is written out
+LARGE = 1e4  # percent: one's own metric may be a fraction by name alone
 UNITS = ((1e-3, 1e-6, "µs"), (1, 1e-3, "ms"), (100, 1, "s"), (6000, 60, "min"))
 
 
@@ -38,6 +39,26 @@ def number(value: float, digits: int = 3) -> str:
         return f"{value:.0f}" if whole else _short(f"{rounded:.{digits - 1 - int(exponent)}f}")
     size, suffix = next(pair for pair in SUFFIXES if abs(rounded) >= pair[0])
     return _short(f"{rounded / size:.{digits}f}") + suffix
+
+
+def in_unit(value: float, unit: str, *, named: bool = False) -> str:
+    """A metric's value: a fraction in percent with one decimal, else three digits.
+
+    Args:
+        value: in its unit.
+        unit: ``fraction`` (0 to 1), or the unit's name; empty for none.
+        named: whether the unit is said.
+
+    >>> in_unit(0.98765, "fraction"), in_unit(0.98765, "fraction", named=True)
+    ('98.8', '98.8%')
+    >>> in_unit(0.01234, "nats", named=True), in_unit(1e5, "fraction")
+    ('0.0123 nats', '10M')
+    """
+    if unit == "fraction":
+        percent = 100 * value
+        text = f"{percent:.1f}" if abs(percent) < LARGE else number(percent)
+        return text + ("%" if named else "")
+    return number(value) + (f" {unit}" if named and unit else "")
 
 
 def duration(seconds: float) -> str:

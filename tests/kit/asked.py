@@ -62,11 +62,15 @@ def equal(**changes: Any) -> list[Entry]:
     ]
 
 
-def flat(name: str, tops: dict[float, float]) -> list[Entry]:
+def flat(
+    name: str, tops: dict[float, float], batch: int = 64, schedule: str = "constant"
+) -> list[Entry]:
     """Cells of an optimizer whose five seeds differ by a thousandth."""
     return [
         synthetic.entry(
-            synthetic.cell(optimizer=name, lr=lr, seeds=range(5)),
+            synthetic.cell(
+                optimizer=name, batch_size=batch, lr=lr, schedule=schedule, seeds=range(5)
+            ),
             [synthetic.trial(seed, [top + 0.001 * (seed % 2)]) for seed in range(5)],
             [100],
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trainscape.analysis._bests import choose, nested
 from trainscape.analysis._summary import grouped
 from trainscape.results.tables import AXES, Row, frame, key, records
-from trainscape.statistics.medians import coverage, product, rank
+from trainscape.statistics.medians import around_median, coverage, product
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,9 +45,10 @@ def timings(
     statistics (:mod:`trainscape.statistics.medians`). ``time_low_s`` and ``time_high_s`` are
     made of both (:func:`trainscape.statistics.medians.product`). Of five seeds no two hold the
     median in 95% of all studies; the interval is then from the least to the most, which do in
-    93.75%, and the JSON says so in ``levels``. With fewer seeds there is none. A seed that never
-    reached the target counts as later than all: an end that falls on one is null, which leaves
-    the interval open there.
+    93.75%, and the JSON says so in ``level``: how often the intervals of times to target hold them,
+    the least often of several numbers of seeds. With fewer seeds there is none; null is said where
+    no cell has one. A seed that never reached the target counts as later than all: an end that
+    falls on one is null, which leaves the interval open there.
 
     Args:
         throughput_records: the measurements on one machine; none if none were made here.
@@ -103,19 +104,19 @@ def _times(
     }
 
 
-def _at(seeds: int) -> int:
-    """The rank of the ends of the interval of a median over seeds; 0 for no interval."""
-    return rank(seeds, LEVEL) or int(seeds >= FEWEST)
+def _level(seeds: int) -> float | None:
+    """How often the interval of a median over seeds holds it; None for no interval."""
+    return min(LEVEL, coverage(seeds, 1)) if seeds >= FEWEST else None
 
 
 def _ends(reached: Sequence[int | None]) -> Ends:
     """The interval of the median step; null for an end on a seed that never gets there."""
-    at = _at(len(reached))
-    if not at:
+    level = _level(len(reached))
+    found = level and around_median([math.inf if at is None else at for at in reached], level)
+    if not found:
         return None, None
-    known = sorted(int(step) for step in reached if step is not None)
-    ordered = [*known, *[None] * (len(reached) - len(known))]
-    return ordered[at - 1], ordered[-at]
+    low, high = (None if math.isinf(end) else int(end) for end in found)
+    return low, high
 
 
 def _total(step: float, count: float, within: Ends, steps: Ends) -> Ends:
@@ -140,7 +141,13 @@ def _tree(throughput_records: Sequence[Mapping[str, Any]], cells: list[Row]) -> 
 
     first = throughput_records[0] if throughput_records else {}
     about = {name: first.get(name) for name in ("fingerprint", "hardware", "load")}
-    return {**about, **_quiet(first), "levels": _levels(cells), "timings": nested(cells, value)}
+    levels = [level for row in cells if (level := _level(row["seeds"]))]
+    return {
+        **about,
+        **_quiet(first),
+        "level": min(levels, default=None),
+        "timings": nested(cells, value),
+    }
 
 
 def _quiet(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,13 +161,5 @@ def _quiet(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "quiet": not record["load"]["too_high"] and noisy <= MANY * len(rows) if rows else None,
         "measurements": len(rows),
-        "repeated": sum(row.get("attempts", 1) > 1 for row in rows),
         "noisy": noisy,
     }
-
-
-def _levels(cells: Sequence[Row]) -> dict[str, float | None]:
-    """How often intervals hold what they are of: 0.95, or less where there are few seeds."""
-    seeds = min((row["seeds"] for row in cells), default=0)
-    steps = min(LEVEL, coverage(seeds, _at(seeds))) or None
-    return {"step_time": LEVEL, "steps": steps, "time": steps}

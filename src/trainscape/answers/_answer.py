@@ -98,7 +98,7 @@ def answer(asked: Asked) -> dict[str, Any]:
         "optimizers": [],
         "against": {},
         "sensitivity": [],
-        "untuned": None,
+        "untuned": [],
         "most_forgiving": None,
         "scaling": list(asked.scaling),
         "rates": list(asked.rates),

@@ -11,12 +11,11 @@ if TYPE_CHECKING:
 
     from trainscape.analysis import Row
 
-SHOWN = 20  # of the settings that cannot be told apart
 MEASURED = ("optimizer", "batch_size")  # cells that share these share their step time
 
 
 def fastest(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """The setting with the least time to target, and those it cannot be told apart from.
+    """The setting with the least time to target, and whether it is told from all others.
 
     It is called fastest (``parts``) if its interval lies below that of every other setting. Where
     two settings share their measured step time, the intervals of their steps to target are compared
@@ -30,22 +29,28 @@ def fastest(rows: Sequence[Row]) -> dict[str, Any] | None:
 
     Returns:
         ``cell``, ``digest``; ``seconds`` and ``steps``, each ``median``, ``low`` and ``high``;
-        ``parts``; ``count``, how many other settings cannot be told apart from it, and ``others``,
-        the first 20 of them, the soonest first, each with the first four keys. An end is null
-        where the interval is open, both where there is none: such settings never part. None where
-        nothing was measured or no cell counts.
+        ``parts``; ``others``, how many other settings count, and ``count``, how many of these
+        cannot be told apart from it. An end is null where the interval is open, both where there is
+        none: such settings never part, nor does one with no other. None where nothing was measured
+        or no cell counts.
     """
     known = [row for row in rows if row.get("time_to_target_s") is not None]
     if not known:
         return None
     known.sort(key=lambda row: (row["time_to_target_s"], *key(row)))
     first, *rest = known
-    close = [row for row in rest if not _later(row, first)]
+    close = sum(not _later(row, first) for row in rest)
+    times = ("time_to_target_s", "time_low_s", "time_high_s")
+    steps = ("steps_to_target", "steps_low", "steps_high")
+    ends = ("median", "low", "high")
     return {
-        **_described(first),
-        "parts": not close and first["time_high_s"] is not None,
-        "others": [_described(row) for row in close[:SHOWN]],
-        "count": len(close),
+        "cell": {axis: first[axis] for axis in AXES[1:]},
+        "digest": first["digest"],
+        "seconds": {end: first[name] for end, name in zip(ends, times, strict=True)},
+        "steps": {end: first[name] for end, name in zip(ends, steps, strict=True)},
+        "parts": bool(rest) and not close and first["time_high_s"] is not None,
+        "others": len(rest),
+        "count": close,
     }
 
 
@@ -96,15 +101,3 @@ def _later(row: Row, first: Row) -> bool:
 
 def _shared(row: Row, first: Row) -> bool:
     return key(row, MEASURED) == key(first, MEASURED)
-
-
-def _described(row: Row) -> dict[str, Any]:
-    times = ("time_to_target_s", "time_low_s", "time_high_s")
-    steps = ("steps_to_target", "steps_low", "steps_high")
-    ends = ("median", "low", "high")
-    return {
-        "cell": {axis: row[axis] for axis in AXES[1:]},
-        "digest": row["digest"],
-        "seconds": {end: row[name] for end, name in zip(ends, times, strict=True)},
-        "steps": {end: row[name] for end, name in zip(ends, steps, strict=True)},
-    }

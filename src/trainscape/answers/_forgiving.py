@@ -33,14 +33,12 @@ if TYPE_CHECKING:
 
 DRAWN = 5  # settings that somebody tries at random
 NOT_KNOWN: dict[str, Any] = dict.fromkeys(
-    ("width", "width_edge", "sensitivity", "five", "safe", "safe_value", "over")
+    ("width", "width_edge", "sensitivity", "five", "safe", "safe_value")
 )
 
 
 def forgiving(own: Laid, best: Row, margin: float, *, whole: bool) -> dict[str, Any]:
-    """What happens beside an optimizer's best cell.
-
-    ``over`` names the row of ``sensitivity`` that shows it: that of the best cell's batch size.
+    """What happens beside an optimizer's best cell, at that cell's batch size.
 
     Args:
         own: the optimizer's cells.
@@ -70,7 +68,6 @@ def forgiving(own: Laid, best: Row, margin: float, *, whole: bool) -> dict[str, 
         "safe": None if safe is None else safe.lr,
         "safe_value": None if safe is None else rounded(safe.worst),
         "lost": rounded(lost),
-        "over": {"batch_size": best["batch_size"]},
     }
 
 
@@ -80,17 +77,15 @@ def most_forgiving(
     """The optimizer whose rate may be off the furthest, at the batch size where it is best.
 
     Those that are worse than the reference are left out: a wide range around a poor best is no
-    merit; ``among`` names the others. Equal widths are told apart by the lower sensitivity, then by
-    name. ``second`` is the next.
+    merit. Equal widths are told apart by the lower sensitivity, then by name.
 
     How wide a range is hangs on means over seeds, so the seeds are drawn again, of each optimizer
-    on its own (:func:`trainscape.statistics.draws.resampled`). ``decades_low`` and
-    ``decades_high`` are the 95% interval of a width, ``share`` is that of the resamples in which
-    the first range is the widest of all. ``clear`` says that its interval lies above those of all
-    others, and that none of these goes on beyond the grid. The share alone does not say so: the
-    range that looks widest is so partly by luck, and in simulated grids with 95% of the resamples
-    it was truly the widest in 79 of 100 cases. Not in any of it: that the metric is taken to be
-    straight between the rates of the grid.
+    on its own (:func:`trainscape.statistics.draws.resampled`). ``decades`` is the width,
+    ``decades_low`` and ``decades_high`` are its 95% interval. ``clear`` says that this lies above
+    those of all others, and that none of their ranges goes on beyond the grid. That it is the
+    widest in most resamples would not do: the range that looks widest is so partly by luck
+    (docs/calibration.md). Not in any of it: that the metric is taken to be straight between the
+    rates of the grid.
 
     Args:
         grid: the cells of each optimizer, on the seeds that the finalists were chosen by.
@@ -111,17 +106,11 @@ def most_forgiving(
     if len(known) < 2 or not known[0][0] < 0:
         return None
     widths = [_resampled(grid[name], row["cell"], margin) for _, _, name, row, _ in known]
-    told = [_told(*one[2:], own) for one, own in zip(known, widths, strict=True)]
+    first, *others = (_told(*one[2:], own) for one, own in zip(known, widths, strict=True))
     seeds = all(own is not None for own in widths)
-    first, *others = np.array(widths) if seeds else (None,)
-    apart = seeds and told[0]["decades_low"] > max(other["decades_high"] for other in told[1:])
-    return {
-        **told[0],
-        "second": told[1],
-        "share": rounded(float((first > np.max(others, axis=0)).mean())) if seeds else None,
-        "clear": apart and not any(other["open_low"] or other["open_high"] for other in told[1:]),
-        "among": sorted(one["optimizer"] for one in told),
-    }
+    apart = seeds and first["decades_low"] > max(other["decades_high"] for other in others)
+    ended = not any(other["open_low"] or other["open_high"] for other in others)
+    return {**first, "clear": apart and ended}
 
 
 def _told(name: str, row: Row, basin: Basin, widths: Floats | None) -> dict[str, Any]:

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 NONE: dict[str, Any] = dict.fromkeys(("lr", "worst", "worst_cell", "digest", "mean_over"))
 
 
-def untuned(cells: Cells, grid: Mapping[str, Laid]) -> dict[str, Any] | None:
-    """The optimizer and rate with the best worst case over all batch sizes and schedules.
+def untuned(cells: Cells, grid: Mapping[str, Laid]) -> list[dict[str, Any]]:
+    """The optimizers by their worst case over all batch sizes and schedules, the best first.
 
     For each optimizer its safe rate (:func:`trainscape.statistics.forgiving.safe_rate`), and
     ``worst``: the mean validation metric of the worst of its cells at that rate, ``worst_cell``.
-    ``mean_over`` has the mean over all of these cells, and how many they are. ``ranking`` has all
-    optimizers, the best worst case first; last are those that diverge somewhere at every rate.
-    ``tied`` says that the seeds do not tell an optimizer's worst case from the best of them.
+    ``mean_over`` has the mean over all of these cells, and how many they are; it ranks equal worst
+    cases. Last are optimizers that diverge somewhere at every rate. ``tied`` says that the seeds do
+    not tell an optimizer's worst case from the best of them.
 
     The 95% interval of ``worst`` is that of :func:`over_seeds`, for new seeds at the worst case of
     this rate. Luck moves it twice. The least of several noisy means is too low on average, so the
@@ -50,7 +50,7 @@ def untuned(cells: Cells, grid: Mapping[str, Laid]) -> dict[str, Any] | None:
         grid: those of each optimizer.
 
     Returns:
-        None where no optimizer has a rate at which no trial diverges.
+        Nothing where no optimizer has a rate at which no trial diverges.
     """
     rates, found, scale = {}, {}, cells.scale()
     for name, own in grid.items():
@@ -59,14 +59,13 @@ def untuned(cells: Cells, grid: Mapping[str, Laid]) -> dict[str, Any] | None:
             rates[name] = own.rates.index(safe.lr)
             found[name] = int(own.places[safe.batch, safe.schedule, rates[name]])
     if not found:
-        return None
+        return []
     near, lifted = _rivals(grid, rates, scale)
     rows = [_row(cells, grid[name], rates[name], found[name], lifted[name]) for name in found]
     rows = [{**row, "tied": near[row["optimizer"]]} for row in rows]
     rows.sort(key=lambda row: (*_rank(row, scale.sign), row["optimizer"]))
     lost = [{"optimizer": name, **NONE, "tied": False} for name in grid if name not in found]
-    first = {name: value for name, value in rows[0].items() if name != "tied"}
-    return {**first, "ranking": [*rows, *lost]}
+    return [*rows, *lost]
 
 
 def _rank(row: Mapping[str, Any], sign: int) -> tuple[float, float]:

@@ -12,9 +12,9 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from scipy.special import stdtrit
-
-from trainscape.analysis import AXES, Row, grouped, overall, rules
+from trainscape.analysis import AXES, Row, best, grouped, key, overall, rules
+from trainscape.statistics.best import DIGITS
+from trainscape.statistics.intervals import student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,7 +107,7 @@ def _exponents(decide: Callable[[float | None, float | None], Verdict]) -> Decid
     def found(told: Told) -> list[Case]:
         return [
             Case(
-                "undecided" if row["exponent"] is None else decide(row["low"], row["high"]),
+                decide(row["low"], row["high"]),
                 {"of": row["optimizer"]},
                 *(row[name] for name in ("exponent", "low", "high")),
             )
@@ -170,8 +170,9 @@ def _lower_loss(told: Told) -> list[Case]:
 
 
 def _by_seed(rows: Sequence[Row], axis: str, label: object, value: str) -> dict[int, float | None]:
-    """A value of each seed of one cell; None where the trial did not come to its end."""
-    return {row["seed"]: row[value] for row in rows if str(row[axis]) == str(label)}
+    """A value of each seed of one cell, in order; None where a trial did not come to its end."""
+    own = sorted(rows, key=lambda row: row["seed"])
+    return {row["seed"]: row[value] for row in own if str(row[axis]) == str(label)}
 
 
 def _lower(
@@ -193,23 +194,14 @@ def _lower(
     apart = [b - a for a, b in zip(*whole, strict=True) if a is not None and b is not None]
     if exact:
         return Case("holds" if apart[0] > 0 else "does not hold", place, apart[0], pair=pair)
-    low, high = interval(apart, together)
+    low, high = _ends(apart, together)
     middle = statistics.fmean(apart)
     return Case(_above(low, high), place, middle, low, high, pair, len(apart))
 
 
-def interval(values: Sequence[float], together: int = 1) -> Ends:
-    """Student's t interval of a mean, one of several that hold together; none of one value.
-
-    >>> [round(end, 2) for end in interval([1.0, 2.0, 3.0])]  # 2 ± 4.303 / √3
-    [-0.48, 4.48]
-    """
-    if len(values) < 2:
-        return None, None
-    freedom, middle = len(values) - 1, statistics.fmean(values)
-    quantile = float(stdtrit(freedom, 1 - (1 - LEVEL) / 2 / together))
-    reach = quantile * statistics.stdev(values) / math.sqrt(len(values))
-    return middle - reach, middle + reach
+def _ends(values: Sequence[float], together: int = 1) -> tuple[float | None, float | None]:
+    """The interval of a mean, one of several that hold together; none of one value."""
+    return (None, None) if len(values) < 2 else student(values, LEVEL, together)
 
 
 def _above(low: float | None, high: float | None) -> Verdict:
@@ -229,20 +221,35 @@ def _small_batches(told: Told) -> list[Case]:
     return [
         _slope({"of": own[0]["optimizer"]}, bests, sign)
         for own in grouped(told.trials, ("optimizer",))
-        for bests in [[_best(cells, sign) for cells in grouped(own, ("batch_size",))]]
+        for bests in [[_best(cells) for cells in grouped(own, ("batch_size",))]]
     ]
 
 
-def _best(rows: Sequence[Row], sign: int) -> list[Row]:
-    """The trials of the best of the cells that came to their end; none if none did."""
-    cells = [cell for cell in grouped(rows, AXES) if all(row["status"] == "ok" for row in cell)]
+def _best(rows: Sequence[Row]) -> list[Row]:
+    """The trials of the best of the cells that came to their end; none if none did.
 
-    def height(cell: Sequence[Row]) -> float:
-        if cell[0]["val_metric"] is None:
-            return -statistics.fmean(row["train_loss"] for row in cell)
-        return sign * statistics.fmean(row["val_metric"] for row in cell)
+    Of equal ones it is the lowest rate, then the first by name.
+    """
+    cells = {
+        key(own[0]): sorted(own, key=lambda row: row["seed"])
+        for own in grouped(rows, AXES)
+        if all(row["status"] == "ok" for row in own)
+    }
+    means = [
+        {**own[0], "val_metric_mean": _mean(own, "val_metric"), "loss": _mean(own, "train_loss")}
+        for own in cells.values()
+    ]
+    # without validation nothing is selected: then the training loss says which rate suits
+    chosen = best(means) or min(
+        means, key=lambda row: (row["loss"], row["lr"], row["schedule"]), default=None
+    )
+    return [] if chosen is None else cells[key(chosen)]
 
-    return max(cells, key=height, default=[])
+
+def _mean(rows: Sequence[Row], name: str) -> float | None:
+    """A mean over seeds, rounded: its last bits choose no cell; None where a seed has no value."""
+    values = [row[name] for row in rows]
+    return None if None in values else round(statistics.fmean(values), DIGITS)
 
 
 def _slope(place: Mapping[str, Any], bests: Sequence[Sequence[Row]], sign: int) -> Case:
@@ -253,7 +260,7 @@ def _slope(place: Mapping[str, Any], bests: Sequence[Sequence[Row]], sign: int) 
     doublings = [math.log2(cell[0]["batch_size"]) for cell in known]
     by_seed = zip(*([row["test_metric"] for row in cell] for cell in known), strict=True)
     slopes = [statistics.linear_regression(doublings, values).slope for values in by_seed]
-    low, high = interval(slopes)
+    low, high = _ends(slopes)
     worse = (None, None) if low is None or high is None else sorted((-sign * low, -sign * high))
     pair = tuple(statistics.fmean(row["test_metric"] for row in known[at]) for at in (0, -1))
     sizes = {

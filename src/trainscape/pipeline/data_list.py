@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
 from trainscape.cells import plugins
+from trainscape.columns import aligned
 from trainscape.datasets import Dataset, Values, joined, span
 from trainscape.errors import UserError
-from trainscape.pipeline.columns import aligned
 from trainscape.pipeline.layout import DATA
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def listed(files: Iterable[str]) -> str:
     """
     plugins.load(files)
     table = [HEAD, *(row(datasets.registry.get(name)) for name in datasets.registry.names())]
-    return "\n".join(line.rstrip() for line in aligned(table, left=len(HEAD)))
+    return "\n".join(aligned(table, left=None))
 
 
 def row(dataset: Dataset) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """How fast other devices train, for ``trainscape estimate --device``: a small table with sources.
 
 A rate is how many trials take a step in a second, all of a full pack together, on one process of
-the device. The measured ones are medians over blocks, of the widest packs and averaged over
-optimizers; what is stated of a GPU that nobody measured follows from data sheets.
+the device. The measured ones are medians over blocks, of the widest packs; a processor's are means
+over the optimizers that its page has, a GPU's are Adam's. What is stated of a GPU that nobody
+measured follows from data sheets.
 """
 
 from __future__ import annotations
@@ -75,19 +76,43 @@ H200 = Device(
     number=2e-11,  # not measured: the Xeon's, as much less as mnist-mlp's step is
     rates={
         "fp32": {
-            "digits-mlp": {64: 1_020_000},
-            "mnist-mlp": {64: 160_000},
-            "mnist-cnn": {64: 1_850},
+            "digits-mlp": {64: 700_000},
+            "mnist-mlp": {64: 165_000},
+            "mnist-cnn": {64: 1_860},
         },
         "tf32": {
-            "digits-mlp": {64: 1_180_000},
-            "mnist-mlp": {64: 192_000},
-            "mnist-cnn": {64: 4_210},
+            "digits-mlp": {64: 1_190_000},
+            "mnist-mlp": {64: 216_000},
+            "mnist-cnn": {64: 4_240},
         },
         "bf16": {
-            "digits-mlp": {64: 1_100_000},
-            "mnist-mlp": {64: 146_000},
-            "mnist-cnn": {64: 4_480},
+            "digits-mlp": {64: 780_000},
+            "mnist-mlp": {64: 151_000},
+            "mnist-cnn": {64: 4_500},
+        },
+    },
+)
+H100 = Device(
+    title="an NVIDIA H100 (SXM, 80 GB)",
+    source="measured, docs/benchmarks/gpu-nvidia-h100-80gb-hbm3.json",
+    processes=1,
+    start=H200.start,
+    number=2.3e-11,  # not measured: the Xeon's, as much less as mnist-mlp's step is
+    rates={
+        "fp32": {
+            "digits-mlp": {64: 761_000},
+            "mnist-mlp": {64: 139_000},
+            "mnist-cnn": {64: 1_580},
+        },
+        "tf32": {
+            "digits-mlp": {64: 1_160_000},
+            "mnist-mlp": {64: 169_000},
+            "mnist-cnn": {64: 3_740},
+        },
+        "bf16": {
+            "digits-mlp": {64: 905_000},
+            "mnist-mlp": {64: 118_000},
+            "mnist-cnn": {64: 3_940},
         },
     },
 )
@@ -122,7 +147,7 @@ def _stated(title: str, memory: float, fp32: float) -> Device:
 DEVICES = {
     "xeon": XEON,
     "h200": H200,
-    "h100": _stated("an NVIDIA H100 (SXM)", memory=3.35, fp32=67.0),
+    "h100": H100,
     "a100": _stated("an NVIDIA A100 (SXM, 80 GB)", memory=2.039, fp32=19.5),
     "l4": _stated("an NVIDIA L4", memory=0.3, fp32=30.3),
     "rtx-4090": _stated("an NVIDIA GeForce RTX 4090", memory=1.008, fp32=82.6),

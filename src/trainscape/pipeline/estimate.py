@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from trainscape import hardware, workloads
 from trainscape.cells import grid
+from trainscape.columns import aligned
 from trainscape.numerals import counted, roughly
 from trainscape.pipeline.calibrate import pace
-from trainscape.pipeline.columns import aligned
 from trainscape.pipeline.devices import XEON, device
 from trainscape.pipeline.foresee import Foreseen, foresee
 from trainscape.pipeline.speeds import START, has_data, of_device, of_this_machine, recorded

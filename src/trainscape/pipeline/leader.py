@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from trainscape import workloads
-from trainscape.numerals import number
+from trainscape.numerals import in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,9 +53,7 @@ class Leader:
             return ""
         mean, words = self._best[self._latest]
         metric = workloads.registry.get(self._latest).metric
-        unit = f" {metric.unit}" if metric.unit else ""
-        shown = f"{100 * mean:.1f}%" if metric.unit == "fraction" else f"{number(mean)}{unit}"
-        return f"best so far {shown}: {words}"
+        return f"best so far {in_unit(mean, metric.unit, named=True)}: {words}"
 
     def _look(self, file: str) -> None:
         cell = self._layout.cells[file]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.errors import DamagedFileError
 from trainscape.hashing import file_sha256
+from trainscape.results import finalists
 from trainscape.results.cell_files import read_cell
+from trainscape.results.owner import MARKER, owner
+from trainscape.results.stamps import read_stamp
 from trainscape.sealed import read_sealed
 
 if TYPE_CHECKING:
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CELLS = ("cells", "range", "confirm")  # folders of cells in an output folder
-SEALED = "throughput"
-MARKER = ".study"  # in an output folder: the name of its study
+SEALED = {  # other folders of files that say by themselves whether they are as they were made
+    "throughput": "the stage throughput of study {study!r}, which times steps here: {file}",
+    finalists.FOLDER: "'trainscape choose' for study {study!r}, which names the finalists of {of}",
+    "search": "'trainscape propose' for study {study!r}, which names a round's cells of {of}",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def origin(path: Path) -> Origin:
     output = next((p for p in whole_path.parents if (p / MARKER).is_file()), None)
     if output is None:
         return Origin("it lies in no study's results, so nothing says what it was made from")
-    study = (output / MARKER).read_text(encoding="utf-8", errors="replace").strip()
+    study = owner(output)
     kind = whole_path.relative_to(output).parts[0]
     try:
         if kind in CELLS:
@@ -58,13 +63,10 @@ def origin(path: Path) -> Origin:
                 f"by torch {made.identity['torch']} on {made.backend}; the file is as it was made",
                 whole=True,
             )
-        if kind == SEALED:
+        if kind in SEALED:
             read_sealed(whole_path)
-            return Origin(
-                f"made by the stage throughput of study {study!r}, which times steps on this "
-                f"machine: {path.stem}; the file is as it was made",
-                whole=True,
-            )
+            words = SEALED[kind].format(study=study, file=path.stem, of=whole_path.parent.name)
+            return Origin(f"made by {words}; the file is as it was made", whole=True)
     except DamagedFileError as error:
         return Origin(f"it lies in the results of study {study!r}, but {error.why}", whole=False)
     for stage, digest, sha in _stamped(output, whole_path):
@@ -80,10 +82,10 @@ def _stamped(output: Path, path: Path) -> Iterator[tuple[str, str, str]]:
     """The stage, digest and hash of every stamp that names a file."""
     for stamp in sorted((output / ".made").glob("*/*")):
         try:
-            made = json.loads(stamp.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            made = read_stamp(stamp) or {}
+        except OSError:
             continue
-        for name, sha in made.items() if isinstance(made, dict) else ():
+        for name, sha in made.items():
             # names are relative to the project, which is above the output folder
             if any((above / name) == path for above in output.parents):
                 yield stamp.parent.name, stamp.name, sha

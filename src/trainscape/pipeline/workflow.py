@@ -50,7 +50,6 @@ class Run:
         workflow: Snakemake's.
         doubted: files that are there and are made again.
         kept: cells that are to be there and need no training, as far as jobs are known.
-        made_here: files that this run makes, as far as a rule has asked for them.
     """
 
     layout: Layout
@@ -58,7 +57,8 @@ class Run:
     doubted: frozenset[str]
     kept: set[str] = field(default_factory=set)
     begun: bool = False
-    made_here: set[str] = field(default_factory=set)
+    # files that this run makes, as far as a rule has asked for them
+    _made_here: set[str] = field(default_factory=set, init=False)
 
     @classmethod
     def of(cls, workflow: Workflow) -> Run:
@@ -216,8 +216,8 @@ class Run:
         # a job by force has its file from the start: where all is there, there is nothing to forget
         by_force = self._is_unfinished and self._is_forced(file)
         if by_force or file in self._measured_anew or self.is_to_be_made(file):
-            self.made_here.add(file)
-        return file in self.made_here
+            self._made_here.add(file)
+        return file in self._made_here
 
     @cached_property
     def _measured_anew(self) -> set[str]:

@@ -7,12 +7,23 @@ from pathlib import Path
 from trainscape.errors import UserError
 from trainscape.files import write_text
 
+MARKER = ".study"  # in an output folder: the name of its study
+
 
 def others(output: Path) -> list[Path]:
     """The output folders of the project's other studies, up to two levels below the project."""
     root = Path()
-    found = sorted({marker.parent for marker in (*root.glob("*/.study"), *root.glob("*/*/.study"))})
+    markers = (*root.glob(f"*/{MARKER}"), *root.glob(f"*/*/{MARKER}"))
+    found = sorted({marker.parent for marker in markers})
     return [folder for folder in found if folder != output]
+
+
+def owner(output: Path) -> str | None:
+    """The name of the study whose results a folder holds; None if it is nobody's."""
+    marker = output / MARKER
+    if not marker.exists():
+        return None
+    return marker.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def claim(output: Path, study: str) -> None:
@@ -22,7 +33,7 @@ def claim(output: Path, study: str) -> None:
         UserError: the folder holds another study's results, or cannot be made.
     """
     check_claim(output, study)
-    marker = output / ".study"
+    marker = output / MARKER
     try:
         output.mkdir(parents=True, exist_ok=True)
         if not marker.exists():
@@ -36,17 +47,15 @@ def claim(output: Path, study: str) -> None:
 
 def check_claim(output: Path, study: str) -> None:
     """Refuse if the output folder is another study's or nobody's; writes nothing."""
-    marker = output / ".study"
+    marker = output / MARKER
     strangers = not marker.exists() and _holds_files(output)
-    owner = (
-        marker.read_text(encoding="utf-8", errors="replace").strip() if marker.exists() else study
-    )
-    if owner != study:
+    held = owner(output)
+    if held not in (None, study):
         raise UserError(
-            f"output: {str(output)!r} holds the study {owner!r}; give {study!r} a folder of its own"
+            f"output: {str(output)!r} holds the study {held!r}; give {study!r} a folder of its own"
         )
     for folder in output.parents:
-        if (folder / ".study").exists():
+        if (folder / MARKER).exists():
             raise UserError(
                 f"output: {str(output)!r} lies in the results of another study, {str(folder)!r}; "
                 "choose a folder beside it"

@@ -16,7 +16,7 @@ from trainscape.hashing import file_sha256
 from trainscape.results.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def write_stamp(stamp: Path, products: Iterable[str]) -> None:
@@ -27,6 +27,19 @@ def write_stamp(stamp: Path, products: Iterable[str]) -> None:
         products: files that are all written.
     """
     write_json(stamp, {path: file_sha256(Path(path)) for path in products})
+
+
+def read_stamp(stamp: Path) -> Mapping[str, str] | None:
+    """The hashes of a stage's products, by file as the project names it; None if it is no stamp.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    try:
+        made = json.loads(stamp.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return made if isinstance(made, dict) else None
 
 
 def remove_other_stamps(stamp: Path) -> None:
@@ -44,16 +57,14 @@ def changes(stamp: Path, products: Iterable[str], seen: Seen | None = None) -> I
     """
     seen = seen or Seen()
     try:
-        made = json.loads(stamp.read_text(encoding="utf-8"))
+        made = read_stamp(stamp)
     except FileNotFoundError:
         yield MissingFileError(stamp)
         return
     except OSError as error:
         yield UserError(f"{stamp}: cannot be read: {error.strerror}")
         return
-    except ValueError:
-        made = None
-    if not isinstance(made, dict) or made.keys() != set(products):
+    if made is None or made.keys() != set(products):
         yield DamagedFileError(stamp, "is no stamp of these files")
         return
     for name, sha in made.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainscape.statistics.best import DIGITS
 from trainscape.statistics.draws import resampled
 
 if TYPE_CHECKING:
@@ -240,28 +241,39 @@ def safe_rate(means: Floats, lr: Floats, sign: int = 1) -> Safe | None:
     Returns:
         None where every rate has a cell that diverged.
     """
-    scores = sign * means.reshape(-1, len(lr))
+    scores = _scores(means, sign)
     worst = worst_cases(means, sign)
     if not worst:
         return None
-    least = {rate: float(sign * means[(*cell, rate)]) for rate, cell in worst.items()}
-    rate = min(worst, key=lambda k: (-least[k], -float(scores[:, k].mean()), float(lr[k])))
-    return Safe(float(lr[rate]), sign * least[rate], *worst[rate])
+
+    def rank(rate: int) -> tuple[float, float, float]:
+        own = scores[..., rate]
+        return -float(own[worst[rate]]), -round(float(own.mean()), DIGITS), float(lr[rate])
+
+    rate = min(worst, key=rank)
+    return Safe(float(lr[rate]), float(means[(*worst[rate], rate)]), *worst[rate])
 
 
 def worst_cases(means: Floats, sign: int = 1) -> dict[int, tuple[int, int]]:
     """The batch size and schedule at which each rate is worst, by the rate's index.
 
+    Of equal ones it is the first.
+
     Args:
         means: (B, H, R); NaN where trials diverged, and then the rate is left out.
         sign: 1 where more is better, −1 where less is.
     """
-    scores = sign * means.reshape(-1, means.shape[2])
+    scores = _scores(means, sign).reshape(-1, means.shape[2])
     able = np.flatnonzero(np.isfinite(scores).all(0))
     cells = scores[:, able].argmin(0) if len(able) else able
     return {
         int(rate): divmod(int(cell), means.shape[1]) for rate, cell in zip(able, cells, strict=True)
     }
+
+
+def _scores(means: Floats, sign: int) -> Floats:
+    """Means of which more is better, rounded: a sum's last bits choose no rate and no schedule."""
+    return np.round(sign * means, DIGITS)
 
 
 def shares(diverged: NDArray[np.bool_], failed: Floats) -> tuple[float, float | None]:

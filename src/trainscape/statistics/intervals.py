@@ -11,7 +11,7 @@ from trainscape.statistics.dunnett import greatest
 from trainscape.statistics.variance import around_means, moderate
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from trainscape.statistics.scores import Scale
 
@@ -57,7 +57,7 @@ def over_seeds(
     found = moderate(*around_means(values[whole], scale, effects=False))
     middle = scale.up(values[whole].mean(1))
     error = np.sqrt(found.variance / values.shape[1])
-    reach = _t(level, found.freedom)
+    reach = t_quantile(level, found.freedom)
     lifted = max(reach, greatest(among, round(float(found.freedom), 2), level))
     lowered = max(reach, greatest(below, round(float(found.freedom), 2), level))
     worse, better = scale.down(middle - lifted * error), scale.down(middle + lowered * error)
@@ -101,12 +101,36 @@ def over_examples(outcomes: Floats, share: bool, level: float = 0.95) -> Interva
     count = len(outcomes)
     if count < 2 or not np.isfinite(outcomes).all():
         return UNKNOWN
+    if not share:
+        return student(outcomes, level)
     mean = float(outcomes.mean())
     squares = float(((outcomes - mean) ** 2).sum())
-    if share:
-        alike = (count * mean * (1 - mean) + HALF) / (squares + HALF)
-        return wilson(mean, count * max(alike, 1.0), level)
-    reach = _t(level, count - 1) * (squares / (count - 1) / count) ** 0.5
+    alike = (count * mean * (1 - mean) + HALF) / (squares + HALF)
+    return wilson(mean, count * max(alike, 1.0), level)
+
+
+def student(values: ArrayLike, level: float = 0.95, together: int = 1) -> Interval:
+    """Student's t interval of a mean.
+
+    Args:
+        values: independent, in one unit, (N,).
+        level: of the interval; of several that are told together, that with which all hold.
+        together: how many these are (Bonferroni).
+
+    Returns:
+        Low and high end, in the values' unit; NaN of fewer than two values.
+
+    >>> [round(end, 2) for end in student([1.0, 2.0, 3.0])]  # 2 ± 4.303 / √3
+    [-0.48, 4.48]
+    """
+    found = np.asarray(values, dtype=np.float64)
+    count = len(found)
+    if count < 2:
+        return UNKNOWN
+    mean = float(found.mean())
+    squares = float(((found - mean) ** 2).sum())
+    reach = t_quantile(1 - (1 - level) / together, count - 1)
+    reach *= (squares / (count - 1) / count) ** 0.5
     return mean - reach, mean + reach
 
 
@@ -130,7 +154,7 @@ def difference_over_examples(
     if count < 2 or not np.isfinite(apart).all():
         return UNKNOWN
     squares = max(float(((apart - apart.mean()) ** 2).sum()), HALF if share else 0.0)
-    reach = _t(level, count - 1) * (squares / (count - 1) / count) ** 0.5
+    reach = t_quantile(level, count - 1) * (squares / (count - 1) / count) ** 0.5
     return float(apart.mean()) - reach, float(apart.mean()) + reach
 
 
@@ -147,8 +171,13 @@ def both(mean: float, *parts: Interval) -> Interval:
     return mean - below, mean + above
 
 
-def _t(level: float, freedom: float) -> float:
-    """Student's two-sided quantile."""
+def t_quantile(level: float, freedom: float) -> float:
+    """Student's two-sided quantile: so many standard errors reach to either end of an interval.
+
+    Args:
+        level: of the interval, 0 to 1.
+        freedom: degrees of freedom, from 1; infinite for a normal distribution.
+    """
     if not np.isfinite(freedom):
         return float(ndtri(0.5 + level / 2))
     return float(stdtrit(freedom, 0.5 + level / 2))

@@ -10,14 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from trainscape.errors import UserError, shown
 from trainscape.study.article import ArticleOrNot  # noqa: TC001  # pydantic reads it at run time

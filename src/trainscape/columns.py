@@ -8,22 +8,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def aligned(rows: Iterable[Sequence[str]], left: int = 1) -> list[str]:
+def aligned(rows: Iterable[Sequence[str]], left: int | None = 1) -> list[str]:
     """A table as lines, its columns two spaces apart.
 
     Args:
-        rows: at least one, all as long as each other.
-        left: how many columns, from the first on, stand to the left; the others to the right.
+        rows: all as long as each other.
+        left: how many columns, from the first on, stand to the left; None for all of them. The
+            others stand to the right.
 
     >>> aligned([("dataset", "train"), ("digits", "1,437")])
     ['dataset  train', 'digits   1,437']
     """
     table = [list(row) for row in rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
         "  ".join(
-            text.rjust(width) if i >= left else text.ljust(width)
+            text.rjust(width) if left is not None and i >= left else text.ljust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
+        ).rstrip()
         for row in table
     ]
