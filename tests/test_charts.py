@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import altair as alt
 import pytest
 
 from kit import synthetic
 from kit.reports import MadeUp
 from trainscape.charts._chart import Chart, on, still
-from trainscape.charts.cost import cost
+from trainscape.charts.cost import SPAN, cost
 from trainscape.charts.curves import curves
 from trainscape.charts.failures import failures
 from trainscape.charts.forest import forest
 from trainscape.charts.matters import matters
+from trainscape.charts.sensitivity import safe_rates
+from trainscape.numerals import duration, number
+from trainscape.report._optimizers import optimizers
 
 if TYPE_CHECKING:
     from trainscape.analysis import Row
@@ -68,6 +72,49 @@ def test_one_seed_has_points_without_lines() -> None:
     one = MadeUp(synthetic.study(seeds=(0,), batch_sizes=(16,), lrs=(0.1, 1.0)))
     for row in rows(forest(NAME, one.found[NAME])):
         assert row["low"] is None and row["high"] is None
+
+
+def test_differences_of_millions_have_words() -> None:
+    """A loss is in its own unit, whatever its size; the margin's unit is not said twice."""
+    name = synthetic.regression()
+    own = MadeUp(synthetic.study(name, batch_sizes=(16,), lrs=(0.1, 1.0))).found[name]
+    for family in own["against"].values():
+        for row in family:
+            row["difference"] = {"mean": 2.32e7, "low": -1e6, "high": 4e7}
+    for row in own["optimizers"]:
+        row["difference"] = row["difference"] and {"mean": -2.32e7, "low": -4e7, "high": 1e6}
+    chart = forest(name, own)
+    assert chart is not None
+    assert "+23.2M (−1M to +40M)" in chart.words
+    assert f"within {number(own['margin'])} it makes no difference" in chart.caption
+    claim = optimizers(name, own)
+    assert claim is not None and claim.table is not None
+    said = [field.text for fields in claim.table.rows for field in fields]
+    assert "−23.2M (−40M to +1M)" in said
+
+
+@pytest.mark.parametrize(("margin", "words"), [(0.01, "1 point "), (0.005, "0.5 points ")])
+def test_one_point_is_one_point(made: MadeUp, margin: float, words: str) -> None:
+    """The margin in words, the same in every chart."""
+    own = found(made, margin=margin)
+    for chart in (forest(NAME, own), safe_rates(NAME, own, made.labels.optimizers)):
+        assert chart is not None
+        assert f"within {words}" in chart.caption
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(2e-5, "20 µs"), (0.5, "500 ms"), (50, "50 s"), (5000, "83.3 min"), (7200, "2 h")],
+)
+def test_an_axis_of_times_has_the_units_of_all_times(seconds: float, words: str) -> None:
+    """From microseconds to hours, as everywhere on the page."""
+    import vl_convert
+
+    assert duration(seconds) == words
+    axis = alt.Axis(values=[seconds], labelExpr=SPAN)
+    scale = alt.Scale(type="log", domain=[seconds / 2, 2 * seconds])
+    chart = on([{"at": seconds}]).mark_point().encode(x=alt.X("at:Q", axis=axis, scale=scale))
+    assert f">{words}<" in vl_convert.vegalite_to_svg(chart.to_dict())
 
 
 def test_cost_shows_intervals_where_they_are_known(made: MadeUp) -> None:
@@ -126,6 +173,13 @@ def test_failures_are_counted_over_batches_and_schedules(made: MadeUp) -> None:
         assert row["lost"] == pytest.approx(lost / row["trials"], abs=1e-4)
     fine = [{**row, "failed": 0, "diverged": 0} for row in made.cells]
     assert failures(NAME, fine, made.labels.optimizers) is None
+
+
+def test_rates_that_are_nearly_equal_have_a_column_each(made: MadeUp) -> None:
+    """Of 0.1 and 0.10004 neither hides the other."""
+    near = [{**row, "lr": 0.10004 if row["lr"] == 1.0 else row["lr"]} for row in made.cells]
+    own = rows(failures(NAME, near, made.labels.optimizers))
+    assert len({row["lr"] for row in own}) == len({row["rate"] for row in own}) == 3
 
 
 def test_what_matters_comes_with_its_interval(made: MadeUp) -> None:

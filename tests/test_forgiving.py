@@ -164,6 +164,23 @@ def test_of_rates_with_equal_worst_cases_the_better_mean_then_the_lower_is_safe(
     assert found.lr == 0.1
 
 
+def test_last_bits_of_a_mean_choose_no_rate_and_no_schedule() -> None:
+    """Ties stay ties, whichever of the equal means is ahead by less than a sum's error."""
+    draws = np.random.default_rng(0)
+    means = np.array([[[0.5, 0.5, 0.5], [0.8, 0.9, 0.9]], [[0.5, 0.5, 0.5], [0.8, 0.9, 0.9]]])
+    for sign in (1, -1):
+        for moved in draws.uniform(-1e-12, 1e-12, (20, *means.shape)):
+            near = sign * (means + moved)
+            assert set(worst_cases(near, sign).values()) == {(0, 0)}
+            found = safe_rate(near, LR[:3], sign)
+            assert found
+            assert (found.lr, found.batch, found.schedule) == (0.1, 0, 0)
+    # two means of 0.6, of which floating point makes the second one larger
+    found = safe_rate(np.array([[[0.5, 0.5], [0.5, 0.5], [0.5, 0.6], [0.9, 0.8]]]), LR[:2])
+    assert found
+    assert found.lr == 0.01
+
+
 def test_shares_keep_failed_and_diverged_apart() -> None:
     """A trial that diverged is not counted as failed; unknown is not none."""
     diverged = np.array([True, False, False, False])

@@ -12,6 +12,7 @@ from kit.reports import STUDY, MadeUp, build, held
 from trainscape import report
 from trainscape.errors import UserError
 from trainscape.figures.names import Counts, Labels, Wanted, listed, of_answers
+from trainscape.report._first import fastest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +120,9 @@ def test_without_validation_all_is_shown_and_nothing_ranked(tmp_path: Path) -> N
     body = re.sub(r"<(script|style)>.*?</\1>", "", html, flags=re.DOTALL)
     for word in ("★", "Best by", "best by", "the best cell"):
         assert word not in body
-    assert body.partition("<noscript>")[2].partition("</noscript>")[0].count("<tr><td") == 24
+    assert (
+        body.partition('<section id="cells"')[2].partition("</noscript>")[0].count("<tr><td") == 24
+    )
     assert "steps to target" not in body.lower()
 
 
@@ -134,6 +137,40 @@ def test_a_busy_machine_is_named(html: str, tmp_path: Path) -> None:
     """Times measured under load are flagged beside them."""
     assert "The machine was not quiet" in build(small(), tmp_path / "a", busy=True)
     assert "The machine was not quiet" not in build(small(), tmp_path / "b")
+
+
+def soonest(*times: float | None, **changes: Any) -> str:
+    """The card of a setting that takes so long: median, low and high end; all its words."""
+    seconds = dict(zip(("median", "low", "high"), times, strict=True))
+    cell = {"optimizer": "adam", "batch_size": 16, "lr": 0.1, "schedule": "constant"}
+    found = {"cell": cell, "seconds": seconds, "parts": False, "others": 0, "count": 0, **changes}
+    card = fastest(found, {"level": 0.9375})
+    assert card
+    return f"{card.value} | {card.interval} | {card.setting} | {card.detail}"
+
+
+def test_the_fastest_card_says_why_nothing_can_be_told() -> None:
+    """One setting alone, settings that overlap, too few seeds: each has its own words."""
+    cell = "adam, batch size 16, lr 0.1, constant"
+    told = soonest(2.0, 1.0, 3.0, parts=True, others=4)
+    assert told.startswith(f"2 s | 1 s to 3 s | {cell} | ")
+    assert told.endswith(
+        "no other setting's interval reaches it. So few seeds give a 93.75% interval."
+    )
+    alone = soonest(2.0, 1.0, 3.0)
+    assert alone.startswith(f"2 s | 1 s to 3 s | {cell} | ")
+    assert "no other setting reaches the target." in alone
+    few = soonest(2.0, None, None)
+    assert (
+        few.startswith(f"2 s |  | {cell} | ") and "no other setting reaches the target. An" in few
+    )
+    fewest = soonest(2.0, None, None, others=3)
+    assert "no other setting needs as few steps. An interval needs more seeds or rounds" in fewest
+    overlap = soonest(2.0, 1.0, None, others=3, count=3)
+    assert overlap.startswith(
+        "not told apart |  | 4 settings, the first about 2 s | Their intervals"
+    )
+    assert "overlap" not in soonest(2.0, None, None, others=3, count=3)
 
 
 def test_every_figure_has_its_image_with_words(html: str) -> None:

@@ -107,7 +107,7 @@ def test_a_search_leaves_fields_without_a_cell(tmp_path: Path) -> None:
         "batch_size": [16, 64],
         "lr": [0.003, 0.1],
     }
-    told = of_map(WORKLOAD, made.cells, axes, made)
+    told = of_map(WORKLOAD, made.cells, analysis.whole(made.cells, searched), axes, made)
     assert told["grid"] == [{"batch_size": [0, 1], "lr": [0, 1]}] * 2
     assert told["searched"]
 
@@ -121,7 +121,7 @@ def test_a_cell_file_can_be_named(tmp_path: Path) -> None:
         "batch_size": [16],
         "lr": [1e-5, 0.01, 1.0],
     }
-    told = of_map(WORKLOAD, own.cells, axes, own)
+    told = of_map(WORKLOAD, own.cells, own.cells, axes, own)
     paths = {e.cell.path(e.record.digest) for e in entries}
     for entry in entries:
         rate = told["rates"][axes["lr"].index(entry.cell.lr)]
@@ -134,7 +134,7 @@ def test_a_loss_of_which_less_is_better(tmp_path: Path) -> None:
     """The brightest colour is that of the least value, and maps are compared by ratio."""
     name = synthetic.regression()
     own = page(synthetic.study(workload=name, batch_sizes=(16, 64)), tmp_path)
-    first = measures(name, own.cells, own)[0]
+    first = next(measures(name, own.cells, own))
     assert (first.kind, first.title, first.better) == ("val", "validation MSE", "min")
     values = [r["val_metric_mean"] for r in own.cells if r["val_metric_mean"] is not None]
     assert first.level(min(values)) == LEVELS - 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kit.browser import WIDTHS, WORKLOAD, Opened
+from kit.reports import held
 from kit.versions import table
 from trainscape.analysis.changes import VERDICTS
 from trainscape.cli import main
@@ -85,6 +86,20 @@ def test_menus_and_the_link_choose_the_map(wide: Opened, tab: Callable[..., Open
     assert again.page.locator(".map-grid caption").inner_text() == caption.inner_text()
 
 
+def test_another_optimizer_keeps_the_place_and_escape_closes(wide: Opened) -> None:
+    """As in the map of a report."""
+    page = wide.page
+    page.locator('.map-grid td[tabindex="0"]').focus()
+    page.keyboard.press("Enter")
+    told = page.locator(".map-told")
+    first = told.inner_text().split(": ")[0]
+    page.locator("#map .controls").get_by_label("optimizer").select_option("sgd")
+    assert told.inner_text().split(": ")[0] == first.replace("adam", "sgd")
+    page.locator('.map-grid td[tabindex="0"]').focus()
+    page.keyboard.press("Escape")
+    assert told.inner_text() == ""
+
+
 def test_a_cell_opens_by_keyboard_and_by_mouse(wide: Opened) -> None:
     """Arrows move from field to field; a line below says what is known, and the pointer's hint."""
     page = wide.page
@@ -148,6 +163,8 @@ def test_nothing_changed_has_no_map(tab: Callable[..., Opened], tmp_path: Path) 
     assert opened.page.locator("h1").inner_text().startswith("No result changed")
     assert opened.page.locator(".map-grid, figure").count() == 0
     assert opened.page.locator(".cells tbody tr").count() == 20
+    [own] = held((tmp_path / "changes.html").read_text("utf-8"), "data")["workloads"]
+    assert own["map"] is None  # nothing that no script reads
 
 
 def test_several_comparisons_stand_below_each_other(

@@ -8,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kit.browser import Opened
 
@@ -72,7 +73,7 @@ def test_a_click_on_an_optimizer_makes_it_the_reference(tab: Callable[..., Opene
     assert opened.page.get_by_label("compared with").input_value() == name
 
 
-def test_a_card_is_copied_and_shown_in_the_map(tab: Callable[..., Opened]) -> None:
+def test_a_card_is_copied_and_shown_in_the_map(tab: Callable[..., Opened], file: Path) -> None:
     """YAML and PyTorch of the setting on the card; its cell opens in the map."""
     opened = tab()
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -95,7 +96,10 @@ def test_a_card_is_copied_and_shown_in_the_map(tab: Callable[..., Opened]) -> No
     assert f"lr={lr})" in code
     assert code.startswith(f"import torch\nbatch_size = {batch}\n")
     card.get_by_role("button", name="Show in the map").click()
-    assert opened.page.locator('[data-part="map"]').first.is_visible()
+    assert opened.page.evaluate("document.activeElement.dataset.part") == "map"
+    assert opened.page.locator("aside.cell h3").inner_text() == setting.replace("size ", "")
+    opened.page.go_back()  # to the card
+    assert opened.page.url.startswith(file.as_uri())
 
 
 def test_a_link_to_a_section_keeps_what_is_chosen(opened: Opened) -> None:
@@ -117,3 +121,6 @@ def test_the_time_of_a_grid_follows_what_is_typed(tab: Callable[..., Opened]) ->
     after = box.locator("strong").inner_text()
     assert before.split()[1] == after.split()[1]
     assert float(after.split()[0]) == pytest.approx(2 * float(before.split()[0]), rel=0.02)
+    for text in ("", "0"):
+        seeds.fill(text)
+        assert box.locator("strong").inner_text() == "–"

@@ -11,9 +11,11 @@ from scipy.stats import ttest_1samp
 
 from kit import synthetic
 from kit.browser import WORKLOAD, Opened, chosen
+from kit.reports import MadeUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import Locator, Page
 
@@ -182,6 +184,51 @@ def test_what_an_address_has_wrong_is_left_out(tab: Callable[..., Opened]) -> No
     assert page.locator("aside.cell").is_hidden()
 
 
+def test_what_an_address_has_wrong_is_said(tab: Callable[..., Opened]) -> None:
+    """What was asked for, at the start and when the address changes; what is there is not."""
+    page = tab(o="nobody", cell="xyz", of="nowhere", s="cosine").page
+    said = page.locator("#said").inner_text()
+    assert said.startswith("Not on this page: ")
+    assert {*said.removeprefix("Not on this page: ").split(", ")} == {
+        "o “nobody”",
+        "cell “xyz”",
+        "of “nowhere”",
+    }
+    fine = tab(o="adam", cell="none", m="loss", vs="o:sgd").page
+    assert fine.locator("#said").inner_text() == ""
+    fine.evaluate("key => { location.hash = key }", f"m:{WORKLOAD}=colour")
+    fine.wait_for_function("document.getElementById('said').textContent.includes('m “colour”')")
+
+
+def test_the_seeds_of_a_cell_keep_their_names(tab: Callable[..., Opened], tmp_path: Path) -> None:
+    """Where the first one was never evaluated the others' curves are there, with a mean."""
+    seeds = (3, 7, 9)
+    runs = [
+        synthetic.trial(3, [], 1),
+        synthetic.trial(7, [0.5, 0.6]),
+        synthetic.trial(9, [0.6, 0.7]),
+    ]
+    whole = [synthetic.trial(seed, [0.5, 0.8]) for seed in seeds]
+    entries = [
+        synthetic.entry(synthetic.cell(lr=lr, seeds=seeds), trials, (18, 36))
+        for lr, trials in ((0.1, whole), (0.01, runs))
+    ]
+    opened = tab(page=MadeUp(entries, measured=None).alone(tmp_path))
+    page = opened.page
+    field(page, "64", "0.01").click()
+    opened.live("cell-curves")
+    chart = page.locator('[data-kind="cell-curves"] .live svg')
+    told = []
+    points = chart.locator(".mark-symbol path")
+    assert points.count() == 4
+    for point in points.all():
+        point.hover(force=True)
+        told.append(page.locator("#tip").inner_text().replace("\n", " "))
+    assert [re.findall(r"seed (\d+)", words)[0] for words in told] == ["7", "7", "9", "9"]
+    lines = chart.locator(".mark-line path").all()
+    assert len(lines) == 3  # two seeds and their mean
+
+
 def test_all_maps_at_once(opened: Opened) -> None:
     """A field of a small map opens its cell, its name shows its map; the address keeps both."""
     page = opened.page
@@ -289,3 +336,6 @@ def test_a_still_map_stands_there_without_a_script(tab: Callable[..., Opened]) -
     ]
     assert ours == [look - {"best"} for look in theirs]
     assert still.locator('[data-kind="cell-seeds"] svg').is_visible()
+    taken = live.locator("aside.cell h3").inner_text()
+    whose = still.locator(".part.map noscript p").inner_text()
+    assert whose == f"The charts are of {taken.replace('batch', 'batch size')}."

@@ -174,6 +174,9 @@ def test_without_a_script_it_is_all_there(tab: Callable[..., Opened]) -> None:
     assert page.locator(".map-grid td").first.is_visible()
     assert page.locator("#cells tbody tr").count() == 2 * 3 * 5 * 2
     assert page.locator("button:visible").count() == 0  # none that would do nothing
+    words = page.locator("main").inner_text()
+    assert not re.findall(r"[^.]*\b[Cc]lick\b[^.]*", words)  # nor a hint at what it would do
+    assert "Click " in tab().page.locator("main").inner_text()
 
 
 def test_paper_has_what_is_folded_and_nothing_to_press(tab: Callable[..., Opened]) -> None:

@@ -136,7 +136,7 @@ def test_what_no_trial_supports_is_said(tab: Callable[..., Opened]) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_numbers_are_typed(tab: Callable[..., Opened], made: MadeUp, width: int) -> None:
-    """Both parts follow at once; what is no number above zero changes nothing."""
+    """Both parts follow at once; what is no number above zero has no answer and is not kept."""
     opened = tab(width, of="adam")
     before, lr, after = part(opened, RATE).locator("input").all()
     for field, text in ((before, "32"), (lr, "0.02"), (after, "64")):
@@ -151,11 +151,12 @@ def test_numbers_are_typed(tab: Callable[..., Opened], made: MadeUp, width: int)
         "0.02",
         "64",
     )
-    after.fill("")
-    assert answer(opened, RATE).startswith(f"lr 0.02 at batch 32 → {value} at batch 64")
-    after.fill("-8")
+    for text in ("", "-8"):
+        after.fill(text)
+        assert answer(opened, RATE) == "–"
     after.press("Tab")
     assert after.input_value() == "64"
+    assert answer(opened, RATE).startswith(f"lr 0.02 at batch 32 → {value} at batch 64")
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width or width > 400
 
 

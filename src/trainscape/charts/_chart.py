@@ -73,6 +73,7 @@ class Chart:
         svg: the still picture.
         vega: the program of the live one, in Vega's language; its ``width`` is a signal.
         caption: how to read it, for everyone.
+        clicks: what a click does, for those whose page has a script.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Chart:
     svg: str
     vega: dict[str, Any]
     caption: str = ""
+    clicks: str = ""
 
 
 def on(rows: Sequence[Any], name: str = "") -> alt.Chart:
@@ -104,7 +106,9 @@ def sized(
     return chart.properties(width=WIDTH, height=height, autosize=fit)
 
 
-def made(kind: str, chart: alt.TopLevelMixin, words: str, caption: str = "") -> Chart:
+def made(
+    kind: str, chart: alt.TopLevelMixin, words: str, caption: str = "", clicks: str = ""
+) -> Chart:
     """Draw a chart and compile it.
 
     Args:
@@ -113,6 +117,7 @@ def made(kind: str, chart: alt.TopLevelMixin, words: str, caption: str = "") -> 
             plot, so that the page can set its width.
         words: what it shows.
         caption: how to read it.
+        clicks: what a click does.
     """
     # Altair checks what is written when it is made, and would check every row of data here
     spec = {**chart.to_dict(validate=False), "config": CONFIG}
@@ -122,7 +127,7 @@ def made(kind: str, chart: alt.TopLevelMixin, words: str, caption: str = "") -> 
         axis.setdefault("encode", {}).setdefault("labels", {})["interactive"] = True
     _know_the_font()
     svg = vl_convert.vegalite_to_svg({**spec, "config": {**CONFIG, "font": MEASURED}})
-    return Chart(kind, words, still(svg), vega, caption)
+    return Chart(kind, words, still(svg), vega, caption, clicks)
 
 
 def signals(values: Mapping[str, Any]) -> list[alt.Parameter]:

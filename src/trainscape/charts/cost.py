@@ -10,6 +10,7 @@ from trainscape.analysis import AXES, key, metric
 from trainscape.charts._axes import colour, shape
 from trainscape.charts._chart import Chart, made, on, sized
 from trainscape.figures.values import duration, number, score
+from trainscape.numerals import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +25,11 @@ COST = {  # by what is counted: the value and its interval
     "seconds": ("time_to_target_s", "time_low_s", "time_high_s"),
     "steps": ("steps_to_target", "steps_low", "steps_high"),
 }
-SPAN = (  # seconds in words, in Vega's language
-    "datum.value < 1 ? format(1000 * datum.value, '.3~r') + ' ms'"
-    " : datum.value < 100 ? format(datum.value, '.3~r') + ' s'"
-    " : format(datum.value / 60, '.3~r') + ' min'"
+# Seconds in words, in Vega's language: in the units of trainscape.numerals.
+SPAN = " : ".join(
+    f"{f'datum.value < {limit} ? ' if limit else ''}"
+    f"format(datum.value / {size}, '.3~r') + ' {unit}'"
+    for limit, size, unit in (*UNITS, (None, 3600, "h"))
 )
 SLACK = 3  # margins below the least finalist at which the axis ends
 
@@ -118,10 +120,10 @@ def cost(
         else "Filled: the best of every optimizer, with 95% intervals. "
     ) + (
         "Open: cells of the grid. Dashed: no other setting is both sooner and better, by what was "
-        "measured; noise moves settings on and off it. Click one to see it."
+        "measured; noise moves settings on and off it."
     )
     words = f"Test {judged.name} and cost on {workload}: {told}."
-    return made("cost", sized(chart, HEIGHT), words, caption)
+    return made("cost", sized(chart, HEIGHT), words, caption, "Click one to see it.")
 
 
 def _best(cells: Sequence[Row], judged: Metric) -> list[Row]:

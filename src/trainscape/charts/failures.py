@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from trainscape.charts._chart import Chart, made, on, sized
-from trainscape.numerals import number
+from trainscape.figures.values import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def failures(workload: str, cells: Sequence[Row], optimizers: Sequence[str]) -> 
     if not any(row["lost"] for row in rows):
         return None
     rates = sorted({row["rate"] for row in rows})
-    labels = [number(rate) for rate in rates]
+    labels = ticks(rates)
     rows = [{**row, "lr": labels[rates.index(row["rate"])]} for row in rows]
     base = on(rows, "rows")
     x = alt.X(
@@ -40,6 +40,7 @@ def failures(workload: str, cells: Sequence[Row], optimizers: Sequence[str]) -> 
     tips = [
         alt.Tooltip(f"{name}:N") for name in ("optimizer", "lr", "failed", "diverged", "trials")
     ]
+    # Colours by value, not the page's: a number on a field can be read on a light and a dark page.
     fields = base.mark_rect(stroke="var(--paper)", strokeWidth=1).encode(
         x=x,
         y=y,

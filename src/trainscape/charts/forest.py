@@ -9,7 +9,7 @@ import altair as alt
 from trainscape.analysis import metric
 from trainscape.charts._axes import across, no_change
 from trainscape.charts._chart import Chart, made, on, signals, sized
-from trainscape.figures.values import score
+from trainscape.figures.values import points, signed
 from trainscape.numerals import number
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def forest(workload: str, found: Mapping[str, Any]) -> Chart | None:
     bars = base.mark_rule(strokeWidth=2, color="currentColor").encode(
         y=y, x=x, x2="high:Q", tooltip=tips
     )
-    points = base.mark_point(filled=True, size=70, color="var(--accent)", opacity=1).encode(
+    dots = base.mark_point(filled=True, size=70, color="var(--accent)", opacity=1).encode(
         y=y, x=alt.X("mean:Q"), tooltip=tips
     )
-    chart = alt.layer(*no_change(margin), bars, points, across(base, y, ROW, tips))
+    chart = alt.layer(*no_change(margin), bars, dots, across(base, y, ROW, tips))
     told = "; ".join(
         f"{row['optimizer']} {row['difference']}, {row['verdict']}"
         for row in rows
@@ -63,8 +63,9 @@ def forest(workload: str, found: Mapping[str, Any]) -> Chart | None:
         "forest",
         sized(chart, ROW * len(found["optimizers"]), resize=True),
         f"Paired differences in test {judged.name} to {chosen}: {told}.",
-        f"Lines: 95% intervals that hold for all at once. Shaded: within "
-        f"{number(margin)} {unit} it makes no difference. Click an optimizer to compare with it.",
+        "Lines: 95% intervals that hold for all at once. Shaded: within "
+        f"{points(found['margin'], judged.unit)} it makes no difference.",
+        "Click an optimizer to compare with it.",
     )
 
 
@@ -75,6 +76,7 @@ def _row(
     apart = row["difference"] or {"mean": 0.0, "low": None, "high": None}
     mean, low, high = (apart[name] for name in ("mean", "low", "high"))
     known = row["difference"] and low is not None
+    told = signed(mean, judged.unit)
     return {
         "reference": reference,
         "optimizer": row["optimizer"],
@@ -82,20 +84,12 @@ def _row(
         "order": -mean,
         **{name: None if value is None else scale * value for name, value in apart.items()},
         "difference": (
-            f"{signed(mean, judged)} ({signed(low, judged)} to {signed(high, judged)})"
+            f"{told} ({signed(low, judged.unit)} to {signed(high, judged.unit)})"
             if known
             else "the reference"
             if row["difference"] is None
-            else signed(mean, judged)
+            else told
         ),
         "verdict": row["verdict"],
         "setting": f"batch {cell['batch_size']}, lr {number(cell['lr'])}, {cell['schedule']}",
     }
-
-
-def signed(value: float | None, judged: Metric) -> str:
-    """A difference in words, with its sign; of shares in points."""
-    if value is None:
-        return "–"
-    text = score(abs(value), judged)
-    return text if not float(text.replace("k", "e3")) else ("−" if value < 0 else "+") + text

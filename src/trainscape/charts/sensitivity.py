@@ -10,7 +10,7 @@ from trainscape.analysis import metric
 from trainscape.charts._axes import LINE, across, colour, logarithmic, shape, upwards
 from trainscape.charts._chart import Chart, made, on, signals, sized
 from trainscape.figures.answers.told import over_rates
-from trainscape.figures.values import score
+from trainscape.figures.values import points, score
 from trainscape.numerals import number
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def sensitivity(workload: str, found: Found, order: Sequence[str]) -> Chart | No
     drawn = [rate for row in found["sensitivity"] for rate in row["rates"] if _known(rate)]
     up = upwards([rate[name] for rate in drawn for name in ("mean", "least", "most")], judged)
     slices = [row for row in found["sensitivity"] if any(map(_known, row["rates"]))]
-    points = [point for row in slices for point in _points(row, own, up, judged)]
+    spots = [point for row in slices for point in _points(row, own, up, judged)]
     height = max(HEIGHT, LINE * len(order))
     names = _names(slices, own, up, height)
     x = logarithmic("lr", "learning rate (peak)", rates, ROOM)
@@ -67,7 +67,7 @@ def sensitivity(workload: str, found: Found, order: Sequence[str]) -> Chart | No
         alt.Tooltip("value:N", title=f"validation {judged.name}"),
         *([alt.Tooltip("seeds:N", title="over seeds")] if found["grid"]["seeds"] > 1 else []),
     ]
-    shown = on(points, "points").transform_filter(IN_SLICE)
+    shown = on(spots, "points").transform_filter(IN_SLICE)
     ends = on(names, "names").transform_filter(IN_SLICE)
     safe = (
         on(_safe(found, own, rates), "safe")
@@ -103,7 +103,8 @@ def sensitivity(workload: str, found: Found, order: Sequence[str]) -> Chart | No
         f"Validation {judged.name} over learning rates on {workload}, each optimizer at its best "
         f"batch size: {_bests(found, own, judged)}.",
         "Each rate with its best schedule; a band spans the seeds. A line ends or breaks where a "
-        "seed has no value. Click a point to open its cell, a name to highlight an optimizer.",
+        "seed has no value.",
+        "Click a point to open its cell, a name to highlight an optimizer.",
     )
 
 
@@ -153,17 +154,10 @@ def safe_rates(workload: str, found: Found, order: Sequence[str]) -> Chart | Non
         sized(chart, BAR * len({row["optimizer"] for row in rows})),
         f"Learning rates that do as well as the best on {workload}, each optimizer at its best "
         f"batch size: {told}.",
-        f"Bars: rates within {margin_words(found, metric(workload))} of the optimizer's best, "
-        "which the circle marks; at the right the highest over the lowest. An arrow: the grid ends "
-        "before the bar does.",
+        f"Bars: rates within {points(found['margin'], metric(workload).unit)} of the optimizer's "
+        "best, which the circle marks; at the right the highest over the lowest. An arrow: the "
+        "grid ends before the bar does.",
     )
-
-
-def margin_words(found: Found, judged: Metric) -> str:
-    """The margin in words."""
-    if judged.unit == "fraction":
-        return f"{number(100 * found['margin'])} points"
-    return score(found["margin"], judged, unit=True)
 
 
 def start(found: Found) -> str:

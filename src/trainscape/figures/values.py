@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trainscape.analysis import UNTRAINED
 from trainscape.numerals import duration as duration
+from trainscape.numerals import in_unit
 from trainscape.numerals import number as number
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from trainscape.analysis import Row
     from trainscape.workloads import Metric
 
-LARGE = 1e4  # percent: one's own metric may be a fraction by name alone
 State = Literal["value", "diverged", "oom", "none", "untrained"]
 
 
@@ -47,11 +47,31 @@ def ticks(values: Sequence[float]) -> list[str]:
 
 def score(value: float, metric: Metric, *, unit: bool = False) -> str:
     """A metric's value: a fraction in percent with one decimal, else three digits."""
-    if metric.unit == "fraction":
-        percent = 100 * value
-        text = f"{percent:.1f}" if abs(percent) < LARGE else number(percent)
-        return text + ("%" if unit else "")
-    return number(value) + (f" {metric.unit}" if unit and metric.unit else "")
+    return in_unit(value, metric.unit, named=unit)
+
+
+def signed(value: float, unit: str, digits: int = 3) -> str:
+    """A difference of a metric with its sign; of fractions in points with one decimal.
+
+    >>> signed(-0.0123, "fraction"), signed(2.32e7, "m"), signed(1e-5, "fraction")
+    ('−1.2', '+23.2M', '0.0')
+    """
+    size = abs(value)
+    text = in_unit(size, unit) if unit == "fraction" else number(size, digits)
+    # zero has no sign, nor has what is written as zero
+    return f"{'−' if value < 0 else '+'}{text}" if text.strip("0.") else text
+
+
+def points(margin: float, unit: str) -> str:
+    """How large a difference of metrics is, in words; of fractions in points.
+
+    >>> points(0.005, "fraction"), points(0.01, "fraction"), points(0.005, "")
+    ('0.5 points', '1 point', '0.005')
+    """
+    if unit == "fraction":
+        text = number(100 * margin)
+        return f"{text} {'point' if text == '1' else 'points'}"
+    return f"{number(margin)} {unit}".rstrip()
 
 
 def deviation(value: float, metric: Metric) -> str:

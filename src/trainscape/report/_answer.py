@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, metric, records
 from trainscape.analysis.functions import is_function
-from trainscape.figures.values import number, score
+from trainscape.figures.values import number, points, score
 from trainscape.numerals import counted
 
 if TYPE_CHECKING:
@@ -136,13 +136,6 @@ def _rule(chosen: Mapping[str, Any]) -> str:
             said.append(words[rule])
         before = left
     return f", {' and '.join(said)}" if said else ""
-
-
-def points(margin: float, unit: str) -> str:
-    """A difference of metrics in words: of shares in points."""
-    if unit == "fraction":
-        return f"{number(100 * margin)} {'point' if margin == 0.01 else 'points'}"
-    return f"{number(margin)} {unit}".rstrip()
 
 
 def _intervals(test: Mapping[str, Any], judged: Metric, own: Mapping[str, Any]) -> str:

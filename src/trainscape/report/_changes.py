@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from trainscape.analysis.changes import VERDICTS, name
+from trainscape.columns import aligned
 from trainscape.numerals import counted, duration, number
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def size(value: float, unit: str) -> str:
     >>> size(-0.4088, "fraction"), size(0.005, "fraction"), size(0.5, "m²")
     ('40.9 points', '0.5 points', '0.5 m²')
     """
-    share = unit == "fraction"
-    return f"{number(abs(value) * (100 if share else 1))} {'points' if share else unit}".rstrip()
+    return points(abs(value), unit)
 
 
 def interval(found: Change | Shift, unit: str) -> str:
@@ -316,13 +316,16 @@ def text(made: Diff) -> str:
                 "",
                 f"mean shift over cells, in {units(found)}, with {DECIDES}; {ALLOWED}",
             ]
-            lines += _aligned(rows)
+            lines += _indented(rows)
         for verdict in ("worse", "better"):
             cells, more = listed(found, verdict)
             if cells:
                 lines += ["", f"{verdict}, in {units(found)}"]
-                lines += [*_aligned(cell_lines(found, cells)), *[f"  and {more} more"] * bool(more)]
-    lines += ["", time_words(made), *_aligned(time_lines(made))]
+                lines += [
+                    *_indented(cell_lines(found, cells)),
+                    *[f"  and {more} more"] * bool(more),
+                ]
+    lines += ["", time_words(made), *_indented(time_lines(made))]
     return "\n".join(lines)
 
 
@@ -333,16 +336,9 @@ def settled(found: Comparison) -> bool:
     )
 
 
-def _aligned(rows: Sequence[Line]) -> list[str]:
+def _indented(rows: Sequence[Line]) -> list[str]:
     """Rows under each other, in columns."""
-    if not rows:
-        return []
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = (
-        "  ".join(field.ljust(width) for field, width in zip(row, wide, strict=True))
-        for row in rows
-    )
-    return [f"  {line}".rstrip() for line in padded]
+    return [f"  {line}" for line in aligned(rows, left=None)]
 
 
 def markdown(made: Diff) -> str:

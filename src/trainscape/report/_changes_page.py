@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis.changes import name
 from trainscape.charts.changes import shifts
-from trainscape.figures.values import ticks
+from trainscape.figures.values import signed, ticks
 from trainscape.files import write_text
 from trainscape.numerals import number
 from trainscape.report import _changes as words
@@ -170,11 +170,7 @@ def _limit(found: Comparison) -> float:
 
 def _short(value: float, found: Comparison) -> str:
     """A change in as few characters as a field has room for."""
-    size = _size(found) * value
-    text = f"{abs(size):.1f}" if found.unit == "fraction" else number(abs(size), 2)
-    if not text.strip("0."):
-        return "0"
-    return f"{words.MINUS if value < 0 else '+'}{text}"
+    return signed(value, found.unit, 2)
 
 
 def _look(change: Change, found: Comparison, limit: float) -> str:
@@ -271,8 +267,7 @@ def _data(made: Diff, parts: Sequence[Part]) -> str:
         "names": {},
         "columns": _columns(several, f"change, {units.pop()}" if len(units) == 1 else "change"),
         "workloads": [
-            _comparison(found, part.name)
-            for found, part in zip(made.comparisons, parts, strict=True)
+            _comparison(found, part) for found, part in zip(made.comparisons, parts, strict=True)
         ],
         "specs": {part.name: {"shifts": part.chart.vega} for part in parts if part.chart},
     }
@@ -299,7 +294,7 @@ def _columns(several: bool, change: str) -> list[dict[str, str]]:
     return [dict(zip(names, row, strict=True)) for row in asked[0 if several else 1 :]]
 
 
-def _comparison(found: Comparison, title: str) -> dict[str, Any]:
+def _comparison(found: Comparison, part: Part) -> dict[str, Any]:
     rows = sorted(found.cells, key=lambda c: (ORDER.index(c.verdict), -abs(c.change or 0.0)))
     cells = [change.cell for change in found.cells]
     axes: dict[str, list[Any]] = {
@@ -311,7 +306,7 @@ def _comparison(found: Comparison, title: str) -> dict[str, Any]:
     limit, size = _limit(found), _size(found)
     fields = [_field(row, found, limit) for row in rows]
     return {
-        "name": title,
+        "name": part.name,
         "metric": {"name": found.metric, "unit": found.unit, "direction": found.direction},
         "axes": axes,
         "cells": {
@@ -324,10 +319,13 @@ def _comparison(found: Comparison, title: str) -> dict[str, Any]:
             "words": [_spoken(row, found) for row in rows],
         },
         "confirmed": {},
-        "grid": [_lines(cells, optimizer, axes) for optimizer in axes["optimizer"]],
-        "opening": dict(zip(("o", "s"), _opening(found), strict=True)),
-        "about": f"in {words.units(found)}, by the mean over seeds",
-        "ticks": _still(found).ticks,
+        "map": part.shown
+        and {
+            "grid": [_lines(cells, optimizer, axes) for optimizer in axes["optimizer"]],
+            "opening": dict(zip(("optimizer", "schedule"), _opening(found), strict=True)),
+            "about": part.shown.about,
+            "ticks": part.shown.ticks,
+        },
     }
 
 

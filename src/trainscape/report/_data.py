@@ -10,11 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import AXES, key, metric, whole
+from trainscape.figures.values import points
 from trainscape.report._map import of_map
 from trainscape.report._table import AXES_OF_CELL, columns, ranked, with_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from trainscape.report._page import Page
 
 DIGITS = 5  # of a number in the table: more than is shown anywhere
-POINTS = 400_000  # evaluations of all trials that the page holds; of more, every other one
+POINTS = 400_000  # evaluations of a workload that the page holds: of twice as many, every other
 FINE = 1e-4  # of a share: a tenth of what is shown of it
 COLUMNS = {  # of a cell, by the page's name: the summary's and the timings' columns
     "seeds": "seeds",
@@ -62,14 +63,13 @@ def data(page: Page, specs: Mapping[str, Any]) -> str:
     tree = {
         "name": page.study["name"],
         "budget": page.study.get("budget"),
-        "timed": page.timed,
         "snippets": page.snippets,
         "columns": _columns(page),
         "names": COLUMNS,
         "workloads": workloads,
         "specs": specs,
     }
-    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _columns(page: Page) -> list[dict[str, str]]:
@@ -92,12 +92,13 @@ def _workload(name: str, rows: Sequence[Row], page: Page) -> dict[str, Any]:
         "lr": sorted({row["lr"] for row in grid}),
     }
     places = {axis: {label: i for i, label in enumerate(found)} for axis, found in axes.items()}
-    trials = _by_cell(page.trials, name)
-    confirmed = _by_cell(page.confirmed, name)
+    trials, confirmed = _by_cell(page.trials, name), _by_cell(page.confirmed, name)
+    seeds = trials[key(own[0])]["seed"]
     curves = page.curves[page.curves["workload"] == name]
     return {
         "name": name,
         "metric": {"name": judged.name, "unit": judged.unit, "direction": judged.direction},
+        "margin": points(page.found[name]["margin"], judged.unit),
         "validated": page.validated,
         "axes": axes,
         "cells": {
@@ -114,18 +115,18 @@ def _workload(name: str, rows: Sequence[Row], page: Page) -> dict[str, Any]:
         "trials": {
             ours: [_values(trials, row, theirs) for row in own] for ours, theirs in OF_TRIAL.items()
         },
-        "seeds": [_values(trials, row, "seed") for row in own[:1]],
+        "seeds": seeds,  # of every cell, in this order
         "confirmed": {
             row["digest"]: {
                 "digest": confirmed[key(row)]["digest"][0],  # a cell of its own, as claims name it
                 "seeds": _values(confirmed, row, "seed"),
-                **{ours: _values(confirmed, row, theirs) for ours, theirs in OF_TRIAL.items()},
+                **{split: _values(confirmed, row, OF_TRIAL[split]) for split in ("val", "test")},
             }
             for row in own
             if key(row) in confirmed
         },
-        "curves": _curves(curves, own, judged.unit == "fraction" and page.validated),
-        "map": of_map(name, own, axes, page),
+        "curves": _curves(curves, own, seeds, judged.unit == "fraction" and page.validated),
+        "map": of_map(name, own, grid, axes, page),
         "found": page.found[name],
     }
 
@@ -138,10 +139,18 @@ def _by_cell(
         return {}
     own = table[table["workload"] == workload]
     names = ["seed", "digest", *OF_TRIAL.values()]
+    cells: dict[tuple[object, ...], list[tuple[Any, ...]]] = {}
+    for cell, trial in zip(_lines(own, AXES), _lines(own, names), strict=True):
+        cells.setdefault(cell, []).append(trial)
     return {
-        cell: {name: group[name].tolist() for name in names}
-        for cell, group in own.groupby(list(AXES), sort=False)
+        cell: {name: [trial[k] for trial in found] for k, name in enumerate(names)}
+        for cell, found in cells.items()
     }
+
+
+def _lines(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """A table's rows as plain tuples: of 5,000 cells a pandas group each takes seconds."""
+    return zip(*(table[name].tolist() for name in columns), strict=True)
 
 
 def _values(cells: Mapping[Any, Mapping[str, Sequence[Any]]], row: Row, column: str) -> list[Any]:
@@ -149,35 +158,55 @@ def _values(cells: Mapping[Any, Mapping[str, Sequence[Any]]], row: Row, column: 
     return [] if found is None else [_short(value) for value in found[column]]
 
 
-def _curves(table: pd.DataFrame, rows: Sequence[Row], share: bool) -> dict[str, Any]:
+def _curves(
+    table: pd.DataFrame, rows: Sequence[Row], seeds: Sequence[int], share: bool
+) -> dict[str, Any]:
     """What each trial's evaluations came to, and at which steps they were.
 
+    All trials of a batch size are kept at the same steps, those of its longest run. A trial that
+    ended before has fewer values, one that came to none has an empty list.
+
     Args:
-        table: rows of curves.csv of one split.
+        table: rows of curves.csv of one workload and split.
         rows: the cells, in the page's order.
+        seeds: of every cell, in the page's order.
         share: whether the values are shares, which are kept in whole numbers.
     """
     column = "metric" if table["metric"].notna().any() else "loss"
     every = max(1, -(-len(table) // POINTS))
-    cells: dict[Any, list[list[Any]]] = {}
+    runs: dict[tuple[object, ...], dict[int, float]] = {}  # values by step
+    for trial, (step, value) in zip(
+        _lines(table, [*AXES, "seed"]), _lines(table, ["step", column]), strict=True
+    ):
+        runs.setdefault(trial, {})[step] = value
     steps: dict[Any, list[int]] = {}
-    for (*cell, _), group in table.groupby([*AXES, "seed"], sort=False):
-        at = group["step"].tolist()
-        kept = [i for i in range(len(at)) if (len(at) - 1 - i) % every == 0]
-        values = group[column].tolist()
-        cells.setdefault(tuple(cell), []).append([_point(values[i], share) for i in kept])
-        longest = steps.get(cell[2], [])
-        if len(kept) > len(longest):
-            steps[cell[2]] = [at[i] for i in kept]
+    for trial, run in runs.items():
+        if len(run) > len(steps.get(size := trial[AXES.index("batch_size")], [])):
+            steps[size] = list(run)
+    steps = {size: at[::-1][::every][::-1] for size, at in steps.items()}  # the last is among them
     return {
         "of": column,
         "step": FINE if share else 1,
         "steps": {str(size): at for size, at in steps.items()},
-        "values": [cells.get(key(row), []) for row in rows],
+        "values": [
+            [
+                _run(runs.get((*key(row), seed), {}), steps.get(row["batch_size"], []), share)
+                for seed in seeds
+            ]
+            for row in rows
+        ],
     }
 
 
-def _point(value: float, share: bool) -> float | int | None:
+def _run(run: Mapping[int, float], steps: Sequence[int], share: bool) -> list[float | int | None]:
+    """A trial's values at some steps, up to the last that it has."""
+    values = [_point(run.get(step), share) for step in steps]
+    while values and values[-1] is None:
+        values.pop()
+    return values
+
+
+def _point(value: float | None, share: bool) -> float | int | None:
     if value is None or value != value or value in (float("inf"), float("-inf")):
         return None
     return round(value / FINE) if share else float(f"{value:.4g}")

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import metric, records
+from trainscape.analysis import metric
 from trainscape.analysis.functions import is_function
-from trainscape.figures.values import duration, number, score
+from trainscape.figures.values import duration, number, points, score
 from trainscape.numerals import counted
-from trainscape.report._answer import cell_name, points, span
+from trainscape.report._answer import cell_name, span
 from trainscape.report._times import doubts
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from trainscape.report._page import Page
     from trainscape.workloads import Metric
+
+
+LEVEL = 0.95  # of intervals, where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,11 @@ def _forgiving(own: Mapping[str, Any]) -> str:
 def _facts(workload: str, own: Mapping[str, Any], page: Page) -> str:
     """Data, trials, budget, seeds and uncertainty in one line."""
     (unit, amount), *_ = page.study["budget"].items()
-    runs = records(page.trials[page.trials["workload"] == workload])
+    trials = int((page.trials["workload"] == workload).sum())
     grid = own["grid"]
     parts = [
         f"{counted(grid['cells'], 'cell')} × {counted(grid['seeds'], 'seed')}",
-        f"{len(runs):,} trials",
+        f"{trials:,} trials",
         f"{amount} {unit.removesuffix('s') if amount == 1 else unit} each",
     ]
     if own["confirmed"]:
@@ -129,7 +132,7 @@ def _cards(workload: str, own: Mapping[str, Any], page: Page) -> list[Card]:
     cards = (
         _accurate(own, judged),
         _untuned(own, judged),
-        _fastest(soonest, doubts(page.times)),
+        fastest(soonest, page.times),
     )
     return [card for card in cards if card is not None]
 
@@ -172,10 +175,10 @@ def _accurate(own: Mapping[str, Any], judged: Metric) -> Card | None:
 
 def _untuned(own: Mapping[str, Any], judged: Metric) -> Card | None:
     """The rate that is safe whatever the batch size and schedule."""
-    found = own.get("untuned")
-    if not found:
+    if not own.get("untuned"):
         return None
-    worst = found["worst"]
+    found, *others = own["untuned"]
+    worst, tied = found["worst"], [row["optimizer"] for row in others if row["tied"]]
     return Card(
         title="Safest untuned",
         value=score(worst["mean"], judged, unit=True),
@@ -183,47 +186,57 @@ def _untuned(own: Mapping[str, Any], judged: Metric) -> Card | None:
         setting=f"{found['optimizer']}, lr {number(found['lr'])}",
         detail=_sentences(
             "Its worst over all batch sizes and schedules of the grid, by validation.",
-            _as_safe(found),
+            f"Not told from it: {', '.join(tied)}." if tied else "",
         ),
         copied=json.dumps({"optimizer": found["optimizer"], "lr": found["lr"]}),
     )
 
 
-def _fastest(found: Mapping[str, Any] | None, doubt: str) -> Card | None:
-    """The setting that reaches the target soonest, where times tell."""
+def fastest(found: Mapping[str, Any] | None, times: Mapping[str, Any]) -> Card | None:
+    """The setting that reaches the target soonest, and what times tell of it.
+
+    Args:
+        found: as :func:`trainscape.answers.fastest` makes it.
+        times: ``timings.json``.
+    """
     if not found:
         return None
-    seconds = found["seconds"]
-    known = seconds["low"] is not None and seconds["high"] is not None
-    within = f"{duration(seconds['low'])} to {duration(seconds['high'])}" if known else ""
-    if not found["parts"]:
+    seconds, count, doubt = found["seconds"], found["count"], doubts(times)
+    unknown = seconds["low"] is None
+    few = "An interval needs more seeds or rounds than there are." if unknown else ""
+    if count:
+        overlap = "Their intervals of steps to the target × the time of a step overlap."
         return Card(
             title="Fastest to the target",
             value="not told apart",
             interval="",
-            setting=f"{found['count'] + 1} settings, the first about {duration(seconds['median'])}",
-            detail=_sentences(
-                "Their intervals of steps to the target × the time of a step overlap.", doubt
-            ),
+            setting=f"{count + 1} settings, the first about {duration(seconds['median'])}",
+            detail=_sentences(few or overlap, doubt),
         )
+    known = seconds["low"] is not None and seconds["high"] is not None
+    if found["parts"]:
+        told = "no other setting's interval reaches it."
+    elif found["others"]:
+        told = "no other setting needs as few steps."
+    else:
+        told = "no other setting reaches the target."
     return Card(
         title="Fastest to the target",
         value=duration(seconds["median"]),
-        interval=within,
+        interval=f"{duration(seconds['low'])} to {duration(seconds['high'])}" if known else "",
         setting=cell_name(found["cell"]),
         detail=_sentences(
-            "Steps to the target × the time of a step; no other setting's interval reaches it.",
+            f"Steps to the target × the time of a step; {told}",
+            _level(times["level"]) if known else few,
             doubt,
         ),
         copied=json.dumps(found["cell"]),
     )
 
 
-def _as_safe(found: Mapping[str, Any]) -> str:
-    """Which other optimizers cannot be told from the safest."""
-    others = [r["optimizer"] for r in found["ranking"] if r["tied"]]
-    names = [name for name in others if name != found["optimizer"]]
-    return f"Not told from it: {', '.join(names)}." if names else ""
+def _level(level: float) -> str:
+    """How often the interval holds, where few seeds make that less often than others do."""
+    return f"So few seeds give a {number(100 * level, 4)}% interval." if level < LEVEL else ""
 
 
 def _sentences(*parts: str) -> str:

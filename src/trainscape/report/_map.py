@@ -13,18 +13,18 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from scipy.special import stdtrit
-
 from trainscape import analysis
 from trainscape.analysis import key, metric
 from trainscape.analysis.functions import is_function
 from trainscape.charts import cell as charts
 from trainscape.figures import heatmap
 from trainscape.figures.values import deviation, duration, number, score, ticks
+from trainscape.report._answer import cell_name
 from trainscape.report._table import AXES_OF_CELL, ranked, with_verdicts
+from trainscape.statistics.intervals import student, t_quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from trainscape.workloads import Metric
 
 LEVELS = heatmap.LEVELS
+LEVEL = 0.95  # of the interval of a mean over seeds
 CELLS = "cells"  # the folder of cell files below a study's results
 
 
@@ -89,6 +90,7 @@ class Still:
         ticks: of the colour bar.
         levels: of the colour bar.
         ramp: which colours: a letter of ``style/map.css``.
+        centre: whose charts stand beside it, if any do.
     """
 
     title: str
@@ -98,9 +100,10 @@ class Still:
     ticks: Sequence[str]
     levels: int = LEVELS
     ramp: str = "v"
+    centre: str = ""
 
 
-def measures(workload: str, rows: Sequence[Row], page: Page) -> list[Measure]:
+def measures(workload: str, rows: Sequence[Row], page: Page) -> Iterator[Measure]:
     """What the colours may show, the standard first; without values there is no measure.
 
     Args:
@@ -109,14 +112,14 @@ def measures(workload: str, rows: Sequence[Row], page: Page) -> list[Measure]:
         page: what the report is written from.
     """
     judged, seeds = metric(workload), "mean ± standard deviation over seeds"
-    ends = _ends(workload) if is_function(workload) else f"test {judged.name}"
+    last = _ends(workload) if is_function(workload) else f"test {judged.name}"
     share = judged.unit == "fraction"
     unit = " in percent" if share else f" in {judged.unit}" if judged.unit else ""
     of_metric = ("score", judged.direction, share)
     reached = "median over seeds; below, how many seeds reached the target"
     asked: list[tuple[str, str, str, str, tuple[str, str, bool]]] = [
         ("val", "val_metric_mean", f"validation {judged.name}", f"{seeds}{unit}", of_metric),
-        ("test", "test_metric_mean", ends, f"{seeds}{unit}", of_metric),
+        ("test", "test_metric_mean", last, f"{seeds}{unit}", of_metric),
         ("loss", "train_loss_mean", "train loss", seeds, ("number", "min", False)),
         ("steps", "steps_to_target", "steps to target", reached, ("number", "min", False)),
         ("time", "time_to_target_s", "time to target", reached, ("seconds", "min", False)),
@@ -124,27 +127,16 @@ def measures(workload: str, rows: Sequence[Row], page: Page) -> list[Measure]:
     ]
     if not page.validated:
         asked.insert(0, asked.pop(2))  # nothing is selected: training comes first
-    found = []
     for kind, column, title, about, (words, better, shares) in asked:
         values = [row[column] for row in rows if row.get(column) is not None]
         if values:
-            found.append(_measure((kind, title, about, words), values, judged, better, shares))
+            yield _measure((kind, title, about, words), values, judged, better, shares)
     lost = [lost_share(row) for row in rows if row["seeds"]]
     if any(lost):
         about = "seeds that diverged, or ended no better than chance"
-        found.append(
-            Measure(
-                "lost",
-                "failed or diverged",
-                about,
-                "min",
-                "seeds",
-                "points",
-                [level / LEVELS for level in range(1, LEVELS)],
-                ["all", "half", "none"],
-            )
-        )
-    return found
+        bounds = [level / LEVELS for level in range(1, LEVELS)]
+        ends = ["all", "half", "none"]
+        yield Measure("lost", "failed or diverged", about, "min", "seeds", "points", bounds, ends)
 
 
 def lost_share(row: Row) -> float:
@@ -183,17 +175,21 @@ def _writer(words: str, judged: Metric) -> Callable[[float], str]:
 
 
 def of_map(
-    workload: str, rows: Sequence[Row], axes: Mapping[str, Sequence[Any]], page: Page
+    workload: str,
+    rows: Sequence[Row],
+    grid: Sequence[Row],
+    axes: Mapping[str, Sequence[Any]],
+    page: Page,
 ) -> dict[str, Any]:
     """What the script knows of a workload's maps besides its cells.
 
     Args:
         workload: its name.
         rows: its summary rows.
+        grid: every cell of its grid, trained or not.
         axes: the values of every axis, by name; the page's data counts places in them.
         page: what the report is written from.
     """
-    grid = _grid(workload, page)
     many = max(_most(page.trials), _most(page.confirmed))
     return {
         "measures": [asdict(found) for found in measures(workload, rows, page)],
@@ -208,7 +204,7 @@ def of_map(
         "target": _target(workload, page.trials),
         "ends": _ends(workload),
         # half a 95% interval of a mean is this many standard errors, by the number of seeds
-        "t": [0, 0, *(float(f"{stdtrit(n - 1, 0.975):.5g}") for n in range(2, many + 1))],
+        "t": [0, 0, *(float(f"{t_quantile(LEVEL, n - 1):.5g}") for n in range(2, many + 1))],
         "folder": f"{page.study.get('output', 'results')}/{CELLS}/{workload}",
         "rates": [repr(rate) for rate in axes["lr"]],  # as in a cell file's name
     }
@@ -244,10 +240,10 @@ def _target(workload: str, trials: pd.DataFrame) -> float | None:
 def still(workload: str, page: Page) -> Still | None:
     """The map around the chosen cell, by what the page chooses by."""
     rows = [row for row in with_verdicts(page.cells, page.found) if row["workload"] == workload]
-    found = measures(workload, rows, page)
-    if not found:
+    measure = next(measures(workload, rows, page), None)
+    if measure is None:
         return None
-    measure, judged, centre = found[0], metric(workload), _centre(workload, page)
+    judged, centre = metric(workload), _centre(workload, page)
     optimizer, schedule = centre["optimizer"], centre["schedule"]
     grid, known = _grid(workload, page), {key(row, AXES_OF_CELL): row for row in rows}
     rates = _values(grid, optimizer, "lr")
@@ -267,6 +263,7 @@ def still(workload: str, page: Page) -> Still | None:
             for size in sizes
         ],
         measure.ticks,
+        centre=cell_name(centre),
     )
 
 
@@ -332,12 +329,11 @@ def cell_seeds(workload: str, page: Page) -> Chart | None:
 
 def _mean(values: Any, judged: Metric, scale: int) -> dict[str, Any]:
     """A mean over seeds and its 95% interval, by Student's t."""
-    mean, count = float(values.mean()), len(values)
+    mean = float(values.mean())
     told = score(mean, judged, unit=True)
-    if count < 2:
+    if len(values) < 2:
         return {"mean": scale * mean, "low": None, "high": None, "told": told}
-    half = float(stdtrit(count - 1, 0.975) * values.std(ddof=1) / count**0.5)
-    low, high = mean - half, mean + half
+    low, high = student(values, LEVEL)
     return {
         "mean": scale * mean,
         "low": scale * low,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import metric
-from trainscape.figures.values import number, score
-from trainscape.report._answer import points, span
+from trainscape.figures.values import number, points, score, signed
+from trainscape.report._answer import span
 from trainscape.report._claim import Claim
 from trainscape.report._table import Column, Table, as_it_is, fields
 
@@ -109,10 +109,8 @@ def _difference(row: Row, judged: Metric) -> str:
     found = row["difference"]
     if found is None or found["low"] is None:
         return "–"
-    return (
-        f"{_signed(found['mean'], judged)} ({_signed(found['low'], judged)} to "
-        f"{_signed(found['high'], judged)})"
-    )
+    mean, low, high = (signed(found[name], judged.unit) for name in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
 
 
 def _verdict(row: Row, _: Metric) -> str:
@@ -141,8 +139,3 @@ def _safe(row: Row, judged: Metric) -> str:
 
 def _lost(row: Row, _: Metric) -> str:
     return f"{100 * row['lost']:.0f}%"
-
-
-def _signed(value: float, judged: Metric) -> str:
-    text = score(abs(value), judged)
-    return text if not float(f"{text}".replace("k", "e3")) else ("−" if value < 0 else "+") + text

@@ -14,7 +14,6 @@ from trainscape.charts.matters import matters
 from trainscape.charts.scaling import lr_scaling
 from trainscape.charts.sensitivity import safe_rates, sensitivity
 from trainscape.report import _map
-from trainscape.report._claims import claims
 from trainscape.report._facts import machine
 from trainscape.report._times import doubts
 
@@ -92,17 +91,14 @@ def _cost(workload: str, page: Page) -> Chart | None:
     )
 
 
-def _plain_loop(workload: str, page: Page) -> dict[str, Any] | None:
-    """What the script reckons the time of another grid from; None without step times."""
+def _machine(workload: str, page: Page) -> dict[str, str] | None:
+    """What the time of another grid is reckoned by; None without step times."""
     own = [row for row in page.cells if row["workload"] == workload]
     if not any(row.get("step_time_s") is not None for row in own):
         return None
     return {
         "machine": machine(page.provenance.get("hardware") or {}),
         "doubt": doubts(page.times),
-        "cells": len(own),
-        "seeds": own[0]["seeds"],
-        "budget": page.study["budget"],
     }
 
 
@@ -134,7 +130,7 @@ QUESTIONS = (
         "map",
         "The map",
         "Map",
-        "What every cell of the grid came to. A click or the arrow keys open a cell.",
+        "What every cell of the grid came to.",
         charts=[_map.cell_seeds, _map.cell_curves],
         template="map.html.j2",
         shown=_map.still,
@@ -162,7 +158,7 @@ QUESTIONS = (
         charts=[_cost],
         half=True,
         template="cost.html.j2",
-        shown=_plain_loop,
+        shown=_machine,
     ),
     Question("curves", "Learning curves", "Curves", charts=[_curves], half=True),
     Question(
@@ -177,26 +173,28 @@ QUESTIONS = (
 )
 
 
-def parts(page: Page, workload: str) -> list[Part]:
-    """What is asked of a workload, in the order in which it is read."""
-    return [part for question in QUESTIONS if (part := _part(question, page, workload))]
+def parts(page: Page, workload: str, claims: Mapping[str, Claim]) -> list[Part]:
+    """What is asked of a workload, in the order in which it is read.
+
+    Args:
+        page: what the report is written from.
+        workload: its name.
+        claims: what was found of it, by kind.
+    """
+    made = (_part(question, page, workload, claims) for question in QUESTIONS)
+    return [part for part in made if part is not None]
 
 
-def comparison(page: Page, workload: str) -> Part | None:
+def comparison(page: Page, workload: str, claims: Mapping[str, Claim]) -> Part | None:
     """The forest plot of the first screen."""
-    return _part(FOREST, page, workload)
+    return _part(FOREST, page, workload, claims)
 
 
-def _part(question: Question, page: Page, workload: str) -> Part | None:
+def _part(
+    question: Question, page: Page, workload: str, claims: Mapping[str, Claim]
+) -> Part | None:
     charts = [chart for make in question.charts if (chart := make(workload, page))]
     shown = question.shown(workload, page) if question.shown else None
     if not charts and shown is None:
         return None
-    known = {claim.kind: claim for claim in claims(page.found) if claim.workload == workload}
-    return Part(question, charts, known.get(question.claim), shown)
-
-
-def next_run(page: Page, workload: str) -> Claim | None:
-    """What to run next."""
-    found = [c for c in claims(page.found) if (c.workload, c.kind) == (workload, "next")]
-    return found[0] if found else None
+    return Part(question, charts, claims.get(question.claim), shown)

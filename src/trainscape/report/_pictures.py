@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import ALL, metric
 from trainscape.figures.answers.told import LEAST, over_rates, shown
-from trainscape.figures.values import number, score
-from trainscape.report._answer import points
+from trainscape.figures.values import number, points, score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -43,10 +43,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Field:
-    """A table cell: its words, and the number that it is sorted by, empty if there is none."""
+    """A table cell: its words, and how they look."""
 
     text: str
-    value: str = ""
     numeric: bool = False
     status: str = ""
 
@@ -249,13 +248,10 @@ def _rank(row: Row) -> tuple[bool, float]:
 def fields(row: Row, columns: Sequence[Column]) -> list[Field]:
     """A row's cells, column by column."""
     judged = metric(row["workload"])
-    made = []
-    for column in columns:
-        value = row[column.key] if column.numeric else None
-        status = _lost(row) if column is STATUS else ""
-        exact = "" if value is None else repr(value)
-        made.append(Field(column.words(row, judged), exact, column.numeric, status))
-    return made
+    return [
+        Field(column.words(row, judged), column.numeric, _lost(row) if column is STATUS else "")
+        for column in columns
+    ]
 
 
 def _lost(row: Row) -> str:

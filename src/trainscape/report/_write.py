@@ -14,6 +14,7 @@ from trainscape.report import _parts
 from trainscape.report._answer import Answer, answers
 from trainscape.report._articles import articles
 from trainscape.report._assets import FOLDER, script, style
+from trainscape.report._claims import claims
 from trainscape.report._data import data
 from trainscape.report._facts import facts, machine
 from trainscape.report._first import First, first
@@ -103,20 +104,21 @@ def _links(panels: Sequence[Panel]) -> list[tuple[str, str]]:
 
 def _panels(page: Page) -> list[Panel]:
     said = answers(page.study, page.found, page.trials, page.searched, page.notes)
-    drawn, shown = articles(page), sections(page)
+    drawn, shown, claimed = articles(page), sections(page), claims(page.found)
     return [
         Panel(
             workload=name,
             first=own,
-            comparison=_parts.comparison(page, name),
-            next=_parts.next_run(page, name),
+            comparison=_parts.comparison(page, name, found),
+            next=found.get("next"),
             answers=[answer for answer in said if answer.workload == name],
             articles=[part for part in drawn if part.workload == name],
-            parts=_parts.parts(page, name),
+            parts=_parts.parts(page, name, found),
             sections=[section for section in shown if section.workload == name],
         )
         for own in first(page)
         for name in [own.workload]
+        for found in [{claim.kind: claim for claim in claimed if claim.workload == name}]
     ]
 
 

@@ -71,5 +71,5 @@ def over_rates(found: Mapping[str, Any]) -> dict[str, Row]:
     if not found["optimizers"]:
         return {}
     rows = {(row["optimizer"], row["batch_size"]): row for row in found["sensitivity"]}
-    over = {row["optimizer"]: row["forgiving"]["over"] for row in found["optimizers"]}
-    return {name: rows[name, own["batch_size"]] for name, own in over.items() if own}
+    places = [(row["optimizer"], row["cell"]["batch_size"]) for row in found["optimizers"]]
+    return {place[0]: rows[place] for place in places if place in rows}

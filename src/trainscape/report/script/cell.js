@@ -4,13 +4,6 @@ T.cell = () => {
   for (const [workload, place] of T.places("map")) T.cell.make(workload, place);
 };
 
-// Opens a cell of a workload, from wherever; the map goes to where it lies.
-T.cell.open = (workload, index) => {
-  const own = workload.cell(index);
-  const key = (name) => `${name}:${workload.name}`;
-  T.state.set({ w: workload.name, [key("o")]: own.optimizer, [key("s")]: own.schedule, [key("cell")]: own.digest });
-};
-
 // A mean over seeds and its 95% interval.
 T.cell.mean = (workload, values) => {
   const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
@@ -27,8 +20,8 @@ T.cell.rows = (workload, index) => {
   const rows = { seeds: [], means: [], curves: [], mean: [] };
   const fresh = confirmed[cells.digest[index]];
   for (const [values, name, numbers] of [
-    [trials.val[index], "validation", workload.seeds[0]],
-    [trials.test[index], workload.map.ends, workload.seeds[0]],
+    [trials.val[index], "validation", workload.seeds],
+    [trials.test[index], workload.map.ends, workload.seeds],
     [fresh?.val, "fresh validation", fresh?.seeds],
     [fresh?.test, "fresh test", fresh?.seeds],
   ]) {
@@ -46,11 +39,12 @@ T.cell.rows = (workload, index) => {
   const steps = curves.steps[workload.axes.batch_size[cells.batch_size[index]]] ?? [];
   const own = curves.values[index];
   own.forEach((values, k) => values.forEach((value, at) => {
-    if (value !== null) rows.curves.push({ step: steps[at], seed: workload.seeds[0][k], value: times * curves.step * value, told: T.number(times * curves.step * value) });
+    if (value !== null) rows.curves.push({ step: steps[at], seed: workload.seeds[k], value: times * curves.step * value, told: T.number(times * curves.step * value) });
   }));
+  const runs = own.filter((values) => values.length); // a seed that was never evaluated has no part in the mean
   steps.forEach((step, at) => {
-    const known = own.map((values) => values[at]).filter((value) => value !== null && value !== undefined);
-    if (known.length && known.length === own.length) rows.mean.push({ step, value: (times * curves.step * known.reduce((a, b) => a + b, 0)) / known.length });
+    const known = runs.map((values) => values[at]).filter((value) => value !== null && value !== undefined);
+    if (known.length && known.length === runs.length) rows.mean.push({ step, value: (times * curves.step * known.reduce((a, b) => a + b, 0)) / known.length });
   });
   return rows;
 };
@@ -148,12 +142,12 @@ T.cell.make = (workload, place) => {
     const cell = workload.cell(index);
     const value = T.cell.value(workload, cell);
     head.replaceChildren(
-      T.el("h3", {}, `${cell.optimizer}, batch ${cell.batch_size}, lr ${T.number(cell.lr)}, ${cell.schedule}`),
+      T.el("h3", {}, T.called(workload, index)),
       value ? T.el("p", { class: "value" }, T.el("strong", {}, value.value), " ", T.el("span", { class: "interval" }, `${value.interval} ${value.what}`)) : "",
       T.el("p", { class: "verdict" }, T.cell.verdict(workload, cell)),
     );
     const copy = (text, what) => T.el("button", { type: "button", onclick: () => T.copy(text(), what) }, `Copy ${what}`);
-    const texts = T.snippets?.buttons ? T.snippets.buttons(workload, cell) : [];
+    const texts = T.snippets.buttons(workload, cell);
     const link = () => {
       const own = new URL(location.href);
       const chosen = new URLSearchParams(own.hash.includes("=") ? own.hash.slice(1) : "");

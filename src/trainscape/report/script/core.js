@@ -16,36 +16,58 @@ T.el = (tag, attributes = {}, ...children) => {
   return made;
 };
 
-// Numbers as trainscape.numerals writes them: three digits, powers of ten where they are shorter.
+// Numbers as trainscape.numerals writes them. Of two that are as near Python takes the even one, where
+// toFixed and toExponential take the larger.
+const rounded = (value, digits) => {
+  const exact = value.toExponential(40);
+  const [kept, exponent] = [exact.slice(0, exact.indexOf(".") + digits), exact.slice(exact.indexOf("e"))];
+  const rest = exact.slice(kept.length, exact.indexOf("e"));
+  const even = "02468".includes(kept.replace(".", "").at(-1));
+  return /^50*$/.test(rest) && even ? Number(kept + exponent) : Number(value.toExponential(digits - 1));
+};
+const power = (value) => Number(value.toExponential(40).split("e")[1]);
+
+T.fixed = (value, decimals) => {
+  const digits = power(value) + 1 + decimals;
+  return (digits > 0 ? rounded(value, digits) : value).toFixed(decimals);
+};
+
+// Three digits; powers of ten where they are shorter, a whole part below 10,000 in full.
 T.number = (value, digits = 3) => {
   if (value === null || value === undefined) return "–";
-  const rounded = Number(value.toPrecision(digits));
-  if (rounded === 0) return "0";
-  const size = Math.abs(rounded);
-  if (size < 1e-3 || size >= 1e9) return rounded.toExponential().replace("e+", "e");
-  if (size < 1e4) return size >= 1000 ? value.toFixed(0) : String(rounded);
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value < 0 ? "-inf" : "inf";
+  const short = rounded(value, digits);
+  if (short === 0) return "0";
+  const size = Math.abs(short);
+  if (size < 1e-3 || size >= 1e9) return short.toExponential().replace("e+", "e");
+  if (size < 1e4) return size >= 1000 || digits <= power(short) ? T.fixed(value, 0) : String(short);
   const [unit, suffix] = size >= 1e6 ? [1e6, "M"] : [1e3, "k"];
-  return String(Number((rounded / unit).toPrecision(digits))) + suffix;
+  return String(Number(T.fixed(short / unit, digits))) + suffix;
 };
+
+// A share in percent; a user's metric may be one by name alone, and large.
+const percent = (share) => (Math.abs(100 * share) < 1e4 ? T.fixed(100 * share, 1) : T.number(100 * share));
 
 // A value of the workload's metric: a share in percent with one decimal, else three digits.
 T.score = (value, workload, unit = true) => {
   if (value === null || value === undefined) return "–";
   const metric = workload.metric;
-  if (metric.unit === "fraction") return (100 * value).toFixed(1) + (unit ? "%" : "");
+  if (metric.unit === "fraction") return percent(value) + (unit ? "%" : "");
   return T.number(value) + (unit && metric.unit ? " " + metric.unit : "");
 };
 
-// A difference of the metric, with its sign; of shares in points.
-T.points = (value, workload) => {
-  const share = workload.metric.unit === "fraction";
-  const text = share ? Math.abs(100 * value).toFixed(1) : T.number(Math.abs(value));
-  return (Number(text) === 0 ? "" : value < 0 ? "−" : "+") + text;
+// A difference of the metric with its sign, which zero has not; of shares in points.
+T.signed = (value, workload, digits = 3) => {
+  const size = Math.abs(value);
+  const text = workload.metric.unit === "fraction" ? percent(size) : T.number(size, digits);
+  return (/[1-9a-z]/.test(text) ? (value < 0 ? "−" : "+") : "") + text;
 };
 
+// Seconds in a fitting unit: the first whose bound they are below.
 T.seconds = (value) => {
   if (value === null || value === undefined) return "–";
-  const [size, unit] = [[1e-3, "ms"], [1, "s"], [60, "min"], [3600, "h"]].findLast(([s]) => value >= s) ?? [1e-6, "µs"];
+  const units = [[1e-3, 1e-6, "µs"], [1, 1e-3, "ms"], [100, 1, "s"], [6000, 60, "min"]];
+  const [, size, unit] = units.find(([bound]) => Math.abs(value) < bound) ?? [Infinity, 3600, "h"];
   return `${T.number(value / size)} ${unit}`;
 };
 
@@ -90,6 +112,7 @@ T.load = async () => {
 // What is chosen on the page stands in the address: a link shows the same. {o: "adam", cell: "3a90…"}
 T.state = (() => {
   const defaults = {};
+  const possible = {};
   const listeners = [];
   const hash = location.hash.slice(1);
   let chosen = Object.fromEntries(new URLSearchParams(hash.includes("=") ? hash : ""));
@@ -106,11 +129,21 @@ T.state = (() => {
     const before = chosen;
     chosen = Object.fromEntries(new URLSearchParams(text));
     tell([...new Set([...Object.keys(before), ...Object.keys(chosen)])]);
+    T.state.doubt();
   });
   return {
     get: (name) => chosen[name] ?? defaults[name],
     given: (name) => chosen[name], // what the address says, if anything
-    standard: (values) => Object.assign(defaults, values),
+    // What is chosen where the address says nothing; of some names also all that may be chosen.
+    standard: (values, choices = {}) => {
+      Object.assign(defaults, values);
+      Object.assign(possible, choices);
+    },
+    // Says what an address asks for that is not on the page. Whoever reads it falls back by itself.
+    doubt: () => {
+      const odd = Object.entries(possible).filter(([name, values]) => name in chosen && !values.includes(chosen[name]));
+      if (odd.length) T.say(`Not on this page: ${odd.map(([name]) => `${name.split(":")[0]} “${chosen[name]}”`).join(", ")}`);
+    },
     set: (values) => {
       const changed = Object.keys(values).filter((name) => String(values[name]) !== String(T.state.get(name) ?? ""));
       for (const name of changed) chosen[name] = String(values[name]);
@@ -128,6 +161,35 @@ T.workload = () => T.study.workloads.find((own) => own.name === T.state.get("w")
 
 // The part of the page that shows a workload.
 T.panel = (workload) => document.querySelector(`[data-panel="${CSS.escape(workload.name)}"]`);
+
+// The map of a workload, in which its cells open; null where there is none.
+T.atlas = (workload) => T.panel(workload).querySelector('[data-part="map"]');
+
+// A cell in words.
+T.called = (workload, index) => {
+  const { optimizer, batch_size, lr, schedule } = workload.cell(index);
+  return `${optimizer}, batch ${batch_size}, lr ${T.number(lr)}, ${schedule}`;
+};
+
+// Opens a cell, from wherever: the map goes to where it lies. No cell, or no map, opens nothing.
+T.open = (workload, index) => {
+  if (index === undefined || !T.atlas(workload)) return;
+  const own = workload.cell(index);
+  const key = (name) => `${name}:${workload.name}`;
+  T.state.set({ w: workload.name, [key("o")]: own.optimizer, [key("s")]: own.schedule, [key("cell")]: own.digest });
+};
+
+// Opens a cell and leads the reader to the map; the browser's Back leads to where they were.
+T.show = (workload, index) => {
+  const map = T.atlas(workload);
+  if (!map) return;
+  history.pushState(null, "", location.href);
+  T.open(workload, index);
+  map.scrollIntoView();
+  map.setAttribute("tabindex", "-1");
+  map.focus({ preventScroll: true });
+  T.say(`Opened ${T.called(workload, index)} in the map`);
+};
 
 // The element of a part of the page, one for each workload that has it.
 T.places = function* (kind) {

@@ -22,8 +22,9 @@ T.cost = () => {
       box.querySelector(".fields").append(T.el("label", { class: "menu" }, T.el("span", {}, name), input));
     }
     const show = () => {
+      const asked = [...box.querySelectorAll("input")].every((input) => input.validity.valid);
       const seconds = trial * value("cells") * value("seeds") * (value(unit) / amount);
-      box.querySelector("strong").textContent = T.seconds(seconds);
+      box.querySelector("strong").textContent = asked ? T.seconds(seconds) : "–";
     };
     T.state.on(Object.keys(fields).map(key), show);
     show();
@@ -34,7 +35,7 @@ T.cost = () => {
     const box = place.querySelector("[data-grid-time]");
     if (box) ask(workload, box);
     T.charts.when(workload, "cost", (chart) => {
-      chart.click((row) => row.digest && T.cell?.open?.(workload, workload.byDigest.get(row.digest)));
+      chart.click((row) => row.digest && T.open(workload, workload.byDigest.get(row.digest)));
     });
   }
 };

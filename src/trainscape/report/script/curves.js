@@ -3,8 +3,8 @@
 T.curves = () => {
   for (const [workload, place] of T.places("curves")) {
     const own = `curve:${workload.name}`;
-    T.state.standard({ [own]: "" });
     const names = workload.found.optimizers.map((row) => row.optimizer);
+    T.state.standard({ [own]: "" }, { [own]: ["", ...names] });
     const choices = [["", "all"], ...names.map((name) => [name, name])];
     const menu = T.menu("single out", choices, T.state.get(own), (name) => T.state.set({ [own]: name }));
     if (names.length > 1) place.querySelector(".controls").append(menu);

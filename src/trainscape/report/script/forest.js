@@ -4,12 +4,12 @@ T.forest = () => {
   for (const [workload, place] of T.places("forest")) {
     const names = workload.found.optimizers.map((row) => row.optimizer);
     const own = `ref:${workload.name}`;
-    T.state.standard({ [own]: names[0] });
+    T.state.standard({ [own]: names[0] }, { [own]: names });
     const choose = (name) => names.includes(name) && T.state.set({ [own]: name });
     const chosen = () => (names.includes(T.state.get(own)) ? T.state.get(own) : names[0]);
     const words = (reference) => {
       const rows = workload.found.against[reference] ?? [];
-      const told = rows.map(({ optimizer, difference, verdict }) => `${optimizer} ${T.points(difference.mean, workload)}, ${verdict}`);
+      const told = rows.map(({ optimizer, difference, verdict }) => `${optimizer} ${T.signed(difference.mean, workload)}, ${verdict}`);
       return `Paired differences in test ${workload.metric.name} to ${reference}: ${told.join("; ")}.`;
     };
     const menu = T.menu("compared with", names, chosen(), choose);

@@ -70,6 +70,85 @@ T.grid = (open, hint) => {
   return { table, every, draw, mark, multiples, focus: () => shown[focus]?.node.focus(), looks: () => shown.map(({ node }) => node.classList) };
 };
 
+// A workload's map in its place: the frame, menus for its part, all parts at once, and the open cell.
+// `opening` says the part that is shown at first and the digest of the cell that is open, if any; `more`
+// are further menus, each [label, choices, its name in the address]; hint(event, i) is that of T.grid.
+T.grid.facets = (workload, place, { opening, more = [], hint }) => {
+  const { axes, cells, map } = workload;
+  const key = (name) => `${name}:${workload.name}`;
+  const labels = { o: axes.optimizer, s: axes.schedule };
+  T.state.standard(
+    { [key("o")]: opening.optimizer, [key("s")]: opening.schedule, [key("all")]: "no", [key("cell")]: opening.digest ?? "none" },
+    { [key("o")]: labels.o, [key("s")]: labels.s, [key("cell")]: ["none", ...workload.byDigest.keys()], ...Object.fromEntries(more.map(([, choices, name]) => [key(name), choices.map(([value]) => value)])) },
+  );
+  const opened = () => workload.byDigest.get(T.state.get(key("cell")));
+  const shown = () => Object.values(labels).map((names, k) => Math.max(0, names.indexOf(T.state.get(key("os"[k])))));
+
+  const grid = T.grid((i) => T.open(workload, i), hint);
+  const legend = T.el("div", { class: "map-key" });
+  place.querySelector(".map-main").replaceChildren(T.el("div", { class: "map-box" }, grid.table), legend);
+  place.querySelector(".map-view").after(grid.every);
+  place.querySelector(".lead")?.append(T.el("span", { class: "clicks" }, " A click or the arrow keys open a cell."));
+
+  const controls = place.querySelector(".controls");
+  const menu = (label, choices, name, onchange) => {
+    const made = T.menu(label, choices, T.state.get(key(name)), onchange);
+    if (choices.length > 1) controls.append(made);
+    return [name, made.lastElementChild];
+  };
+  // Another optimizer or schedule keeps the open cell's batch size and rate.
+  const move = (name) => (choice) => {
+    T.state.set({ [key(name)]: choice });
+    const i = opened();
+    const next = i === undefined ? undefined : workload.at(shown()[0], cells.batch_size[i], cells.lr[i], shown()[1]);
+    if (next !== undefined) T.state.set({ [key("cell")]: cells.digest[next] });
+  };
+  const menus = Object.fromEntries([
+    menu("optimizer", labels.o, "o", move("o")),
+    menu("schedule", labels.s, "s", move("s")),
+    ...more.map(([label, choices, name]) => menu(label, choices, name, (choice) => T.state.set({ [key(name)]: choice }))),
+  ]);
+  const many = T.el("input", { type: "checkbox", onchange: () => T.state.set({ [key("all")]: many.checked ? "yes" : "no" }) });
+  const count = labels.o.length * labels.s.length;
+  if (count > 1) controls.append(T.el("label", { class: "menu" }, many, `all ${count} at once`));
+
+  // The batch sizes and rates that an optimizer is tried with; the largest batch stands on top.
+  const lines = (o) => ({ rows: [...map.grid[o].batch_size].reverse(), columns: map.grid[o].lr });
+  const list = (o, s) => lines(o).rows.flatMap((b) => lines(o).columns.map((l) => workload.at(o, b, l, s)));
+  // The part that is shown, as field(i) has it, and if that is asked for every part at once, small, in
+  // the colours of look(i). Where there is no cell, i is undefined.
+  const draw = (title, about, field, look) => {
+    const [o, s] = shown();
+    const { rows, columns } = lines(o);
+    grid.draw({
+      title: `${labels.o[o]}, ${labels.s[s]}: ${title}`,
+      about,
+      columns: T.grid.names(columns.map((l) => axes.lr[l])),
+      rows: rows.map((b) => String(axes.batch_size[b])),
+    }, list(o, s).map((i) => ({ i, ...field(i) })));
+    menus.o.value = labels.o[o];
+    menus.s.value = labels.s[s];
+    many.checked = T.state.get(key("all")) === "yes";
+    grid.multiples(many.checked ? labels.o.flatMap((optimizer, a) => labels.s.map((schedule, b) => ({
+      title: `${optimizer}, ${schedule}`,
+      pressed: a === o && b === s,
+      show: () => T.state.set({ [key("o")]: optimizer, [key("s")]: schedule }),
+      columns: lines(a).columns.length,
+      fields: list(a, b).map((i) => ({ i, look: look(i) })),
+    }))) : [], labels.s.length);
+    mark();
+  };
+  const mark = () => grid.mark(opened());
+  place.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && opened() !== undefined) {
+      T.state.set({ [key("cell")]: "none" });
+      grid.focus();
+    }
+  });
+  T.state.on([key("cell")], mark);
+  return { grid, legend, menus, key, count, shown, opened, list, draw };
+};
+
 // Short names for the values of an axis, with enough digits to tell them apart.
 T.grid.names = (values) => {
   for (let digits = 3; digits < 17; digits++) {

@@ -5,23 +5,6 @@ T.map = () => {
   for (const [workload, place] of T.places("map")) T.map.make(workload, place);
 };
 
-// Which map is shown, from the address; what the address has wrong is as if it were not there.
-T.map.chosen = (workload) => {
-  const { axes, map, found } = workload;
-  const read = (name) => T.state.get(`${name}:${workload.name}`);
-  const place = (axis, name) => Math.max(0, axes[axis].indexOf(read(name)));
-  const [optimizer, schedule] = [place("optimizer", "o"), place("schedule", "s")];
-  const measure = map.measures.find((one) => one.kind === read("m")) ?? map.measures[0];
-  const vs = read("vs") ?? "";
-  const [what, name] = [vs.slice(0, 1), vs.slice(2)];
-  const other = {
-    o: axes.optimizer[optimizer] !== name && axes.optimizer.includes(name),
-    s: axes.schedule[schedule] !== name && axes.schedule.includes(name),
-    t: Boolean(found.chosen),
-  };
-  return { optimizer, schedule, measure, vs: other[what] ? vs : "" };
-};
-
 // What a field shows: {text, note, look, words}; `look` are classes of style/map.css.
 T.map.fields = (workload) => {
   const { cells, map, trials } = workload;
@@ -100,7 +83,7 @@ T.map.fields = (workload) => {
     if (measure.apart === "ratio") return `×${T.number(Math.exp(by), Math.abs(by) < 0.1 ? 3 : 2)}`;
     const sign = by < 0 ? "−" : "+";
     if (measure.words === "seeds") return `${by ? sign : ""}${Math.abs(Math.round(by * seedsOf(i)))}/${seedsOf(i)}`;
-    return measure.apart === "points" ? T.points(by, workload) : (by ? sign : "") + T.number(Math.abs(by), 2);
+    return measure.apart === "points" ? T.signed(by, workload) : (by ? sign : "") + T.number(Math.abs(by), 2);
   };
 
   // A cell against another one. `limit` is the difference that has the last colour.
@@ -179,55 +162,45 @@ T.map.deviation = (value, workload, judged) =>
 
 T.map.make = (workload, place) => {
   const { axes, cells, map, found } = workload;
-  const key = (name) => `${name}:${workload.name}`;
   const fields = T.map.fields(workload);
-  const opening = found.chosen?.cell ?? workload.cell(0);
-  T.state.standard({
-    [key("o")]: opening.optimizer,
-    [key("s")]: opening.schedule,
-    [key("m")]: map.measures[0].kind,
-    [key("vs")]: "",
-    [key("all")]: "no",
-    [key("cell")]: cells.digest[workload.byDigest.get(found.chosen?.digest)] ?? "none",
-  });
-  const opened = () => workload.byDigest.get(T.state.get(key("cell")));
-  const main = place.querySelector(".map-main");
-  const legend = T.el("div", { class: "map-key" });
-
-  // The menus. Another optimizer or schedule keeps the open cell's batch size and rate.
-  const move = (name, axis) => (choice) => {
-    const i = opened();
-    const to = { ...T.map.chosen(workload), [axis]: axes[axis].indexOf(choice) };
-    const next = i === undefined ? undefined : workload.at(to.optimizer, cells.batch_size[i], cells.lr[i], to.schedule);
-    T.state.set({ [key(name)]: choice, ...(next === undefined ? {} : { [key("cell")]: cells.digest[next] }) });
-  };
-  const menu = (label, choices, name, onchange) => {
-    const made = T.menu(label, choices, T.state.get(key(name)), onchange ?? ((choice) => T.state.set({ [key(name)]: choice })));
-    if (choices.length > 1) place.querySelector(".controls").append(made);
-    return made.lastElementChild;
-  };
+  const taken = workload.byDigest.get(found.chosen?.digest);
+  const opening = { ...(found.chosen?.cell ?? workload.cell(0)), digest: cells.digest[taken] };
+  const measures = map.measures.map((one) => [one.kind, one.title]);
   const rivals = [
     ["", "nothing"],
     ...(found.chosen ? [["t", "the setting to take"]] : []),
     ...(axes.optimizer.length > 1 ? axes.optimizer.map((name) => [`o:${name}`, name]) : []),
     ...(axes.schedule.length > 1 ? axes.schedule.map((name) => [`s:${name}`, name]) : []),
   ];
-  const menus = {
-    o: menu("optimizer", axes.optimizer, "o", move("o", "optimizer")),
-    s: menu("schedule", axes.schedule, "s", move("s", "schedule")),
-    m: menu("colour", map.measures.map((one) => [one.kind, one.title]), "m"),
-    vs: menu("compare with", rivals, "vs"),
-  };
-  const many = T.el("input", { type: "checkbox", onchange: () => T.state.set({ [key("all")]: many.checked ? "yes" : "no" }) });
-  const maps = axes.optimizer.length * axes.schedule.length;
-  if (maps > 1) place.querySelector(".controls").append(T.el("label", { class: "menu" }, many, `all ${maps} at once`));
+  T.state.standard({ [`m:${workload.name}`]: map.measures[0].kind, [`vs:${workload.name}`]: "" });
 
-  const lines = (o) => ({ columns: map.grid[o].lr, rows: [...map.grid[o].batch_size].reverse() });
+  const hint = (event, i) => {
+    if (i === undefined) return T.charts.hint(event, null);
+    const { measure, vs } = chosen();
+    const lines = { [`${part(i)}, ${setting(i)}`]: "", [measure.title]: fields.drawer(measure, "").field(i).words };
+    if (vs) lines[against(vs)] = now.field(i).words;
+    if (cells.verdict[i]) lines.verdict = cells.verdict[i];
+    return T.charts.hint(event, lines);
+  };
+  const more = [["colour", measures, "m"], ["compare with", rivals, "vs"]];
+  const facets = T.grid.facets(workload, place, { opening, more, hint });
+  const { grid, legend, menus, key, count } = facets;
+
+  // No cell is compared with itself.
+  const itself = () => facets.shown().map((at, k) => `${"os"[k]}:${axes[["optimizer", "schedule"][k]][at]}`);
+  // What the map shows, from the address; what the address has wrong is as if it were not there.
+  const chosen = () => {
+    const [kind, vs] = ["m", "vs"].map((name) => T.state.get(key(name)));
+    const known = rivals.some(([value]) => value === vs) && !itself().includes(vs);
+    return { measure: map.measures.find((one) => one.kind === kind) ?? map.measures[0], vs: known ? vs : "" };
+  };
+
   const setting = (i) => `batch ${axes.batch_size[cells.batch_size[i]]}, lr ${T.number(axes.lr[cells.lr[i]])}`;
   const part = (i) => `${axes.optimizer[cells.optimizer[i]]}, ${axes.schedule[cells.schedule[i]]}`;
 
   // The best cells by what the colour shows, among some; none if the colour shows differences or losses of seeds.
-  const best = (list, { measure, vs }) => {
+  const every = cells.digest.map((_, i) => i);
+  const best = (list, measure, vs) => {
     if (vs || measure.kind === "lost") return [];
     const known = list.filter((i) => i !== undefined && cells.status[i] === "ok" && !cells.failed?.[i] && fields.value(i, measure) !== null);
     const values = known.map((i) => fields.value(i, measure));
@@ -235,50 +208,26 @@ T.map.make = (workload, place) => {
     return known.filter((_, k) => values[k] === top);
   };
 
-  const mark = () => grid.mark(opened());
-  const open = (i) => i !== undefined && T.cell.open(workload, i);
-
-  const hint = (event, i) => {
-    if (i === undefined) return T.charts.hint(event, null);
-    const chosen = T.map.chosen(workload);
-    const plain = fields.drawer(chosen.measure, "").field(i);
-    const lines = { [`${part(i)}, ${setting(i)}`]: "", [chosen.measure.title]: plain.words };
-    if (chosen.vs) lines[against(chosen.vs)] = now.field(i).words;
-    if (cells.verdict[i]) lines.verdict = cells.verdict[i];
-    return T.charts.hint(event, lines);
-  };
-  const grid = T.grid(open, hint);
-  main.replaceChildren(T.el("div", { class: "map-box" }, grid.table), legend);
-  place.querySelector(".map-view").after(grid.every);
   const against = (vs) => `against ${vs === "t" ? "the setting to take" : vs.slice(2)}`;
 
   let now = null; // what draws a field
   const draw = () => {
-    const chosen = T.map.chosen(workload);
-    const { optimizer, schedule, measure, vs } = chosen;
-    const { columns, rows } = lines(optimizer);
+    const { measure, vs } = chosen();
     now = fields.drawer(measure, vs);
-    const list = rows.flatMap((b) => columns.map((l) => workload.at(optimizer, b, l, schedule)));
-    const boxed = new Set(best(list, chosen));
-    const drawn = list.map((i) => {
-      const field = now.field(i);
-      const said = [field.words, boxed.has(i) && "best of this map", i !== undefined && cells.verdict[i]].filter(Boolean).join(", ");
-      return { ...field, i, look: `${field.look}${fields.marks(i)}${boxed.has(i) ? " best" : ""}`, words: said };
-    });
-    grid.draw({
-      title: `${axes.optimizer[optimizer]}, ${axes.schedule[schedule]}: ${measure.title}${vs ? `, ${against(vs)}` : ""}`,
-      about: vs ? differences(measure) : measure.about,
-      columns: T.grid.names(columns.map((l) => axes.lr[l])),
-      rows: rows.map((b) => String(axes.batch_size[b])),
-    }, drawn);
-    explain(chosen, list, [...boxed]);
-    for (const [name, select] of Object.entries(menus)) {
-      select.value = { o: axes.optimizer[optimizer], s: axes.schedule[schedule], m: measure.kind, vs }[name];
-      if (name === "vs") for (const choice of select.options) choice.disabled = [`o:${axes.optimizer[optimizer]}`, `s:${axes.schedule[schedule]}`].includes(choice.value);
-    }
-    many.checked = T.state.get(key("all")) === "yes";
-    multiples(chosen);
-    mark();
+    const list = facets.list(...facets.shown());
+    const boxed = new Set(best(list, measure, vs));
+    const field = (i) => {
+      const own = now.field(i);
+      const said = [own.words, boxed.has(i) && "best of this map", i !== undefined && cells.verdict[i]].filter(Boolean).join(", ");
+      return { ...own, look: `${own.look}${fields.marks(i)}${boxed.has(i) ? " best" : ""}`, words: said };
+    };
+    const top = new Set(best(every, measure, vs));
+    const look = (i) => `${now.field(i).look}${fields.marks(i)}${top.has(i) ? " best" : ""}`;
+    facets.draw(`${measure.title}${vs ? `, ${against(vs)}` : ""}`, vs ? differences(measure) : measure.about, field, look);
+    explain({ measure, vs }, list, [...boxed]);
+    menus.m.value = measure.kind;
+    menus.vs.value = vs;
+    for (const choice of menus.vs.options) choice.disabled = itself().includes(choice.value);
   };
 
   const differences = (measure) =>
@@ -326,38 +275,12 @@ T.map.make = (workload, place) => {
     if (!boxed.length) return ["No cell of this map has a value."];
     const value = (i) => fields.told(fields.value(i, measure), measure, i) + (measure.words === "score" && workload.metric.unit === "fraction" ? "%" : "");
     const said = [`Boxed: the best of this map by ${measure.title}, ${value(boxed[0])} at ${boxed.length > 1 ? `${boxed.length} settings` : setting(boxed[0])}. `];
-    const all = best(cells.digest.map((_, i) => i), { measure, vs });
-    if (all.some((i) => boxed.includes(i))) said.push(maps > 1 ? "No other map has a better one." : "");
-    else said.push("The best of all maps: ", T.el("button", { type: "button", class: "link", onclick: () => open(all[0]) }, `${part(all[0])}, ${setting(all[0])}`), ` (${value(all[0])}).`);
+    const all = best(every, measure, vs);
+    if (all.some((i) => boxed.includes(i))) said.push(count > 1 ? "No other map has a better one." : "");
+    else said.push("The best of all maps: ", T.el("button", { type: "button", class: "link", onclick: () => T.open(workload, all[0]) }, `${part(all[0])}, ${setting(all[0])}`), ` (${value(all[0])}).`);
     return said;
   };
 
-  // Every map at once, small: only colours. They are made when they are asked for.
-  const multiples = (chosen) => {
-    if (T.state.get(key("all")) !== "yes") return grid.multiples([]);
-    const top = new Set(best(cells.digest.map((_, i) => i), chosen));
-    return grid.multiples(axes.optimizer.flatMap((name, o) => axes.schedule.map((other, s) => {
-      const { columns, rows } = lines(o);
-      return {
-        title: `${name}, ${other}`,
-        pressed: o === chosen.optimizer && s === chosen.schedule,
-        show: () => T.state.set({ [key("o")]: name, [key("s")]: other }),
-        columns: columns.length,
-        fields: rows.flatMap((b) => columns.map((l) => {
-          const i = workload.at(o, b, l, s);
-          return { i, look: `${now.field(i).look}${fields.marks(i)}${top.has(i) ? " best" : ""}` };
-        })),
-      };
-    })), axes.schedule.length);
-  };
-
-  place.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && opened() !== undefined) {
-      T.state.set({ [key("cell")]: "none" });
-      grid.focus();
-    }
-  });
   T.state.on(["o", "s", "m", "vs", "all"].map(key), draw);
-  T.state.on([key("cell")], mark);
   draw();
 };

@@ -2,7 +2,7 @@
 
 (async () => {
   await T.load();
-  T.state.standard({ w: T.study.workloads[0].name });
+  T.state.standard({ w: T.study.workloads[0].name }, { w: T.study.workloads.map((own) => own.name) });
   document.documentElement.classList.add("scripted");
   for (const part of [T.workloads, T.cards, T.forest, T.sensitivity, T.map, T.cell, T.scaling, T.cost, T.curves, T.table, T.figures, T.print, T.changes]) part?.();
   T.charts.watch();
@@ -18,6 +18,7 @@
   });
   // A link to a cell leads to it.
   const linked = T.study.workloads?.find((own) => own.byDigest?.has(T.state.given(`cell:${own.name}`)));
-  if (linked) T.panel(linked).querySelector('[data-part="map"]')?.scrollIntoView({ behavior: "instant" });
+  if (linked) T.atlas(linked)?.scrollIntoView({ behavior: "instant" });
+  T.state.doubt();
   document.documentElement.dataset.ready = "yes"; // tests wait for it
 })();

@@ -24,7 +24,7 @@ T.scaling = (() => {
     const rates = start("lr-scaling");
     const steps = start("batch-scaling");
     const optimizer = rates.optimizer ?? steps.optimizer;
-    T.state.standard({ [key("of")]: optimizer, [key("of-rates")]: rates.schedule, [key("of-steps")]: steps.schedule });
+    T.state.standard({ [key("of")]: optimizer, [key("of-rates")]: rates.schedule, [key("of-steps")]: steps.schedule }, { [key("of")]: workload.axes.optimizer });
     const typed = (name) => (T.state.get(key(name)) > 0 ? Number(T.state.get(key(name))) : null);
     const { chosen, optimizers } = workload.found;
     const cell = (name) => [chosen, ...optimizers].find((row) => row?.cell.optimizer === name)?.cell;
@@ -121,7 +121,7 @@ T.scaling = (() => {
     place.querySelector(".controls").append(...menus.filter(Boolean));
 
     const fields = Object.entries(asked).map(([name, label]) => {
-      const input = T.el("input", { type: "number", min: 1e-12, step: "any", required: true, oninput: () => input.value > 0 && mine.set({ [name]: input.value }), onblur: () => show() });
+      const input = T.el("input", { type: "number", min: 1e-12, step: "any", required: true, oninput: () => (input.value > 0 ? mine.set({ [name]: input.value }) : show()), onblur: () => show() });
       return [name, input, T.el("label", { class: "menu" }, T.el("span", {}, label), input)];
     });
     const said = T.el("div", { "aria-live": "polite" });
@@ -140,7 +140,9 @@ T.scaling = (() => {
       for (const [name, input] of fields) {
         if (document.activeElement !== input) input.value = Number(chosen[name].toPrecision(4)); // not while it is typed
       }
-      const found = fit() ? words(fit(), chosen, axes) : { strong: `${chosen.of}: not known`, rest: [] };
+      const typed = fields.every(([, input]) => input.validity.valid);
+      const unknown = { strong: fit() ? "–" : `${chosen.of}: not known`, rest: [] };
+      const found = fit() && typed ? words(fit(), chosen, axes) : unknown;
       const within = found.interval && T.el("span", { class: "interval" }, ` ${found.interval}`);
       said.replaceChildren(
         T.el("p", { class: "value" }, T.el("strong", {}, found.strong), within),

@@ -4,17 +4,14 @@ T.sensitivity = () => {
   for (const [workload, place] of T.places("sensitivity")) T.sensitivity.make(workload, place);
 };
 
-T.sensitivity.margin = ({ metric, found }) =>
-  metric.unit === "fraction" ? `${T.number(100 * found.margin)} points` : `${T.number(found.margin)} ${metric.unit}`.trim();
-
 T.sensitivity.make = (workload, place) => {
   const { found, axes } = workload;
   const rows = found.sensitivity;
-  const best = new Map(found.optimizers.map((row) => [row.optimizer, row.forgiving.over?.batch_size]));
-  const names = axes.optimizer.filter((name) => best.get(name) !== undefined);
+  const best = new Map(found.optimizers.map((row) => [row.optimizer, row.cell.batch_size]));
+  const names = axes.optimizer.filter((name) => rows.some((row) => row.optimizer === name && row.batch_size === best.get(name)));
   const sizes = axes.batch_size;
   const [batchKey, focusKey] = [`safe-batch:${workload.name}`, `safe:${workload.name}`];
-  T.state.standard({ [batchKey]: "best", [focusKey]: found.most_forgiving?.optimizer ?? "all" });
+  T.state.standard({ [batchKey]: "best", [focusKey]: found.most_forgiving?.optimizer ?? "all" }, { [batchKey]: ["best", ...sizes.map(String)], [focusKey]: ["all", ...names] });
   let hovered = "";
 
   const batch = () => Number(T.state.get(batchKey)) || 0; // 0: each optimizer at its best
@@ -43,15 +40,14 @@ T.sensitivity.make = (workload, place) => {
     const ends = open_low && open_high ? "at both ends" : open_low ? "at its low end" : "at its high end";
     return [
       T.el("strong", {}, `${name}, batch ${row.batch_size}: lr ${T.number(low)} to ${T.number(high)}`),
-      ` is within ${T.sensitivity.margin(workload)} of its best (${T.score(top.mean, workload)} at ${T.number(row.best)}), a factor of ` +
+      ` is within ${workload.margin} of its best (${T.score(top.mean, workload)} at ${T.number(row.best)}), a factor of ` +
         `${T.number(high / low, 2)}${open_low || open_high ? `; the grid ends first ${ends}` : ""}. `,
       T.el("button", { type: "button", onclick: () => open(row, top) }, "Open its best cell"),
     ];
   };
 
   const open = (row, rate) => {
-    const index = workload.at(...[["optimizer", row.optimizer], ["batch_size", row.batch_size], ["lr", rate.lr], ["schedule", rate.schedule]].map(([axis, at]) => axes[axis].indexOf(at)));
-    if (index !== undefined) T.cell?.open?.(workload, index);
+    T.open(workload, workload.at(...[["optimizer", row.optimizer], ["batch_size", row.batch_size], ["lr", rate.lr], ["schedule", rate.schedule]].map(([axis, at]) => axes[axis].indexOf(at))));
   };
 
   const charts = [];

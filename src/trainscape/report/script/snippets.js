@@ -31,12 +31,8 @@ T.cards = () => {
     const cell = JSON.parse(card.dataset.setting);
     const place = T.el("p", { class: "copies" }, ...T.snippets.buttons(workload, cell));
     const index = cell.schedule === undefined ? undefined : workload.index(cell);
-    if (index !== undefined && T.cell?.open) {
-      const open = () => {
-        T.cell.open(workload, index);
-        document.querySelector(`[data-panel="${CSS.escape(workload.name)}"] [data-part="map"]`).scrollIntoView();
-      };
-      place.append(T.el("button", { type: "button", onclick: open }, "Show in the map"));
+    if (index !== undefined && T.atlas(workload)) {
+      place.append(T.el("button", { type: "button", onclick: () => T.show(workload, index) }, "Show in the map"));
     }
     card.append(place);
   }

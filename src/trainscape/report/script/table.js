@@ -56,11 +56,11 @@ T.table = () => {
   let current = asked();
 
   const line = (row, shown) => {
-    const name = T.table.called(row);
+    const name = T.called(row.workload, row.index);
     const made = T.el("tr", { "data-digest": row.workload.cells.digest[row.index] });
     shown.forEach((column, k) => {
       const text = column.text(row);
-      const opener = k === 0 && T.table.opens(row) && T.el("button", { type: "button", class: "open", tabindex: -1, "aria-label": `${text}: open ${name}` }, text);
+      const opener = k === 0 && T.atlas(row.workload) && T.el("button", { type: "button", class: "open", tabindex: -1, "aria-label": `${text}: open ${name}` }, text);
       made.append(T.el(k === 0 ? "th" : "td", { class: column.look(row) || null, scope: k === 0 ? "row" : null }, opener || text));
     });
     made.row = row;
@@ -128,7 +128,7 @@ T.table = () => {
     show();
   };
 
-  T.table.keys(body, T.table.openRow);
+  T.table.keys(body, (row) => T.show(row.workload, row.index));
   hint.append(" Filters take 0.1, >0.1, <=5 or 0.01..0.1.");
   T.state.on(["q", ...columns.map(filterKey)], show);
   T.state.on(["sort", "cols"], lay);
@@ -180,7 +180,7 @@ T.table.columns = () => T.study.columns.map((about) => {
   };
   // A number as it is read off the table, so that what stands there can be typed.
   const read = {
-    score: (row, one) => (share(row) ? Number((100 * one).toFixed(1)) : Number(one.toPrecision(3))),
+    score: (row, one) => (share(row) ? Number(T.fixed(100 * one, 1)) : Number(one.toPrecision(3))),
     size: (_, one) => one,
     steps: (_, one) => one,
   }[kind] ?? ((_, one) => Number(one.toPrecision(3)));
@@ -337,22 +337,6 @@ T.table.later = (listener) => {
 };
 
 // Opening cells: a click on a row, or the arrow keys and Enter.
-T.table.called = ({ workload, index }) => {
-  const { optimizer, batch_size, lr, schedule } = workload.cell(index);
-  return `${optimizer}, batch ${batch_size}, lr ${T.number(lr)}, ${schedule}`;
-};
-T.table.map = (workload) => T.panel(workload).querySelector('[data-part="map"]');
-T.table.opens = ({ workload }) => T.cell?.open && T.table.map(workload) !== null;
-T.table.openRow = (row) => {
-  if (!T.table.opens(row)) return;
-  history.pushState(null, "", location.href); // the browser's Back leads to the table again
-  T.cell.open(row.workload, row.index);
-  const map = T.table.map(row.workload);
-  map.scrollIntoView();
-  map.setAttribute("tabindex", "-1");
-  map.focus({ preventScroll: true });
-  T.say(`Opened ${T.table.called(row)} in the map`);
-};
 // One row's button is in the order of the Tab key; arrows move on.
 T.table.reach = (body, row) => {
   for (const other of body.querySelectorAll('.open[tabindex="0"]')) other.tabIndex = -1;
@@ -383,7 +367,7 @@ T.table.stick = (table) => {
   }
 };
 
-// The rows as CSV, with the names and values of summary.csv.
+// The rows as CSV, with the names of summary.csv and its values to five digits.
 T.table.csv = (rows, columns) => {
   const names = [...new Set(columns.flatMap((column) => column.exact))].filter((name) => columns.some((column) => column.key === name) || T.study.workloads.some((own) => own.has(name)));
   const read = (name) => columns.find((column) => column.key === name)?.value ?? (({ workload, index }) => workload.cells[name]?.[index]);
