@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainscape.analysis.changes import VERDICTS, name
 from trainscape.columns import aligned
+from trainscape.figures.values import points
 from trainscape.numerals import counted, duration, number
 
 if TYPE_CHECKING:
