@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -134,9 +135,17 @@ def test_times_not_measured_here_say_so(tmp_path: Path) -> None:
 
 
 def test_a_busy_machine_is_named(html: str, tmp_path: Path) -> None:
-    """Times measured under load are flagged beside them."""
-    assert "The machine was not quiet" in build(small(), tmp_path / "a", busy=True)
-    assert "The machine was not quiet" not in build(small(), tmp_path / "b")
+    """Times measured under load are flagged wherever they are: cost, map, table, figures."""
+    words = "The machine was not quiet"
+    busy, quiet = (build(small(), tmp_path / n, busy=n == "a") for n in ("a", "b"))
+    for place in ('<p class="lead">', '<p class="lead" id="hint">'):
+        texts = re.findall(rf"{place}(.*?)</p>", busy, re.DOTALL)
+        assert any(words in text for text in texts), place
+    measures = held(busy, "data")["workloads"][0]["map"]["measures"]
+    assert [one["kind"] for one in measures if words in one["about"]] == ["time"]
+    assert sum(words in part["lead"] for part in held(busy, "pictures")) == 2
+    assert words not in quiet
+    assert all(words not in json.dumps(held(quiet, name)) for name in ("data", "pictures"))
 
 
 def soonest(*times: float | None, **changes: Any) -> str:

@@ -39,6 +39,7 @@ COLUMNS = {  # of a cell, by the page's name: the summary's and the timings' col
     "steps": "steps_to_target",
     "reached": "reached",
     "step_time": "step_time_s",
+    "noisy": "noisy",
     "time": "time_to_target_s",
     "time_low": "time_low_s",
     "time_high": "time_high_s",

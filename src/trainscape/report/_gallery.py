@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import Row, metric, whole
 from trainscape.analysis.functions import outcome
+from trainscape.figures.names import TIMED
 from trainscape.figures.values import score
 from trainscape.figures.words import alt, caption
 from trainscape.report._pictures import WORDS
 from trainscape.report._sections import drawn
+from trainscape.report._times import doubts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +61,7 @@ def gallery(page: Page) -> list[dict[str, Any]]:
         {
             "workload": workload,
             "title": _title(kind, workload),
-            "lead": _lead(kind, workload, page.trials),
+            "lead": _lead(kind, workload, page),
             "figures": [_shown(figure, page, cells) for figure in figures],
         }
         for workload, kind in product(page.labels.workloads, kinds)
@@ -82,9 +84,11 @@ def _title(kind: str, workload: str) -> str:
     return TITLES[kind].format(outcome=said[0].upper() + said[1:])
 
 
-def _lead(kind: str, workload: str, trials: pd.DataFrame) -> str:
+def _lead(kind: str, workload: str, page: Page) -> str:
     lead = LEADS.get(kind, "")
-    return lead + (_target(workload, trials) if kind.endswith("to-target") else "")
+    lead += _target(workload, page.trials) if kind.endswith("to-target") else ""
+    doubt = doubts(page.times) if kind in TIMED else ""
+    return f"{lead} {doubt}".strip()
 
 
 def _target(workload: str, trials: pd.DataFrame) -> str:

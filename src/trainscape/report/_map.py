@@ -21,6 +21,7 @@ from trainscape.figures import heatmap
 from trainscape.figures.values import deviation, duration, number, score, ticks
 from trainscape.report._answer import cell_name
 from trainscape.report._table import AXES_OF_CELL, ranked, with_verdicts
+from trainscape.report._times import doubts
 from trainscape.statistics.intervals import student, t_quantile
 
 if TYPE_CHECKING:
@@ -117,12 +118,14 @@ def measures(workload: str, rows: Sequence[Row], page: Page) -> Iterator[Measure
     unit = " in percent" if share else f" in {judged.unit}" if judged.unit else ""
     of_metric = ("score", judged.direction, share)
     reached = "median over seeds; below, how many seeds reached the target"
+    doubt = doubts(page.times)
+    timed = f"{reached}. {doubt.removesuffix('.')}" if doubt else reached
     asked: list[tuple[str, str, str, str, tuple[str, str, bool]]] = [
         ("val", "val_metric_mean", f"validation {judged.name}", f"{seeds}{unit}", of_metric),
         ("test", "test_metric_mean", last, f"{seeds}{unit}", of_metric),
         ("loss", "train_loss_mean", "train loss", seeds, ("number", "min", False)),
         ("steps", "steps_to_target", "steps to target", reached, ("number", "min", False)),
-        ("time", "time_to_target_s", "time to target", reached, ("seconds", "min", False)),
+        ("time", "time_to_target_s", "time to target", timed, ("seconds", "min", False)),
         ("gap", "generalisation_gap", "gap", "test loss − training loss", ("number", "min", False)),
     ]
     if not page.validated:

@@ -98,7 +98,7 @@ T.cell.numbers = (workload, cell) => {
     ["train loss", plus(cell.loss, cell.loss_std, false)],
     ["gap", plus(cell.gap, null, false)],
     ["steps to target", workload.map.target === null ? null : `${cell.steps === null || cell.steps === undefined ? "not reached" : T.number(cell.steps, 4)} (${reached} of ${cell.seeds} seeds)`],
-    ["step time", timed ? T.seconds(cell.step_time) : null],
+    ["step time", timed ? T.seconds(cell.step_time) + (cell.noisy ? ", noisy: other work disturbed it" : "") : null],
     ["time to target", timed && cell.time !== null && cell.time !== undefined ? T.seconds(cell.time) + seconds(cell.time_low, cell.time_high) : null],
     ["failed, diverged", `${cell.failed ?? 0}, ${cell.diverged ?? 0} of ${cell.seeds} seeds`],
   ].filter(([, words]) => words !== null);
