@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from trainscape.engine.trial import Trial
 
+COMPILED = "cpu"  # a compiled step's, the same on every CPU
 FILLED = 64  # trials of every pack, on a CPU that rounds by the width
 
 

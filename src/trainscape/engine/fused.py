@@ -6,15 +6,19 @@ The counterpart is :mod:`trainscape.engine.unfused`.
 from __future__ import annotations
 
 import gc
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from trainscape import optimizers
 from trainscape.cells.cell import TrialRecord
+from trainscape.compiled.compiler import CompileError, NoCompiler
+from trainscape.compiled.nodes import UnsupportedError
 from trainscape.engine import backend, pulse
 from trainscape.engine.apart import Apart, obstacle
 from trainscape.engine.blame import apart_because, blaming
+from trainscape.engine.lanes import Lanes
 from trainscape.engine.model import Stack
 from trainscape.engine.pack import Pack
 from trainscape.engine.spares import spares
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
+    from trainscape.optimizers import Optimizer
 
 
 class Fused:
@@ -52,11 +57,14 @@ class Fused:
         self.tried = False
         self.kind: type[Stack] = Stack
         self.pack: Pack | None = None
+        self.lanes: Lanes | None = None
+        self.compiles: dict[Optimizer, bool] = {}  # whether its trials train by a compiled step
+        self.names = ""
 
     @property
     def backend(self) -> str:
-        """The arithmetic that decides last bits; where the width does, the width, too."""
-        return backend.name(self.device, self.limit if self.filled else None)
+        """The arithmetic that decided the last bits of what was trained last."""
+        return self.names
 
     def trials(self, spec: Mapping[str, Any]) -> list[Trial]:
         """A cell's trials, one per seed, by the update rule that its optimizer names."""
@@ -73,9 +81,12 @@ class Fused:
         """
         todo = list(trials)
         while todo:
-            packs = -(-len(todo) // self.limit)
-            count = self.limit if self.filled else -(-len(todo) // packs)
-            part = todo[:count]  # of equal size: they can use the same memory
+            compiled = self._compiled(todo[0].optimizer)
+            alike = list(takewhile(lambda t: self._compiled(t.optimizer) == compiled, todo))
+            packs = -(-len(alike) // self.limit)
+            filled = self.filled and not compiled
+            count = self.limit if filled else -(-len(alike) // packs)
+            part = alike[:count]  # of equal size: they can use the same memory
             before = (len(trials) - len(todo)) * self.task.plan.total
             made = self._trained(part, progress_of_part(progress, before, len(part)))
             if made is None and self._halved(len(part)):
@@ -90,11 +101,52 @@ class Fused:
         """The records of a pack, or None if it does not fit into memory."""
         try:
             with out_of_memory():
+                if self._compiled(part[0].optimizer):
+                    return self._compiled_in_memory(part, progress)
                 return self._in_memory(part, progress)
         except torch.OutOfMemoryError:
-            self.pack = None
+            self.pack = self.lanes = None
         gc.collect()  # an error's frames hold what they held, and each other
         return None
+
+    def _compiled(self, optimizer: Optimizer) -> bool:
+        """Whether trials of an optimizer train by a compiled step; the first call tries."""
+        if self.device.type != "cpu":
+            return False
+        with blaming(self.task):
+            self._choose_kind()
+        if not self.kind.together or self.task.precision != "fp32":
+            return False
+        if optimizer not in self.compiles:
+            self.compiles[optimizer] = self._try_to_compile(optimizer)
+        return self.compiles[optimizer]
+
+    def _try_to_compile(self, optimizer: Optimizer) -> bool:
+        """Compile all that a trial of an optimizer needs; False, and a line, where that fails."""
+        try:
+            with blaming(self.task):
+                lanes = self._lanes(1)
+            lanes.prepare(optimizer)
+        except (UnsupportedError, NoCompiler, CompileError) as error:
+            name = self.task.workload.name
+            self.say(f"{name} with {optimizer} trains by torch's kernels, more slowly: {error}")
+            return False
+        return True
+
+    def _compiled_in_memory(
+        self, part: list[Trial], progress: Callable[[int], None]
+    ) -> list[TrialRecord]:
+        """The records of a pack whose trials train one after the other, by a compiled step."""
+        self.names = backend.COMPILED
+        lanes = self._lanes(len(part))
+        lanes.load(part + part[-1:] * (lanes.stack.width - len(part)))
+        return lanes.train(progress)[: len(part)]
+
+    def _lanes(self, width: int) -> Lanes:
+        """Memory for so many trials at least."""
+        if self.lanes is None or self.lanes.stack.width < width:
+            self.lanes = Lanes(self.task, width, self.lanes)
+        return self.lanes
 
     def _in_memory(self, part: list[Trial], progress: Callable[[int], None]) -> list[TrialRecord]:
         """The records of a pack that fits."""
@@ -112,6 +164,8 @@ class Fused:
                 self.limit = backend.FILLED
                 self.say(f"this machine rounds by a pack's width: all hold {self.limit} trials")
                 return self._in_memory(part[: self.limit], progress)
+        # where the width decides last bits, the width, too
+        self.names = backend.name(self.device, self.limit if self.filled else None)
         self.pack.load(whole)
         return self.pack.train(progress)[: len(part)]
 

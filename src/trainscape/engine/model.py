@@ -87,6 +87,7 @@ class Stack:
         builder: makes a model.
         width: how many models, T.
         example: an input (B, …) on the device to train on, to learn mask shapes.
+        laid: whether weights lie in memory as the compiled step takes them, outputs side by side.
 
     Attributes:
         blocks: every trial's parameters, (T, n) each, which update rules change: a large parameter
@@ -102,10 +103,13 @@ class Stack:
 
     together: ClassVar[bool] = True
 
-    def __init__(self, builder: Callable[[], nn.Module], width: int, example: Tensor) -> None:
+    def __init__(
+        self, builder: Callable[[], nn.Module], width: int, example: Tensor, laid: bool = False
+    ) -> None:
         self.builder = builder
         self.width = width
         self.template = build(builder, 0)
+        self.orders = _orders(self.template) if laid else {}
         self.dropouts = dropouts_of(build(builder, 0), example)
         self.device = example.device
         own = state_of(self.template)
@@ -119,7 +123,8 @@ class Stack:
             block = torch.empty(width, sum(sizes), dtype=dtype, device=self.device)
             self.blocks.append(block)
             for name, part in zip(names, torch.split(block, sizes, dim=1), strict=True):
-                views[name] = part.view(width, *trained[name].shape).detach().requires_grad_()
+                piece = self._shaped(name, part, trained[name].shape)
+                views[name] = piece.detach().requires_grad_()
         self.params = {name: views[name] for name in trained}
         self.buffers = {
             name: torch.empty(width, *tensor.shape, dtype=tensor.dtype, device=self.device)
@@ -155,8 +160,32 @@ class Stack:
         for names, block in zip(self.groups, blocks, strict=True):
             shapes = [self.params[name].shape[1:] for name in names]
             parts = torch.split(block, [shape.numel() for shape in shapes], dim=1)
-            found += [p.view(-1, *shape) for p, shape in zip(parts, shapes, strict=True)]
+            found += [
+                self._shaped(name, part, shape)
+                for name, part, shape in zip(names, parts, shapes, strict=True)
+            ]
         return found
+
+    def _shaped(self, name: str, part: Tensor, shape: torch.Size) -> Tensor:
+        """A parameter's piece of a block, (T, n), as a view (T, *shape)."""
+        order = self.orders.get(name)
+        if order is None:
+            return part.view(-1, *shape)
+        back = sorted(range(len(order)), key=lambda k: order[k])
+        return part.view(-1, *(shape[k] for k in order)).permute(0, *(1 + k for k in back))
+
+    def flattened(self, by_name: Tensors) -> list[Tensor]:
+        """What single models have of each parameter, (*shape), laid out like the blocks: (n,)."""
+        return [
+            torch.cat([self._flat(name, by_name[name]) for name in names])
+            if len(names) > 1
+            else self._flat(names[0], by_name[names[0]])
+            for names in self.groups
+        ]
+
+    def _flat(self, name: str, value: Tensor) -> Tensor:
+        order = self.orders.get(name)
+        return (value if order is None else value.permute(order)).reshape(-1)
 
     def masks(self, keys: Tensors, step: Tensor, batch: int) -> Tensors:
         """Dropout masks (S, B, …) of one step, one per seed.
@@ -264,6 +293,19 @@ def state_of(model: nn.Module) -> Tensors:
         if isinstance(module, MaskedDropout):
             del state[f"{name}.mask".removeprefix(".")]
     return {name: tensor.detach() for name, tensor in state.items()}
+
+
+def _orders(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The axes of weights in the order of memory, by parameter, where it is not torch's.
+
+    Products run along the outputs of a layer, so these are to lie side by side.
+    """
+    kinds = {nn.Linear: (1, 0), nn.Conv2d: (2, 3, 1, 0)}
+    return {
+        f"{name}.weight".removeprefix("."): kinds[type(module)]
+        for name, module in model.named_modules()
+        if type(module) in kinds
+    }
 
 
 def _groups(trained: Mapping[str, Tensor]) -> list[list[str]]:

@@ -69,7 +69,8 @@ class Pack:
         self.loss_sum = torch.zeros(width, dtype=torch.float64, device=device)
         self.finite = torch.zeros(width, dtype=torch.int64, device=device)  # steps with such a sum
         # of every step of an epoch, to be traced
-        self.losses_of = self.lr.new_zeros(self.plan.epoch if task.trace else 0, width)
+        rows = self.plan.epoch if task.trace else 0
+        self.losses_of = self.lr.new_zeros(width, rows).t()  # a trial's lie side by side
 
     def load(self, trials: Sequence[Trial]) -> None:
         """Start with these trials, as many as the pack is wide.
@@ -95,7 +96,8 @@ class Pack:
         }
         size = len(self.splits.train.y)
         self.order = torch.zeros(len(self.seeds), size, dtype=torch.int64, device=self.device)
-        self.lrs = self.lr.new_zeros(self.plan.epoch, len(trials))  # of the epoch's steps
+        # of the epoch's steps; a trial's lie side by side
+        self.lrs = self.lr.new_zeros(len(trials), self.plan.epoch).t()
         self.captured: dict[object, Captured] = {}
         self.loss_sum.zero_()
         self.finite.zero_()
@@ -112,19 +114,22 @@ class Pack:
         Args:
             progress: called after every evaluation with the steps done.
         """
-        evaluations = set(self.plan.evaluations)
-        for k in range(self.plan.total):
-            self.step(k)
-            pulse.stepped()
-            if k + 1 in evaluations:
-                pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
-                self.evaluate(k + 1)
-                self._look(k + 1)
-                progress(k + 1)
-                if bool((self.diverged_at > 0).all()):
-                    break
+        for step in self.plan.evaluations:
+            self.advance(step)
+            pulse.doing(f"scoring after step {step} of {self.plan.total}")
+            self.evaluate(step)
+            self._look(step)
+            progress(step)
+            if bool((self.diverged_at[: self.stack.count] > 0).all()):
+                break
         self._keep_traces()
         return self.records()
+
+    def advance(self, until: int) -> None:
+        """Train every trial on its next batches, until ``until`` steps are done."""
+        for k in range(self.done, until):
+            self.step(k)
+            pulse.stepped()
 
     def step(self, k: int) -> None:
         """Train every trial on its next batch; ``k`` counts from 0."""
@@ -135,12 +140,12 @@ class Pack:
         size = min(self.plan.batch_size, rest)
         if size not in self.batches:
             self.batches[size] = Batches(self, size)
-        self._run(size, partial(self._advance, self.batches[size]))
+        self._run(size, partial(self._step, self.batches[size]))
         self.loss_count += 1
         self.done = k + 1
 
     @torch.no_grad()
-    def _advance(self, batches: Batches) -> None:
+    def _step(self, batches: Batches) -> None:
         """A step, on the device alone: nothing here depends on the step but through tensors."""
         losses, *grads = batches.next()
         torch.index_select(self.lrs, 0, self.at, out=self.lr.view(1, -1))

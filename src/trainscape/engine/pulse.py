@@ -28,9 +28,9 @@ def doing(what: str) -> None:
     _Now.what = what
 
 
-def stepped() -> None:
-    """A step was made, and the next one begins."""
-    _Now.steps += 1
+def stepped(count: int = 1) -> None:
+    """Steps were made, and the next one begins."""
+    _Now.steps += count
     _Now.what = "training"
 
 

@@ -19,6 +19,7 @@ from trainscape.engine.detail import (
     outcomes,
     trials_at_once,
 )
+from trainscape.engine.laid import Laid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +74,8 @@ def _noise_of_stack(
     task: Task, stack: Stack, x: Sequence[Tensor], y: Sequence[Tensor]
 ) -> list[list[float]]:
     """The noise of each trial's gradients, on its own examples."""
+    if isinstance(stack, Laid):
+        return stack.noise(task, x, y)
     if isinstance(stack, Apart):
         models = zip(stack.models, stack.trained, x, y, strict=True)
         return [noise_alone(task, *each_) for each_ in models]

@@ -1,0 +1,1 @@
+"""A training step compiled to C: what computes it fast, and what has it compiled."""

@@ -1,0 +1,38 @@
+/* The functions of functions.h by the type of their operand, as the tables of operations name them. */
+#ifndef TRAINSCAPE_GENERIC_H
+#define TRAINSCAPE_GENERIC_H
+
+#include "functions.h"
+#include <math.h>
+#include <stdint.h>
+
+#define BY_TYPE(x, of_float, of_double) _Generic((x), double: of_double, default: of_float)
+#define FMA(a, b, c) BY_TYPE((a) + (b) + (c), __builtin_fmaf, __builtin_fma)(a, b, c)
+#define SQRT(x) BY_TYPE(x, __builtin_sqrtf, __builtin_sqrt)(x)
+#define ABS(x) BY_TYPE(x, __builtin_fabsf, __builtin_fabs)(x)
+#define FLOOR(x) BY_TYPE(x, __builtin_floorf, __builtin_floor)(x)
+#define CEIL(x) BY_TYPE(x, __builtin_ceilf, __builtin_ceil)(x)
+#define TRUNC(x) BY_TYPE(x, __builtin_truncf, __builtin_trunc)(x)
+#define RINT(x) BY_TYPE(x, __builtin_rintf, __builtin_rint)(x)
+#define EXP(x) BY_TYPE(x, ts_exp, ts_exp_d)(x)
+#define LOG(x) BY_TYPE(x, ts_log, ts_log_d)(x)
+/* of floats alone: a double is rounded first */
+#define LOG1P(x) ts_log1p(x)
+#define EXPM1(x) ts_expm1(x)
+#define TANH(x) ts_tanh(x)
+#define SIGMOID(x) ts_sigmoid(x)
+#define ERF(x) ts_erf(x)
+#define SIN(x) ts_sin(x)
+#define COS(x) ts_cos(x)
+#define POW(x, y) ts_pow(x, y)
+/* NaN wins, and of zeros the first */
+#define MAX(a, b) ((a) != (a) || (a) >= (b) ? (a) : (b))
+#define MIN(a, b) ((a) != (a) || (a) <= (b) ? (a) : (b))
+#define RELU(x) ((x) <= 0 ? 0 : (x))
+#define SIGN(x) ((x) > 0 ? 1 : (x) < 0 ? -1 : (x))
+/* from a to b, from the nearer end */
+#define LERP(a, b, w) (ABS(w) < 0.5f ? FMA(w, (b) - (a), a) : FMA(-(1 - (w)), (b) - (a), b))
+#define EITHER(a, b) ((a) | (b))
+#define BOTH(a, b) ((a) & (b))
+
+#endif

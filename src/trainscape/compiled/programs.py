@@ -1,0 +1,227 @@
+"""From work that torch can do once to a function that does it for any trial, any number of times.
+
+Work is written down while torch does it for one trial, turned into C, compiled, and tried on what
+it was written down with: it is to come to the same. What is a trial's own lies in tensors that have
+names here, *roles*; to run the work for another trial is to give it other addresses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainscape.compiled.call import address
+from trainscape.compiled.compiler import load
+from trainscape.compiled.nodes import UnsupportedError
+from trainscape.compiled.program import written
+from trainscape.compiled.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Addresses = NDArray[np.uint64]
+    Roles = dict[str, Tensor]
+
+# Work on this many elements stands for work on any count of them.
+SPAN = 1009
+
+HEAD = """\
+#include "generic.h"
+#include "kernels.h"
+
+static char scratch[{scratch}] __attribute__((aligned(64)));
+typedef void update(char **slots, long from, long to);
+
+"""
+# slots: for each trial the addresses of what the work goes over. An update rule comes after every
+# step, once for each block of a trial's parameters, with addresses and sizes of its own.
+RUN = """
+static void once(char **slots, long from, long to) {{
+    {calls}
+}}
+
+void work(char **slots, long from, long to) {{ once(slots, from, to); }}
+
+void run(long trials, long steps, char **slots, long each, update *rule, char **rules, long blocks,
+         long width, const long *sizes) {{
+    for (long t = 0; t < trials; t++)
+        for (long s = 0; s < steps; s++) {{
+            once(slots + t * each, 0, 0);
+            for (long b = 0; b < blocks; b++)
+                rule(rules + (t * blocks + b) * width, 0, sizes[b]);
+        }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Compiled work.
+
+    Args:
+        library: has ``run`` and ``work``.
+        slots: for each address that it is given, a role, or a tensor that is always the same.
+    """
+
+    library: ctypes.CDLL
+    slots: tuple[str | Tensor, ...]
+
+    def addresses(self, places: Mapping[str, Addresses], count: int) -> Addresses:
+        """What to give it, (count, slots).
+
+        Args:
+            places: by role, where each trial's tensor begins, (count,).
+            count: of trials.
+        """
+        found = np.empty((count, len(self.slots)), np.uint64)
+        for k, slot in enumerate(self.slots):
+            found[:, k] = places[slot] if isinstance(slot, str) else address(slot)
+        return found
+
+    def run(
+        self, slots: Addresses, steps: int = 1, rule: Program | None = None,
+        rules: Addresses | None = None, sizes: NDArray[np.int64] | None = None,
+    ) -> None:  # fmt: skip
+        """Do the work for some trials, one after the other.
+
+        Args:
+            slots: by trial, (n, slots).
+            steps: how often for each.
+            rule: what follows on every step, if anything.
+            rules: its addresses, by trial and block, (n, blocks, slots).
+            sizes: the numbers of every block, (blocks,).
+        """
+        slots = np.ascontiguousarray(slots)
+        function, blocks, width = None, 0, 0
+        if rule is not None and rules is not None:
+            rules = np.ascontiguousarray(rules)
+            function, (_, blocks, width) = ctypes.cast(rule.library.work, _POINTER), rules.shape
+        self.library.run(
+            *map(ctypes.c_long, (len(slots), steps)),
+            _pointer(slots),
+            ctypes.c_long(slots.shape[1]),
+            function,
+            _pointer(rules),
+            *map(ctypes.c_long, (blocks, width)),
+            _pointer(sizes),
+        )
+
+
+_POINTER = ctypes.c_void_p
+
+
+def _pointer(of: NDArray[Any] | None) -> ctypes.c_void_p | None:
+    return None if of is None else of.ctypes.data_as(_POINTER)
+
+
+def compiled(work: Callable[[], object], roles: Roles, any_size: bool = False) -> Program:
+    """The program that does what ``work`` does.
+
+    Args:
+        work: computes with the tensors of ``roles`` and changes some of them, nothing else. What it
+            does besides is done now and never again.
+        roles: what is a trial's own; left as it was. Anything else that is read stays what it is.
+        any_size: whether the work is done on ``SPAN`` elements that stand for any number.
+
+    Raises:
+        UnsupportedError: something in it has no entry in the tables of operations.
+        NoCompiler: there is none.
+        CompileError: the compiler failed.
+    """
+    before = {name: tensor.detach().clone() for name, tensor in roles.items()}
+
+    def back() -> None:
+        with torch.no_grad():
+            for name, tensor in roles.items():
+                tensor.detach().copy_(before[name])
+
+    work()  # a model may make something at its first call, and keep it
+    back()
+    with Recording() as recording:
+        work()
+    if recording.why is not None:
+        raise UnsupportedError(recording.why)
+    expected = {name: tensor.detach().clone() for name, tensor in roles.items()}
+    back()
+    program = _built(recording, roles, any_size)
+    places = {name: np.array([address(of)], np.uint64) for name, of in roles.items()}
+    slots = program.addresses(places, 1)
+    if any_size:
+        rule = slots[:, None]
+        _NOTHING().run(np.empty((1, 0), np.uint64), 1, program, rule, np.array([SPAN]))
+    else:
+        program.run(slots)
+    wrong = [name for name, of in roles.items() if not _close(of.detach(), expected[name])]
+    back()
+    if wrong:
+        raise UnsupportedError(f"comes to other numbers when it is compiled ({', '.join(wrong)})")
+    return program
+
+
+def _built(recording: Recording, roles: Roles, any_size: bool) -> Program:
+    names = {address(tensor): name for name, tensor in roles.items()}
+    kept = {address(tensor): tensor for tensor in recording.kept}
+    for node in recording.nodes:
+        for ref in node.writes():
+            if ref.buffer not in names and ref.buffer not in recording.made:
+                raise UnsupportedError("changes a tensor in place that is no state of a trial's")
+    text = written(recording.nodes, recording.made, recording.constants, SPAN if any_size else None)
+    head = HEAD.format(scratch=max(text.scratch, 1))
+    library = load(head + "\n".join(text.functions) + RUN.format(calls="\n    ".join(text.calls)))
+    return Program(library, tuple(names.get(slot) or kept[slot] for slot in text.slots))
+
+
+def _NOTHING() -> Program:  # noqa: N802
+    """Does nothing at a step: for an update rule alone."""
+    return Program(load(HEAD.format(scratch=1) + RUN.format(calls="")), ())
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    """Equal but for rounding."""
+    if not found.is_floating_point():
+        return torch.equal(found, expected)
+    scale = expected.abs().nan_to_num(0, 0, 0).max().item() if expected.numel() else 0.0
+    return torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
+
+
+def places_of(tensor: Tensor, rows: Sequence[int] | NDArray[np.int64], like: Tensor) -> Addresses:
+    """Where rows of a tensor begin, as addresses.
+
+    Args:
+        tensor: (R, …).
+        rows: which, in any order.
+        like: the tensor (1, …) of the role that the work was written down with.
+
+    Raises:
+        UnsupportedError: a row does not lie in memory as that tensor does.
+    """
+    own = [s for n, s in zip(tensor.shape[1:], tensor.stride()[1:], strict=True) if n > 1]
+    its = [s for n, s in zip(like.shape[1:], like.stride()[1:], strict=True) if n > 1]
+    if own != its or tensor.shape[1:] != like.shape[1:]:
+        raise UnsupportedError("a state that lies otherwise in memory for several trials")
+    step = tensor.stride(0) * tensor.element_size()
+    return (tensor.data_ptr() + np.asarray(rows, np.int64) * step).astype(np.uint64)
+
+
+def shared(tensor: Tensor, count: int) -> Addresses:
+    """The address of one tensor, ``count`` times."""
+    return np.full(count, tensor.data_ptr(), np.uint64)
+
+
+def roles_of(**tensors: Tensor | Iterable[Tensor] | Mapping[str, Tensor]) -> Roles:
+    """Tensors by role: lists and mappings of them get names such as ``block.0``."""
+    found: Roles = {}
+    for name, value in tensors.items():
+        if isinstance(value, Tensor):
+            found[name] = value
+        else:
+            pairs = value.items() if hasattr(value, "items") else enumerate(value)
+            found.update((f"{name}.{key}", tensor) for key, tensor in pairs)
+    return found
