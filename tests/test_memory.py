@@ -18,10 +18,9 @@ from kit.unfusable import MODELS, of_model
 from trainscape import datasets, study
 from trainscape.cells import grid, tryout
 from trainscape.cli import main
-from trainscape.engine import run, tape
+from trainscape.engine import run
 from trainscape.engine.apart import obstacle
 from trainscape.engine.model import Stack
-from trainscape.engine.writer import Arena
 from trainscape.memory import is_lack, out_of_memory
 from trainscape.pipeline import calibrate
 
@@ -163,14 +162,6 @@ def test_lack_of_memory_takes_no_model_apart(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Stack, "step", fails(RuntimeError(TORCHS)))
     with pytest.raises(torch.OutOfMemoryError):
         obstacle(task(examples.named(MODELS["GRU"]), examples.images(40)))
-
-
-def test_lack_of_memory_leaves_no_step_unrecorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recording that memory does not hold is no reason to go on without one."""
-    monkeypatch.setattr(tape, "owned", fails(RuntimeError(TORCHS)))
-    with pytest.raises(torch.OutOfMemoryError):
-        x = torch.zeros(2)
-        tape.record(lambda: [x + 1], Arena(), (), lambda: None)
 
 
 def test_a_step_that_is_tried_without_memory_refuses_nothing(

@@ -66,6 +66,12 @@ def fingerprint(device: str) -> str:
     return sha256({**parts, "gpu": None if device == "cpu" else found["gpu"]})[:SHORT]
 
 
+def maker() -> str:
+    """Who made the CPU, in a word: ``intel``, ``amd``, …; of any other the kind of machine."""
+    named = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
+    return named.get(_first_processor().get("vendor_id", ""), platform.machine().lower())
+
+
 def torch_version() -> str:
     """Torch's public version: which CUDA it was built for does not count."""
     return version("torch").split("+")[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,8 @@ EXCLUDED = {
     "trainscape.optimizers": "exports names",
     "trainscape.schedules": "exports names",
     "trainscape.workloads": "exports names",
+    "trainscape.compiled": "holds no code",
+    "trainscape.compiled.compiler": "calls a compiler: no number depends on which",
     "trainscape.engine": "holds no code",
     "trainscape.engine.backend": "names the arithmetic; the name stands in every cell",
     "trainscape.engine.blame": "words for messages",
@@ -58,6 +61,8 @@ EXCLUDED = {
     "trainscape.engine.outputs": "looks at a model's outputs to refuse labels",
     "trainscape.engine.width": "how many trials train together: no number depends on it",
 }
+HEADERS = PACKAGE / "compiled" / "c"  # what programs are made of, beside what Python writes
+INCLUDES_THEM = "trainscape.compiled.programs"
 DATASETS = "trainscape.datasets"  # arrays are pinned by their content, whoever made them
 
 
@@ -77,6 +82,8 @@ def closure(entries: Iterable[Path], roots: Sequence[Path] = ()) -> dict[str, st
     for name, path in {pair for file in files for pair in _reached(file, starts or (file.parent,))}:
         if name not in EXCLUDED:
             found.setdefault(name, set()).add(file_hash(path))
+    if INCLUDES_THEM in found:
+        found.update((f"trainscape.compiled.c.{h.stem}", {c_hash(h)}) for h in HEADERS.glob("*.h"))
     known.save()
     return {name: "+".join(sorted(hashes)) for name, hashes in sorted(found.items())}
 
@@ -124,6 +131,14 @@ def module_name(path: Path, roots: Sequence[Path]) -> str:
 def file_hash(path: Path) -> str:
     """The sha256 (hex) of a file's meaning: see :func:`canonical_source`."""
     return _facts(path).meaning
+
+
+@cache
+def c_hash(path: Path) -> str:
+    """The sha256 (hex) of a file in C, without its comments and its layout."""
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return hashlib.sha256("\n".join(filter(None, lines)).encode()).hexdigest()
 
 
 @cache

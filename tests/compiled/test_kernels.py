@@ -1,4 +1,4 @@
-"""The C kernels of compiled steps: against torch, bit for bit against plain loops, and in bounds."""
+"""The C kernels of compiled steps: against torch, bit by bit against plain loops, in bounds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 import trainscape
@@ -23,9 +24,7 @@ import trainscape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
-
-Array = NDArray[Any] if TYPE_CHECKING else Any
+Array = NDArray[Any]
 
 KERNELS = Path(trainscape.__file__).parent / "compiled" / "c"
 FLAGS = ("-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC")
@@ -215,20 +214,19 @@ PRODUCTS = (
     Product(1, 1, 1),
     Product(16, 64, 64, BIAS),
     Product(64, 10, 64, BIAS),
-    Product(64, 64, 17, turned=True),
+    Product(64, 48, 17, turned=True),
     Product(37, 200, 65, OUTPUT, gap=3),
     Product(13, 7, 5, BIAS, gap=1),
     Product(50, 33, 300, BIAS, turned=True, gap=2),  # pieces of k
-    Product(29, 15, 9, OUTPUT),
-    Product(2, 47, 3),
+    Product(2, 47, 3, OUTPUT),
     Product(31, 26, 12, turned=True, gap=5),
     Product(17, 5, 1030, OUTPUT),
 )
+DOUBLE = (0, 4, 5)  # the places of those that are made of doubles, too
 CONVS = (
     Conv(3, 8, 8, 1, 16, ph=1, pw=1),
     Conv(5, 4, 4, 16, 32, ph=1, pw=1),
-    Conv(2, 28, 28, 1, 32),
-    Conv(2, 12, 12, 8, 24, ph=1, pw=1),
+    Conv(1, 28, 28, 1, 32),
     Conv(1, 9, 15, 3, 10, kh=5, kw=2, ph=2, gap=2),
     Conv(2, 11, 10, 3, 64, sh=2, sw=2, ph=1, pw=1),
     Conv(2, 7, 9, 5, 7, kh=2, kw=4, sh=3, sw=2, ph=1, pw=2),
@@ -236,6 +234,7 @@ CONVS = (
     Conv(1, 14, 13, 2, 3, sh=2, sw=3, ph=2, pw=1, dh=3, dw=2, gap=1),
     Conv(3, 6, 6, 18, 33, kh=1, kw=1, sh=2, sw=2),
     Conv(9, 1, 1, 4, 5, kh=1, kw=1),
+    Conv(2, 2, 3, 2, 3, kh=2, kw=1, sh=3, sw=4),
     Conv(2, 7, 7, 3, 5, kh=2, kw=2, sh=2, sw=2),
     Conv(1, 30, 34, 2, 6, ph=1, pw=1),  # rows of one image in pieces
 )
@@ -257,7 +256,7 @@ def source() -> str:
     lines = ['#include "kernels.h"']
     for i, p in enumerate(PRODUCTS):
         am, ak, bk, cm = p.strides
-        for kind, number in (("", "float"), ("_double", "double")):
+        for kind, number in (("", "float"), ("_double", "double"))[: 1 + (i in DOUBLE)]:
             lines.append(
                 f"void product{kind}{i}(const {number} *a, const {number} *b, const {number} *bias,"
                 f" {number} *c) {{ product{kind}({p.m}, {p.n}, {p.k}, a, {am}, {ak}, b, {bk},"
@@ -278,11 +277,11 @@ def source() -> str:
             " y); }"
         )
     for i, s in enumerate(CONVS):
-        around = f"{s.b}, {s.ih}, {s.iw}, {s.ci}"
+        around, sizes = f"{s.b}, {s.ih}, {s.iw}, {s.ci}", ", ".join(map(str, s.sizes))
         lines += [
             f"static const struct conv conv{i} = {numbers(s.numbers)};",
             f"const long scratch{i} = CONV_SCRATCH({around}, {s.ph}, {s.pw});",
-            f"const long scratch_input{i} = CONV_GRAD_INPUT_SCRATCH({', '.join(map(str, s.sizes))});",
+            f"const long scratch_input{i} = CONV_GRAD_INPUT_SCRATCH({sizes});",
             f"void conv_forward{i}(const float *x, const float *w, const float *bias, float *y,"
             f" float *t) {{ conv_forward(conv{i}, x, w, {BIAS if i % 2 else ZERO}, bias, y, t); }}",
             f"void conv_grad_weight{i}(const float *x, const float *dy, float *gw, float *gb,"
@@ -366,6 +365,12 @@ def kernels(libraries: Mapping[str, ctypes.CDLL]) -> Iterator[tuple[str, ctypes.
             yield name, library
 
 
+def scratch_sizes(library: ctypes.CDLL, i: int) -> list[int]:
+    """The scratch that a convolution needs, and that the gradient of its input needs."""
+    names = (f"scratch{i}", f"scratch_input{i}")
+    return [ctypes.c_long.in_dll(library, name).value for name in names]
+
+
 def some(seed: int, *shape: int) -> NDArray[np.float32]:
     """Numbers that round in nearly every sum."""
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
@@ -374,6 +379,11 @@ def some(seed: int, *shape: int) -> NDArray[np.float32]:
 def same(found: Array, expected: Array, what: object) -> None:
     """Fails unless all bits agree."""
     assert found.tobytes() == expected.tobytes(), what
+
+
+def near(found: Array, expected: torch.Tensor | Array) -> None:
+    """Fails unless the numbers agree as sums of floats do."""
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-4, atol=1e-4)
 
 
 def canaries(*shape: int) -> NDArray[np.float32]:
@@ -393,15 +403,17 @@ def test_product(i: int, libraries: Mapping[str, ctypes.CDLL]) -> None:
     am, ak, bk, cm = p.strides
     shape = np.array([p.m, p.n, p.k, am, ak, bk, p.start, cm], np.int64)
     for kind, number in (("product", np.float32), ("product_double", np.float64)):
+        if number is np.float64 and i not in DOUBLE:
+            continue
         a = some(1, *((p.k, p.m + p.gap) if p.turned else (p.m, p.k + p.gap))).astype(number)
         b, bias = some(2, p.k, bk).astype(number), some(3, p.n).astype(number)
         c = some(4, p.m, cm).astype(number)
         expected = c.copy()
         call(libraries["plain"], kind, shape, a, b, bias, expected)
         left = a[:, : p.m].T if p.turned else a[:, : p.k]
-        start = {ZERO: 0, BIAS: bias, OUTPUT: c[:, : p.n]}[p.start]
+        start: Array = {ZERO: np.zeros(p.n), BIAS: bias, OUTPUT: c[:, : p.n]}[p.start]
         product = left.astype(np.float64) @ b[:, : p.n].astype(np.float64) + start
-        np.testing.assert_allclose(expected[:, : p.n], product, rtol=1e-4, atol=1e-4)
+        near(expected[:, : p.n], product)
         for name, library in kernels(libraries):
             for function in (kind, "product_rows") if number is np.float32 else (kind,):
                 found = c.copy()
@@ -416,7 +428,7 @@ def test_transpose_and_sums(i: int, libraries: Mapping[str, ctypes.CDLL]) -> Non
     x = some(1, p.m, p.n + p.gap)
     sums = np.zeros(p.n, np.float32)
     call(libraries["plain"], "column_sums", np.array([p.m, p.n, p.n + p.gap], np.int64), x, sums)
-    np.testing.assert_allclose(sums, x[:, : p.n].sum(0, np.float64), rtol=1e-4, atol=1e-4)
+    near(sums, x[:, : p.n].sum(0, np.float64))
     for name, library in kernels(libraries):
         turned, found = canaries(p.n, p.m + p.gap), canaries(p.n)
         expected = turned.copy()
@@ -447,16 +459,13 @@ def test_convolution(i: int, libraries: Mapping[str, ctypes.CDLL]) -> None:
     gradients = torch.autograd.grad(
         out, (image, weight, offset), wide(dy[..., : s.co]).permute(0, 3, 1, 2)
     )
-    close = {"rtol": 1e-4, "atol": 1e-4}
-    np.testing.assert_allclose(y[..., : s.co], out.detach().permute(0, 2, 3, 1), **close)
-    np.testing.assert_allclose(dx[..., : s.ci], gradients[0].permute(0, 2, 3, 1), **close)
-    np.testing.assert_allclose(gw[..., : s.co], gradients[1].permute(2, 3, 1, 0), **close)
-    np.testing.assert_allclose(gb, gradients[2], **close)
+    near(y[..., : s.co], out.detach().permute(0, 2, 3, 1))
+    near(dx[..., : s.ci], gradients[0].permute(0, 2, 3, 1))
+    near(gw[..., : s.co], gradients[1].permute(2, 3, 1, 0))
+    near(gb, gradients[2])
 
     for name, library in kernels(libraries):
-        sizes = [
-            ctypes.c_long.in_dll(library, f"{t}{i}").value for t in ("scratch", "scratch_input")
-        ]
+        sizes = scratch_sizes(library, i)
         scratch, scratch_input = (canaries(size + 9) for size in sizes)
         found = [canaries(*a.shape) for a in (y, gw, gb, gb, dx)]
         call(library, f"conv_forward{i}", x, w, bias, found[0], scratch)
@@ -499,9 +508,9 @@ def test_pooling(i: int, libraries: Mapping[str, ctypes.CDLL]) -> None:
         call(library, f"avg_pool_backward{i}", dy, spread)
         np.testing.assert_array_equal(y, last[0])
         np.testing.assert_array_equal(index, last[1])
-        np.testing.assert_allclose(back, last[2], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(mean, last[4], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(spread, last[5], rtol=1e-5, atol=1e-6)
+        near(back, last[2])
+        near(mean, last[4])
+        near(spread, last[5])
         made = [y, index, back, mean, spread]
         first = first or made
         for a, b in zip(made, first, strict=True):
@@ -550,22 +559,17 @@ def test_in_bounds(at_end: bool, libraries: Mapping[str, ctypes.CDLL]) -> None:
         turned = put(canaries(p.n * (p.m + p.gap) - p.gap))
         calls += [(f"{kind}{i}", (a, b, bias, c)) for kind in ("product", "product_rows")]
         calls += [(f"transpose{i}", (c, turned)), (f"column_sums{i}", (c, bias))]
-        doubles = tuple(put(t.astype(np.float64)) for t in (a, b, bias, c))
-        calls.append((f"product_double{i}", doubles))
+        if i in DOUBLE:
+            doubles = tuple(put(t.astype(np.float64)) for t in (a, b, bias, c))
+            calls.append((f"product_double{i}", doubles))
     library = next(library for _, library in kernels(libraries))
     for i, s in enumerate(CONVS):
         x, w, y = put(some(1, *s.x_shape)), put(some(2, *s.w_shape)), put(some(3, *s.y_shape))
         bias = put(some(4, s.co))
         if s.gap and at_end:
             x, w, y = (t.reshape(-1)[s.gap :] for t in (x, w, y))
-        scratches = {
-            name: [
-                put(canaries(ctypes.c_long.in_dll(library, f"{t}{i}").value))
-                for t in ("scratch", "scratch_input")
-            ]
-            for name, library in kernels(libraries)
-        }
-        scratch, scratch_input = next(iter(scratches.values()))
+        sizes = scratch_sizes(library, i)
+        scratch, scratch_input = (put(canaries(size)) for size in sizes)
         calls += [
             (f"conv_forward{i}", (x, w, bias, y, scratch)),
             (f"conv_grad_weight{i}", (x, y, w, bias, scratch)),

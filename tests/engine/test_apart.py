@@ -46,10 +46,10 @@ def train(trials: Sequence[Trial], of: Task, kind: type[Stack] | None = None) ->
     """The records of trials that train together, by themselves or in stacks of one kind."""
     engine = Fused(of, None, lambda _: None)
     if kind is not None:
-        engine.tried, engine.kind = True, kind
+        engine.usual = kind
     made = [record for part in engine.train(trials, lambda _: None) for record in part]
     if kind is None:
-        assert engine.kind is Apart
+        assert engine.usual is Apart
     return made
 
 

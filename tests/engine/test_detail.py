@@ -175,7 +175,7 @@ def test_models_that_run_one_by_one_have_it_too(name: str) -> None:
     trials = [trial("sgd", 0.01, seed, "constant") for seed in (0, 1)]
     engine = Fused(of, None, lambda _: None)
     records = [record for part in engine.train(trials, lambda _: None) for record in part]
-    assert engine.kind is Apart
+    assert engine.usual is Apart
     assert [bare(record) for record in records] == train_quietly(trials, plain)
     [alone] = unfused([own("torch.optim.SGD", 0.01, 1)], of)
     assert unpacked(records[1].outcomes, 20) == unpacked(alone.outcomes, 20) != []

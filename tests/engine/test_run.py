@@ -12,7 +12,8 @@ from kit.examples import CPU
 from trainscape import datasets, study
 from trainscape.cells import grid
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import backend, run
+from trainscape.engine import run
+from trainscape.engine.fused import Fused
 from trainscape.engine.pack import Pack
 from trainscape.errors import UserError
 
@@ -109,7 +110,7 @@ def test_a_pack_that_is_filled_up_is_halved_by_its_width(
     arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However few its trials, it is tried at every half before a trial is given up."""
-    monkeypatch.setattr(backend, "known_to_round_by_width", lambda _: True)  # as on a GPU
+    monkeypatch.setattr(Fused, "_filled", True)  # as on a GPU
     [one] = specs([0.1])
     one["seeds"] = [0]
     for most, status in ((8, "ok"), (0, "oom")):
@@ -122,44 +123,6 @@ def test_a_pack_that_is_filled_up_is_halved_by_its_width(
 
 def _fits(most: int, pack: Pack) -> bool:
     return pack.stack.width <= most
-
-
-def test_a_probe_that_runs_out_of_memory_is_made_again(
-    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A narrower pack is asked whether this machine rounds by the width."""
-    asked: list[int] = []
-
-    def varies(_: object, trials: list[object], few: list[object]) -> bool:
-        asked.append(len(trials))
-        if len(trials) > 4:
-            raise torch.OutOfMemoryError
-        return False
-
-    monkeypatch.setattr(backend, "rounds_by_width", varies)
-    _, records = run.train_cells(specs([0.01, 0.1, 0.3, 1.0]), arrays, CPU)
-    assert asked == [8, 4]
-    assert {trial.status for cell in records for trial in cell} == {"ok"}
-
-
-def test_a_machine_that_rounds_by_the_width_fills_its_packs(
-    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The probe's finding fixes the width, and the backend names it; a true machine has neither."""
-    backends: list[str] = []
-
-    def train() -> None:
-        run.train_cells(
-            specs([0.01, 0.1]), arrays, CPU, finished=lambda *told: backends.append(told[2])
-        )
-
-    train()
-    monkeypatch.setattr(backend, "rounds_by_width", lambda *_: True)
-    widths = limited(monkeypatch, lambda _: True)
-    train()
-    assert widths == [backend.FILLED]
-    assert {name.partition("-w")[2] for name in backends[:2]} == {""}
-    assert {name.partition("-w")[2] for name in backends[2:]} == {str(backend.FILLED)}
 
 
 def test_the_width_can_be_set(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,8 @@ from trainscape.datasets import Arrays
 from trainscape.engine import device
 from trainscape.engine.data import prepare
 from trainscape.engine.fused import Fused
+from trainscape.engine.lanes import Lanes
 from trainscape.engine.pack import Pack
-from trainscape.engine.spares import spares
 from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 from trainscape.workloads import Metric, Workload
@@ -167,13 +167,19 @@ def train(
     return [records[i] for i in range(len(trials))]
 
 
-def packed(trials: Sequence[Trial], of: Task) -> tuple[Pack, list[int]]:
-    """A pack of the trials, trained, and each trial's place in it."""
+def packed(
+    trials: Sequence[Trial], of: Task, kind: Callable[[Task, int], Pack] = Lanes
+) -> tuple[Pack, list[int]]:
+    """A pack of the trials, trained, and each trial's place in it.
+
+    Args:
+        trials: any.
+        of: what they share.
+        kind: makes the pack: by a compiled step, as on any CPU, or ``Pack``, as on a GPU.
+    """
     order = _order(trials)
-    whole = [trials[i] for i in order]
-    whole += whole[-1:] * spares(len(trials), of.workload, of.splits.train.x[:2])
-    pack = Pack(of, len(whole))
-    pack.load(whole)
+    pack = kind(of, len(trials))
+    pack.load([trials[i] for i in order])
     pack.train()
     return pack, [order.index(i) for i in range(len(trials))]
 
@@ -183,9 +189,11 @@ def _order(trials: Sequence[Trial]) -> list[int]:
     return sorted(range(len(trials)), key=lambda i: repr(trials[i].optimizer))
 
 
-def trained(trials: Sequence[Trial], of: Task) -> list[Trained]:
-    """Train the trials as one pack; what each of them is at the end."""
-    pack, places = packed(trials, of)
+def trained(
+    trials: Sequence[Trial], of: Task, kind: Callable[[Task, int], Pack] = Lanes
+) -> list[Trained]:
+    """Train the trials as one pack; what each of them is at the end. Arguments as above."""
+    pack, places = packed(trials, of, kind)
     records = pack.records()
     return [_trained(records[i], pack.stack, i) for i in places]
 
@@ -202,9 +210,11 @@ def bits(tensor: Tensor) -> str:
     return hashlib.sha256(tensor.detach().contiguous().numpy().tobytes()).hexdigest()[:12]
 
 
-def weights(of: Task, trials: Sequence[Trial]) -> list[dict[str, Tensor]]:
+def weights(
+    of: Task, trials: Sequence[Trial], kind: Callable[[Task, int], Pack] = Lanes
+) -> list[dict[str, Tensor]]:
     """Each trial's parameters and buffers by name, after training together."""
-    pack, places = packed(trials, of)
+    pack, places = packed(trials, of, kind)
     state = {**pack.stack.params, **pack.stack.buffers}
     return [{name: tensor.detach()[i] for name, tensor in state.items()} for i in places]
 

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainscape.compiled.layouts import LAID
+
+LITERALS = {"lift", "lift_fresh"}  # such as ``torch.tensor([1.0, 2.0])``
 VIEWS = {"_unsafe_view", "_reshape_alias"}  # though their schemas do not say so
 
 
@@ -40,15 +43,17 @@ class Call:
         self.draws = torch.Tag.nondeterministic_seeded in func.tags
         returned = schema.returns
         aliased = bool(returned) and returned[0].alias_info is not None
-        literal = self.name in ("lift", "lift_fresh")
+        literal = self.name in LITERALS
         self.views = (self.name in VIEWS or aliased) and not self.mutates and not literal
         self.out: Any = None
 
     def run(self) -> None:
         """Call it."""
         self.out = self.func(*self.args, **self.kwargs)
-        if self.name in ("lift", "lift_fresh"):
+        if self.name in LITERALS:
             self.out = self.out.clone()  # what a literal says stays in it, whoever writes to it
+        if self.name in LAID and not self.written:
+            self.out = LAID[self.name](self.out)
 
     @property
     def made(self) -> list[Tensor]:

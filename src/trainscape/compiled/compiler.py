@@ -56,6 +56,7 @@ FLAGS = (
     *("-fno-sanitize=all", "-w", "-g0", "-fPIC", "-shared"),  # zig sanitizes and debugs by default
 )
 FOR_MACHINE = {"x86_64": "-march", "arm64": "-mcpu", "aarch64": "-mcpu"}
+WIDE = ("-mprefer-vector-width=512",)  # else gcc leaves half of a vector of AVX-512 unused
 FUSED = {"fma", "avx2"}  # an Arm processor of 64 bits always can
 
 LIMIT = 120.0  # seconds for one call of a compiler; zig's first one takes many
@@ -262,7 +263,7 @@ def _probed(name: str, command: tuple[str, ...]) -> Compiler:
     Raises:
         CompileError: it does not.
     """
-    flags = (*FLAGS, _for_machine(command))
+    flags = (*FLAGS, *_for_machine(command))
     files = tuple(_stamp(Path(path)) for path in _programs(command))
     found = Compiler(name, command, flags)
     known = cache_folder() / f"{sha256([command, flags, files, PROBE, _cpu()])}.probe"
@@ -287,13 +288,14 @@ def _noted(known: Path) -> str:
         return ""
 
 
-def _for_machine(command: tuple[str, ...]) -> str:
-    """The flag that names the instruction set."""
+def _for_machine(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The flags that name the instruction set."""
     asked = os.environ.get(MARCH) or "native"
-    if _is_zig(command):  # it takes hyphens for features to leave out
-        return f"-mcpu={asked.replace('-', '_')}"
     machine, _ = _cpu()
-    return f"{FOR_MACHINE[machine]}={asked}"
+    wide = WIDE if machine == "x86_64" else ()
+    if _is_zig(command):  # it takes hyphens for features to leave out
+        return f"-mcpu={asked.replace('-', '_')}", *wide
+    return f"{FOR_MACHINE[machine]}={asked}", *wide
 
 
 def _programs(command: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from trainscape.compiled.layouts import last, outputs_last
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -521,19 +523,7 @@ def _below(x: Tensor, diagonal: int) -> Tensor:
     return columns <= rows[:, None] + diagonal
 
 
-
-
 # Layouts: products of images take channels last --------------------------------------------------
-
-
-def last(x: Tensor) -> Tensor:
-    """Images (B, C, H, W) with their channels side by side in memory."""
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def outputs_last(weight: Tensor) -> Tensor:
-    """A convolution's weights (O, I, H, W) with their outputs side by side in memory."""
-    return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
 
 
 def _same(*pairs: tuple[Tensor, Tensor]) -> bool:

@@ -38,6 +38,9 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.kept: list[Tensor] = []
         self.made: set[int] = set()
         self.constants: dict[int, Tensor] = {}
+        # addresses of what hangs on literals and shapes alone, written to or not: a model may
+        # look at such numbers, as they are the same at every run
+        self.steady: set[int] = set()
         self.why: str | None = None
 
     @classmethod
@@ -65,6 +68,11 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = [address(tensor) for tensor in call.given]
         fresh = [tensor for tensor in call.made if address(tensor) not in given]
         self.made.update(map(address, fresh))
+        steady = call.name in MADE | EMPTY or (bool(given) and self.steady >= set(given))
+        changed = {address(tensor) for tensor in (*fresh, *call.written)}
+        self.steady = self.steady | changed if steady and not call.draws else self.steady - changed
+        if call.name == "_local_scalar_dense" and steady:
+            return
         if call.name in EMPTY:
             return
         fixed = call.name in MADE or (bool(given) and self.constants.keys() >= set(given))

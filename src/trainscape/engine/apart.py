@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainscape.engine.calls import foreign, numbers
+from trainscape.compiled.call import LITERALS, Call, address
 from trainscape.engine.model import MaskedDropout, Stack, build, drawn, repeats
-from trainscape.engine.tape import Recorder
 from trainscape.engine.trial import PartError, judges, outputs, single
 from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from trainscape.engine.calls import Call
     from trainscape.engine.model import Tensors
     from trainscape.engine.task import Task
 
@@ -148,11 +147,11 @@ def _not_batched(task: Task, x: Tensor, y: Tensor) -> Obstacle | None:
     masks = stack.open_masks(len(x))
     try:
         # at its second call a model may use what it kept of its first
-        before = numbers(_recorded(stack, task, xs, ys, masks))
-        calls = _recorded(stack, task, xs, ys, masks)
-        if foreign(calls, stack.buffers.values()):
+        before = _seen(stack, task, xs, ys, masks)
+        seen = _seen(stack, task, xs, ys, masks)
+        if seen.foreign:
             reason = "it changes a tensor in place that is no buffer"
-        elif numbers(calls) <= before:
+        elif seen.numbers <= before.numbers:
             return None
         else:
             reason = "it computes with other numbers from call to call"
@@ -164,13 +163,56 @@ def _not_batched(task: Task, x: Tensor, y: Tensor) -> Obstacle | None:
         return Obstacle(layer, kind, error)
 
 
-def _recorded(stack: Stack, task: Task, x: Tensor, y: Tensor, masks: Tensors) -> list[Call]:
-    """The kernel calls of a step and an evaluation."""
-    recorder = Recorder()
-    with out_of_memory(), recorder:
+class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Looks at every kernel call of its block.
+
+    Args:
+        own: tensors that may be written to.
+
+    Attributes:
+        numbers: what calls compute with besides tensors: kernels with their numbers, literals too.
+        foreign: whether memory is written to that was there before and is none of ``own``.
+    """
+
+    def __init__(self, own: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.numbers: set[str] = set()
+        self.foreign = False
+        self.known = set(map(address, own))
+        self.kept: list[Tensor] = []  # so that no address comes again
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # else torch imports its compiler to keep it away from __torch_dispatch__: 1.1 s a process
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        call = Call(func, args, kwargs or {})
+        call.run()
+        literal = f" {args[0].tolist()}" if call.name in LITERALS else ""
+        self.numbers.add(f"{func} {_without_tensors((args, kwargs))}{literal}")
+        self.foreign |= any(address(tensor) not in self.known for tensor in call.written)
+        given = set(map(address, call.given))
+        self.known.update(address(tensor) for tensor in call.made if address(tensor) not in given)
+        self.kept += [*call.given, *call.made]
+        return call.out
+
+
+def _without_tensors(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_tensors(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_tensors(item) for item in value]
+    return None if isinstance(value, Tensor) else value
+
+
+def _seen(stack: Stack, task: Task, x: Tensor, y: Tensor, masks: Tensors) -> Watching:
+    """What was seen of a step and an evaluation."""
+    watching = Watching(stack.buffers.values())
+    with out_of_memory(), watching:
         stack.step(task, x, y, masks)
         _score(stack, task, x[0], y[0])
-    return recorder.calls
+    return watching
 
 
 def _score(stack: Stack, task: Task, x: Tensor, y: Tensor) -> None:

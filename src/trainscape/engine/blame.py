@@ -47,23 +47,6 @@ def blaming(task: Task) -> Iterator[None]:
         raise made from error
 
 
-def blamed(task: Task, work: Callable[[], T]) -> Callable[[], T]:
-    """Work of a workload's model, loss or metric whose errors are told as by :func:`blaming`.
-
-    For what runs at every step: it costs nothing where nothing is raised.
-    """
-
-    def run() -> T:
-        try:
-            return work()
-        except Exception as error:
-            if (made := model_error(task, error)) is error:
-                raise
-            raise made from error
-
-    return run
-
-
 def model_error(task: Task, error: Exception) -> Exception:
     """What to raise for an error in a model, loss or metric: one that names the workload.
 

@@ -210,9 +210,6 @@ class Lanes(Pack):
         with torch.no_grad():
             return compiled(work, roles)
 
-    def repeated(self, work: Any, what: str, state: Any, vary: Any) -> Any:
-        return work  # it is compiled
-
 
 class Call:
     """A program with the addresses of the trials of a group.

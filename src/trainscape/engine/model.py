@@ -257,12 +257,14 @@ class Stack:
         """The gradients of the trials' own losses (T,), block by block, T in front."""
         made = torch.autograd.grad(losses.sum(), list(self.params.values()), materialize_grads=True)
         by_name = dict(zip(self.params, made, strict=True))
-        return [
-            by_name[names[0]]
-            if len(names) == 1
-            else torch.cat([by_name[name].reshape(self.width, -1) for name in names], dim=1)
-            for names in self.groups
-        ]
+        found: list[Tensor] = []
+        for names in self.groups:
+            parts = [by_name[name].reshape(self.width, -1) for name in names]
+            block = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+            # update rules write to it: autograd may hand out one tensor for two parameters
+            lent = any(block.data_ptr() == other.data_ptr() for other in found)
+            found.append(block.clone() if lent else block.contiguous())
+        return found
 
 
 def dropout_masks(

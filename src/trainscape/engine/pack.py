@@ -1,14 +1,10 @@
-"""Train a pack: all trials of one workload and batch size, step by step as one tensor program.
+"""Train a pack: trials of one workload and batch size, in memory that stays where it is.
 
-A trial's numbers do not depend on what it is trained with. Three rules keep that true on the CPU:
-one thread and MKL's strict mode (:mod:`trainscape.engine.arithmetic`); every operation acts on each
-trial by itself (batched products over the leading axis) or on each element; and where torch rounds
-the last elements of a tensor otherwise, those elements belong to no real trial
-(:mod:`trainscape.engine.spares`).
-
-Whatever a step needs lies in tensors that stay where they are, the number of the step among them.
-So the model's part is recorded once and then run again (:mod:`trainscape.engine.tape`), and on a
-GPU the whole step is captured and launched (:mod:`trainscape.engine.graph`).
+On a GPU all trials take a step at once, as one tensor program: every operation acts on each trial
+by itself (batched products over the leading axis) or on each element. Whatever a step needs lies in
+tensors, the number of the step among them, so the step is captured once and launched again and
+again (:mod:`trainscape.engine.graph`). On a CPU one trial trains after the other, by a compiled
+step (:mod:`trainscape.engine.lanes`). Models that torch runs one by one do so on both.
 """
 
 from __future__ import annotations
@@ -22,21 +18,18 @@ from torch import Tensor
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import pulse, streams
-from trainscape.engine.blame import blamed, blaming, rule_error
+from trainscape.engine.blame import blaming, rule_error
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
 from trainscape.engine.questions import Questions
 from trainscape.engine.rates import Rates
-from trainscape.engine.tape import record
 from trainscape.engine.trial import METRICS, averages, scored, traced, whole
-from trainscape.engine.writer import Arena
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from trainscape.engine.data import Split
-    from trainscape.engine.tape import Work
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
 
@@ -58,7 +51,6 @@ class Pack:
         with blaming(task):
             self.stack = kind(task.workload.build, width, task.splits.train.x[:2])
             self.questions = Questions(task, self.stack) if task.detailed else None
-        self.arena = Arena()
         self.batches: dict[int, Batches] = {}
         self.chunks: dict[int, Chunk] = {}
         self.trials: Sequence[Trial] = ()
@@ -202,25 +194,6 @@ class Pack:
             records.append(self.questions.added(record, i) if self.questions else record)
         return records
 
-    def repeated(
-        self, work: Work, what: str, state: Iterable[Tensor], vary: Callable[[], None]
-    ) -> Work:
-        """The model's part of a step or of an evaluation, to be called again and again.
-
-        It is recorded where models run as one program: then nothing in it hangs on a number.
-
-        Args:
-            work: computes it.
-            what: what it is in a word to the user.
-            state: what it changes in place.
-            vary: puts other input in place, and at a second call this one again.
-        """
-        if self.stack.together:
-            pulse.doing(f"recording {what}")
-            with blaming(self.task):
-                work = record(work, self.arena, state, vary)
-        return blamed(self.task, work)
-
     def _open(self, epoch: int) -> None:
         """Lay out what an epoch needs: each seed's order, and the rates of every step."""
         self._keep_traces()
@@ -334,21 +307,13 @@ class Batches:
         )
         self.masks = stack.open_masks(size)
         self.columns = torch.arange(size, device=pack.device)
-        self.work: Work | None = None
 
     def next(self) -> Sequence[Tensor]:
         """The losses (T,) on the next batch of every trial, and the gradients of every block."""
         self._fill()
-        if self.work is None:
-            what = f"a step of batch size {self.size}"
-            buffers = self.pack.stack.buffers.values()
-            vary = partial(_turn, self.x, self.y)
-            self.work = self.pack.repeated(self._gradients, what, buffers, vary)
-        return self.work()
-
-    def _gradients(self) -> Sequence[Tensor]:
         x, y = (of.view(-1, self.size, *of.shape[1:]) for of in (self.x, self.y))
-        return self.pack.stack.step(self.pack.task, x, y, self.masks)
+        with blaming(self.pack.task):
+            return self.pack.stack.step(self.pack.task, x, y, self.masks)
 
     def _fill(self) -> None:
         """Gather each seed's rows once, then give every trial the rows and masks of its seed."""
@@ -372,16 +337,14 @@ class Chunk:
     """
 
     def __init__(self, pack: Pack, x: Tensor, y: Tensor) -> None:
-        self.x, self.y = x.clone(), y.clone()
-        vary = partial(_turn, self.x, self.y)
-        work = partial(pack.stack.values, pack.task, self.x, self.y)
-        self.work = pack.repeated(work, f"how {len(y)} examples are scored", (), vary)
+        self.pack, self.x, self.y = pack, x.clone(), y.clone()
 
     def values(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         """What these examples come to, until the next call."""
         self.x.copy_(x)
         self.y.copy_(y)
-        return self.work()
+        with blaming(self.pack.task):
+            return self.pack.stack.values(self.pack.task, self.x, self.y)
 
 
 def _distinct(trials: Sequence[Trial]) -> int:
@@ -390,9 +353,3 @@ def _distinct(trials: Sequence[Trial]) -> int:
     while count > 1 and trials[count - 2] is trials[-1]:
         count -= 1
     return count
-
-
-def _turn(x: Tensor, y: Tensor) -> None:
-    """Put other examples in the place of these, to try a recording on; again, and they are back."""
-    x.copy_(x.flip(0))
-    y.copy_(y.flip(0))

@@ -1,14 +1,12 @@
-"""How many trials a pack holds: as many as its machine trains fastest.
+"""How many trials a pack holds.
 
-On a CPU this changes no byte, and so it is not in the digest. On a GPU, and on a CPU whose matrix
-library rounds by the width (:mod:`trainscape.engine.backend`), packs are filled up to one width,
-which depends on the model and the batch alone as long as the memory holds it, and which a cell's
-backend names.
+On a CPU, where they train one after the other, this changes no byte and little time. On a GPU packs
+are filled up to one width, which depends on the model and the batch alone as long as the memory
+holds it, and which a cell's backend names.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,13 +20,10 @@ if TYPE_CHECKING:
     from trainscape.engine.task import Task
     from trainscape.workloads import Workload
 
-CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-CACHE = 16 << 20  # bytes a core is taken to have where the system does not say
-# Trials: of fewer the interpreter takes longer than the arithmetic, more gain nothing (measured).
-CPU = (8, 128)
+CPU = 128  # trials: more gain nothing, and none of them is kept until all are done
 CUDA = (16, 512)
 MEMORY = 8 << 30  # bytes of a GPU that a pack may take, and half of what is free
-CPU_MEMORY = 1 << 30  # bytes, by the estimate below: a pack of mnist-cnn took four times that
+CPU_MEMORY = 1 << 30  # bytes, by the estimate below
 COPIES = 4  # of the parameters: themselves, gradients, and the states of most rules
 KEPT = 3  # activations held at a time, in outputs of all layers: forward, backward, inputs
 
@@ -52,9 +47,7 @@ def suitable(task: Task) -> int:
     held = 0 if task.workload.in_parts else output * max(len(split.y) for split in splits)
     whole = each + held
     if x.device.type != "cuda":
-        low, high = CPU
-        width = min(max(_cache() // each, low), high)
-        return min(width, max(CPU_MEMORY // whole, 2))
+        return min(CPU, max(CPU_MEMORY // whole, 2))
     low, high = CUDA
     width = high
     while width > low and width * whole > MEMORY:
@@ -84,26 +77,3 @@ def _bytes(workload: Workload, example: Tensor, batch_size: int) -> tuple[int, i
     step = COPIES * weights + KEPT * batch_size * (inputs + sum(outputs))
     held = made.numel() // len(example) if isinstance(made, Tensor) else 0
     return 4 * step, 4 * KEPT * held
-
-
-def _cache() -> int:
-    """The bytes of the largest cache that a core has to itself, or its share of a common one."""
-    sizes = [CACHE >> 5]
-    for index in CACHES.glob("index*"):
-        try:
-            size = (index / "size").read_text(encoding="utf-8").strip()
-            sharing = (index / "shared_cpu_list").read_text(encoding="utf-8").strip()
-        except OSError:
-            continue
-        if size.endswith("K") and size[:-1].isdecimal():
-            sizes.append((int(size[:-1]) << 10) // _count(sharing))
-    return max(sizes) if len(sizes) > 1 else CACHE
-
-
-def _count(listed: str) -> int:
-    """How many numbers a list such as ``0-3,8`` names."""
-    total = 0
-    for part in listed.split(","):
-        low, _, high = part.partition("-")
-        total += int(high or low) - int(low) + 1 if low.isdecimal() else 1
-    return total

@@ -19,17 +19,17 @@
 /* of floats alone: a double is rounded first */
 #define LOG1P(x) ts_log1p(x)
 #define EXPM1(x) ts_expm1(x)
-#define TANH(x) ts_tanh(x)
+#define TANH(x) BY_TYPE(x, ts_tanh, ts_tanh_d)(x)
 #define SIGMOID(x) ts_sigmoid(x)
 #define ERF(x) ts_erf(x)
-#define SIN(x) ts_sin(x)
-#define COS(x) ts_cos(x)
+#define SIN(x) BY_TYPE(x, ts_sin, ts_sin_d)(x)
+#define COS(x) BY_TYPE(x, ts_cos, ts_cos_d)(x)
 #define POW(x, y) ts_pow(x, y)
 /* NaN wins, and of zeros the first */
 #define MAX(a, b) ((a) != (a) || (a) >= (b) ? (a) : (b))
 #define MIN(a, b) ((a) != (a) || (a) <= (b) ? (a) : (b))
 #define RELU(x) ((x) <= 0 ? 0 : (x))
-#define SIGN(x) ((x) > 0 ? 1 : (x) < 0 ? -1 : (x))
+#define SIGN(x) (((x) > 0) - ((x) < 0))
 /* from a to b, from the nearer end */
 #define LERP(a, b, w) (ABS(w) < 0.5f ? FMA(w, (b) - (a), a) : FMA(-(1 - (w)), (b) - (a), b))
 #define EITHER(a, b) ((a) | (b))

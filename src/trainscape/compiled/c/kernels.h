@@ -1,17 +1,18 @@
 /* Products, convolutions, transposition and pooling for a training step whose shapes are constants.
  *
- * The bits of every result are fixed by this file, not by the compiler or the processor. Each output
- * number is one chain of fused multiply-adds in a written order, which starts from 0, a bias or the
- * number already there. Vectors run over different outputs and never split a chain, so their width
- * decides speed alone. Compile with -ffp-contract=off, and without -ffast-math.
+ * The bits of every result are fixed by this file, not by the compiler or the processor. Each
+ * output number is one chain of fused multiply-adds in a written order, which starts from 0, a bias
+ * or the number already there. Vectors run over different outputs and never split a chain, so their
+ * width decides speed alone. Compile with -ffp-contract=off, and without -ffast-math.
  *
  * Calling conventions
  *
- * - Every function is inlined where it is called. Sizes and strides must be constants there, so that
- *   the compiler makes loops for that shape alone. Only m0 and m1 of `product_rows` may be variables.
+ * - Every function is inlined where it is called. Sizes and strides must be constants there, so
+ *   that the compiler makes loops for that shape alone. Only m0 and m1 of `product_rows` may be
+ *   variables.
  * - Strides count elements, not bytes. "Unit stride" along an axis: its elements lie side by side.
- * - Nothing but the addressed elements is read or written. No alignment is needed, but rows of b, of
- *   weights and of outputs are fastest where they start at multiples of 64 bytes.
+ * - Nothing but the addressed elements is read or written. No alignment is needed, but rows of b,
+ *   of weights and of outputs are fastest where they start at multiples of 64 bytes.
  * - No output overlaps an input. A product may add to what its output holds.
  *
  * product(M, N, K, a, am, ak, b, bk, from, bias, c, cm)
@@ -27,21 +28,23 @@
  *     y[n] = 0 + x[n] + x[xm + n] + ..., plain additions in the order of m
  *
  * Images lie as x[b*xb + i*xi + j*xj + c] ("channels last"), outputs as y[b*yb + i*yi + j*yj + o],
- * weights as w[((ki*kw + kj)*ci + c)*wo + o]. `struct conv` and `struct pool` hold sizes and strides.
- * Gradients lie as what they are gradients of.
+ * weights as w[((ki*kw + kj)*ci + c)*wo + o]. `struct conv` and `struct pool` hold sizes and
+ * strides. Gradients lie as what they are gradients of.
  *
  * conv_forward(s, x, w, from, bias, y, scratch)
  *     y[b,i,j,o] = start + sum over ki, kj, c of x[b, i*sh - ph + ki*dh, j*sw - pw + kj*dw, c] *
  *     w[ki,kj,c,o]. `from` is FROM_ZERO or FROM_BIAS. Around the image x is 0, and these zeros are
  *     multiplied and added as all other numbers are.
  * conv_grad_weight(s, x, dy, gw, gb, scratch)
- *     gw[ki,kj,c,o] = 0 + sum over b, i, j of x[the same] * dy[b,i,j,o]. If gb is not 0, also the next:
+ *     gw[ki,kj,c,o] = 0 + sum over b, i, j of x[the same] * dy[b,i,j,o], and what the next one
+ *     does, unless gb is the constant 0
  * conv_grad_bias(s, dy, gb)
  *     gb[o] = 0 + dy[0,0,0,o] + ..., plain additions in the order of b, i, j
  * conv_grad_input(s, dy, w, dx, scratch)
  *     dx[b,i,j,c] = 0 + sum over ki, kj, o of dy[b, (i+ph-ki*dh)/sh, (j+pw-kj*dw)/sw, o] *
- *     w[ki,kj,c,o]. Taps that leave a remainder take no part. Those outside dy meet zeros, as above.
- *     The scratch holds CONV_GRAD_INPUT_SCRATCH(...) floats, of the other two CONV_SCRATCH(...).
+ *     w[ki,kj,c,o]. Taps that leave a remainder take no part. Those outside dy meet zeros, as
+ *     above. The scratch holds CONV_GRAD_INPUT_SCRATCH(...) floats, of the other two
+ *     CONV_SCRATCH(...).
  *
  * max_pool_forward(s, x, y, index), max_pool_backward(s, dy, index, dx)
  *     `index` lies as y does, and holds i*iw + j of the greatest number.
@@ -63,8 +66,9 @@
 /* ---------------------------------------------------------------- vectors, by target
  *
  * LANES numbers each. `load_part` and `store_part` touch the first n of them, with 0 < n < LANES.
- * PANEL vectors side by side and MOST_ROWS(vectors) rows of them are what fits in the registers, with
- * room for one row of b and one number of a. 8 or more chains at once hide the latency of an addition.
+ * PANEL vectors side by side and MOST_ROWS(vectors) rows of them are what fits in the registers,
+ * with room for one row of b and one number of a. 8 or more chains at once hide the latency of an
+ * addition.
  */
 #if defined(__AVX512F__)
 
@@ -133,9 +137,9 @@ INLINE void store_part(float *p, vec a, int n) { UNROLL for (int i = 0; i < n; i
 
 /* ---------------------------------------------------------------- one tile of outputs
  *
- * Products, convolutions and their gradients are all the same: rows of outputs, each row unit stride
- * along n, where every output walks through three nested loops and multiplies one number of a, its
- * row's, by one of b, its column's. They differ in strides alone.
+ * Products, convolutions and their gradients are all the same: rows of outputs, each row unit
+ * stride along n, where every output walks through three nested loops and multiplies one number of
+ * a, its row's, by one of b, its column's. They differ in strides alone.
  */
 enum from { FROM_ZERO, FROM_BIAS, FROM_OUTPUT };
 
@@ -215,9 +219,10 @@ INLINE void tile(int ri, int rj, int vectors, int part, const float *a, long ai,
 
 /* ---------------------------------------------------------------- all outputs, tile by tile
  *
- * ni * nj rows of n numbers. Columns are split into panels, whose part of b stays in the nearest cache
- * while all rows pass it. Rows are split into tiles of two sizes that differ by one, so that none is
- * small: 26 = 13 + 13, 32 = 11 + 11 + 10. Rows short along j are tiled along i, with all of j.
+ * ni * nj rows of n numbers. Columns are split into panels, whose part of b stays in the nearest
+ * cache while all rows pass it. Rows are split into tiles of two sizes that differ by one, so that
+ * none is small: 26 = 13 + 13, 32 = 11 + 11 + 10. Rows short along j are tiled along i, with all of
+ * j.
  */
 INLINE void panel(int vectors, int part, int ni, int nj, const float *a, long ai, long aj,
                   const float *b, float *c, long ci, long cj, struct walk w, enum from from,
@@ -263,16 +268,16 @@ INLINE void sums(int n, const float *b, float *y, struct walk w) {
     for (int p = 0; p < panels; p++)
         tile(0, 1, 4, 0, b, 0, 0, b + p * width, y, 0, 0, w, FROM_ZERO, b, 1, y + p * width);
     if (rest)
-        tile(0, 1, UP(rest, LANES), rest % LANES, b, 0, 0, b + panels * width, y, 0, 0, w, FROM_ZERO, b,
-             1, y + panels * width);
+        tile(0, 1, UP(rest, LANES), rest % LANES, b, 0, 0, b + panels * width, y, 0, 0, w,
+             FROM_ZERO, b, 1, y + panels * width);
 }
 
 /* ---------------------------------------------------------------- products */
 
 /* A multiple of every tile's height, so that blocks of it hold whole tiles alone. */
 #define PRODUCT_ROWS 24
-/* Where b's panel is too large for the nearest cache, k goes in pieces of at most this length, all rows
- * for one piece, then the next. Chains go on from c: a stored number is the number. */
+/* Where b's panel is too large for the nearest cache, k goes in pieces of at most this length, all
+ * rows for one piece, then the next. Chains go on from c: a stored number is the number. */
 #define PRODUCT_DEPTH 256
 
 INLINE void product(int M, int N, int K, const float *restrict a, long am, long ak,
@@ -281,7 +286,8 @@ INLINE void product(int M, int N, int K, const float *restrict a, long am, long 
     const int pieces = M > MOST_ROWS(PANEL) ? UP(K, PRODUCT_DEPTH) : 1, depth = UP(K, pieces);
     for (int k = 0; k < K; k += depth) {
         const struct walk w = {{1, 1, SMALLER(depth, K - k)}, {0, 0, ak}, {0, 0, bk}};
-        plane(1, M, N, a + k * ak, 0, am, b + k * bk, c, 0, cm, w, k ? FROM_OUTPUT : from, bias, 0, c);
+        plane(1, M, N, a + k * ak, 0, am, b + k * bk, c, 0, cm, w, k ? FROM_OUTPUT : from, bias, 0,
+              c);
     }
 }
 
@@ -292,7 +298,8 @@ INLINE void product_rows(int M, int N, int K, const float *restrict a, long am, 
     for (int m = m0; m < m1 - last * (m1 == M); m += PRODUCT_ROWS)
         product(PRODUCT_ROWS, N, K, a + m * am, am, ak, b, bk, from, bias, c + m * cm, cm);
     if (last && m1 == M)
-        product(last, N, K, a + (M - last) * am, am, ak, b, bk, from, bias, c + (M - last) * cm, cm);
+        product(last, N, K, a + (M - last) * am, am, ak, b, bk, from, bias, c + (M - last) * cm,
+                cm);
 }
 
 INLINE void product_double(int M, int N, int K, const double *restrict a, long am, long ak,
@@ -315,8 +322,9 @@ INLINE void column_sums(int M, int N, const float *restrict x, long xm, float *r
 
 /* ---------------------------------------------------------------- transposition
  *
- * A block is LANES rows by 4 columns. Vector r collects rows r, 4+r, 8+r, ..., 4 numbers of each, so
- * each group of 4 lanes holds a 4 x 4 matrix, and 8 shuffles within groups transpose all of them.
+ * A block is LANES rows by 4 columns. Vector r collects rows r, 4+r, 8+r, ..., 4 numbers of each,
+ * so each group of 4 lanes holds a 4 x 4 matrix, and 8 shuffles within groups transpose all of
+ * them.
  */
 #if LANES == 16
 INLINE vec quarters(const float *p, long step) {
@@ -385,21 +393,26 @@ struct conv {
 #define CONV_OUT(size, kernel, stride, padding, dilation) \
     (((size) + 2 * (padding) - (dilation) * ((kernel) - 1) - 1) / (stride) + 1)
 
+#define ROWS_OUT(s) CONV_OUT((s).ih, (s).kh, (s).sh, (s).ph, (s).dh)
+#define COLUMNS_OUT(s) CONV_OUT((s).iw, (s).kw, (s).sw, (s).pw, (s).dw)
+
 /* Images copied into a frame at once: some if they are small, as a tile should walk a long way. */
 #define CONV_GROUP(b, ih, iw) SMALLER(b, LARGER(1, 512 / ((ih) * (iw))))
 
 /* The floats of scratch that conv_forward and conv_grad_weight need: framed images. */
-#define CONV_SCRATCH(b, ih, iw, ci, ph, pw)                                           \
-    ((ph) || (pw) ? CONV_GROUP(b, (ih) + 2 * (ph), (iw) + 2 * (pw)) * ((ih) + 2 * (ph)) * \
-                        ((iw) + 2 * (pw)) * (ci) : 1)
+#define CONV_SCRATCH(b, ih, iw, ci, ph, pw)                           \
+    ((ph) || (pw) ? CONV_GROUP(b, (ih) + 2 * (ph), (iw) + 2 * (pw)) * \
+                        ((ih) + 2 * (ph)) * ((iw) + 2 * (pw)) * (ci)  \
+                  : 1)
 
 /* Rows of zeros that the gradient of the input needs before dy, and rows of dy with these and with
  * those after it. The same for columns. */
 #define CONV_BEFORE(kernel, stride, padding, dilation) \
     (LARGER(0, (dilation) * ((kernel) - 1) - (padding)) / (stride))
-#define CONV_AROUND(size, kernel, stride, padding, dilation)                                     \
-    (CONV_BEFORE(kernel, stride, padding, dilation) +                                            \
-     LARGER(CONV_OUT(size, kernel, stride, padding, dilation), ((size) - 1 + (padding)) / (stride) + 1))
+#define CONV_AROUND(size, kernel, stride, padding, dilation)   \
+    (CONV_BEFORE(kernel, stride, padding, dilation) +          \
+     LARGER(CONV_OUT(size, kernel, stride, padding, dilation), \
+            ((size) - 1 + (padding)) / (stride) + 1))
 /* From one row of transposed weights to the next. */
 #define CONV_PITCH(ci) ((ci) <= 16 ? (ci) : UP(ci, 16) * 16)
 
@@ -409,8 +422,8 @@ struct conv {
      CONV_GROUP(b, CONV_AROUND(ih, kh, sh, ph, dh), CONV_AROUND(iw, kw, sw, pw, dw)) *  \
          CONV_AROUND(ih, kh, sh, ph, dh) * CONV_AROUND(iw, kw, sw, pw, dw) * (co))
 
-/* Copies `n` images of h rows by w columns into the middle of `frame`, whose images have fh rows by fw
- * columns, with `before` rows and columns before each. The rest of the frame stays what it is. */
+/* Copies `n` images of h rows by w columns into the middle of `frame`, whose images have fh rows by
+ * fw columns, with `before` rows and columns before each. The rest of the frame stays as it is. */
 INLINE void put_in_frame(int n, int h, int w, int c, const float *restrict x, long xb, long xi,
                          long xj, int before_i, int before_j, int fh, int fw,
                          float *restrict frame) {
@@ -428,7 +441,7 @@ INLINE void put_in_frame(int n, int h, int w, int c, const float *restrict x, lo
 INLINE void conv_forward(struct conv s, const float *restrict x, const float *restrict w,
                          enum from from, const float *restrict bias, float *restrict y,
                          float *restrict scratch) {
-    const int oh = CONV_OUT(s.ih, s.kh, s.sh, s.ph, s.dh), ow = CONV_OUT(s.iw, s.kw, s.sw, s.pw, s.dw);
+    const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
     const int framed = s.ph || s.pw, fh = s.ih + 2 * s.ph, fw = s.iw + 2 * s.pw;
     const int group = CONV_GROUP(s.b, fh, fw);
     const long xb = framed ? (long)fh * fw * s.ci : s.xb, xi = framed ? fw * s.ci : s.xi;
@@ -450,21 +463,23 @@ INLINE void conv_forward(struct conv s, const float *restrict x, const float *re
 }
 
 INLINE void conv_grad_bias(struct conv s, const float *restrict dy, float *restrict gb) {
-    const int oh = CONV_OUT(s.ih, s.kh, s.sh, s.ph, s.dh), ow = CONV_OUT(s.iw, s.kw, s.sw, s.pw, s.dw);
+    const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
     sums(s.co, dy, gb, (struct walk){{s.b, oh, ow}, {0, 0, 0}, {s.yb, s.yi, s.yj}});
 }
 
 INLINE void conv_grad_weight(struct conv s, const float *restrict x, const float *restrict dy,
                              float *restrict gw, float *restrict gb, float *restrict scratch) {
-    const int oh = CONV_OUT(s.ih, s.kh, s.sh, s.ph, s.dh), ow = CONV_OUT(s.iw, s.kw, s.sw, s.pw, s.dw);
+    const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
     const int framed = s.ph || s.pw, fh = s.ih + 2 * s.ph, fw = s.iw + 2 * s.pw;
     const int group = CONV_GROUP(s.b, fh, fw);
     const long xb = framed ? (long)fh * fw * s.ci : s.xb, xi = framed ? fw * s.ci : s.xi;
     const long xj = framed ? s.ci : s.xj;
     /* taps along j whose rows of weights lie as their numbers in x do are one run of rows */
     const int run = xj == s.ci && s.dw == 1 ? s.kw * s.ci : s.ci;
-    /* the gradient of a bias rides along where one tile holds all taps: else alone it is fast enough */
-    const int ride = gb && s.kh * s.kw * s.ci < MOST_ROWS(PANEL) && run == s.kw * s.ci;
+    /* The sums of dy are as slow as few taps are, as each addition waits for the last. So they ride
+     * along where one tile holds all taps. A pointer that is no constant is not null. */
+    const int biased = !(__builtin_constant_p(gb == 0) && gb == 0);
+    const int ride = biased && s.kh * s.kw * s.ci < MOST_ROWS(PANEL) && run == s.kw * s.ci;
     const int piece = SMALLER(oh, LARGER(1, 512 / ow)); /* rows of outputs that stay near */
     if (framed) memset(scratch, 0, sizeof(float) * group * xb);
     for (int b0 = 0; b0 < s.b; b0 += group) {
@@ -484,14 +499,14 @@ INLINE void conv_grad_weight(struct conv s, const float *restrict x, const float
                       places, from, gw, ride, ride ? gb : gw);
         }
     }
-    if (gb && !ride) conv_grad_bias(s, dy, gb);
+    if (biased && !ride) conv_grad_bias(s, dy, gb);
 }
 
 /* Of the inputs i = first, first + stride, ... of one axis: how many there are, and which taps they
- * meet. All of them meet the same ones, which is why strides are handled one remainder at a time. */
+ * meet. All of them meet the same ones, so strides are handled one remainder at a time. */
 struct taps {
     int inputs, first, count, step; /* taps: first, first + step, ... */
-    long place, back;               /* output that the first input meets by the first tap, steps back */
+    long place, back; /* the first input's output by the first tap, and from tap to tap */
 };
 INLINE struct taps taps_of(int first, int size, int kernel, int stride, int padding, int dilation) {
     struct taps t = {UP(size - first, stride), 0, 0, 1, 0, dilation};
@@ -510,7 +525,7 @@ INLINE struct taps taps_of(int first, int size, int kernel, int stride, int padd
 
 INLINE void conv_grad_input(struct conv s, const float *restrict dy, const float *restrict w,
                             float *restrict dx, float *restrict scratch) {
-    const int oh = CONV_OUT(s.ih, s.kh, s.sh, s.ph, s.dh), ow = CONV_OUT(s.iw, s.kw, s.sw, s.pw, s.dw);
+    const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
     const int before_i = CONV_BEFORE(s.kh, s.sh, s.ph, s.dh);
     const int before_j = CONV_BEFORE(s.kw, s.sw, s.pw, s.dw);
     const int fh = CONV_AROUND(s.ih, s.kh, s.sh, s.ph, s.dh);
@@ -526,8 +541,8 @@ INLINE void conv_grad_input(struct conv s, const float *restrict dy, const float
         const int n = SMALLER(group, s.b - b0);
         const float *images = framed ? frame + before_i * yi + before_j * yj : dy + b0 * yb;
         if (framed)
-            put_in_frame(n, oh, ow, s.co, dy + b0 * s.yb, s.yb, s.yi, s.yj, before_i, before_j, fh, fw,
-                         frame);
+            put_in_frame(n, oh, ow, s.co, dy + b0 * s.yb, s.yb, s.yi, s.yj, before_i, before_j, fh,
+                         fw, frame);
         for (int i = 0; i < SMALLER(s.sh, s.ih); i++) {
             for (int j = 0; j < SMALLER(s.sw, s.iw); j++) {
                 const struct taps ti = taps_of(i, s.ih, s.kh, s.sh, s.ph, s.dh);
@@ -540,20 +555,17 @@ INLINE void conv_grad_input(struct conv s, const float *restrict dy, const float
                 for (int b = 0; b < n; b++) {
                     const float *a = images + b * yb + ti.place * yi + tj.place * yj;
                     float *c = dx + (b0 + b) * s.xb + i * s.xi + j * s.xj;
-                    if (s.sh == 1 && s.sw == 1)
-                        plane(s.ih, s.iw, s.ci, a, yi, yj, wt, c, s.xi, s.xj, walk, FROM_ZERO, wt, 0, c);
-                    else {
-                        /* each of these sizes is a constant, and remainders have one or the other */
-                        const int ni = s.ih / s.sh, nj = s.iw / s.sw;
-#define REMAINDER(ni, nj)                                                                     \
+                    /* Some remainders have one input more than others. Each size must be a
+                     * constant where its loops are made. */
+                    const int ni = LARGER(1, s.ih / s.sh), nj = LARGER(1, s.iw / s.sw);
+#define IF_INPUTS(ni, nj)                                                                     \
     if (ti.inputs == (ni) && tj.inputs == (nj))                                               \
         plane(ni, nj, s.ci, a, yi, yj, wt, c, s.sh * s.xi, s.sw * s.xj, walk, FROM_ZERO, wt, 0, c)
-                        REMAINDER(ni, nj);
-                        if (s.iw % s.sw) REMAINDER(ni, nj + 1);
-                        if (s.ih % s.sh) REMAINDER(ni + 1, nj);
-                        if (s.ih % s.sh && s.iw % s.sw) REMAINDER(ni + 1, nj + 1);
-#undef REMAINDER
-                    }
+                    IF_INPUTS(ni, nj);
+                    if (s.iw % s.sw) IF_INPUTS(ni, nj + 1);
+                    if (s.ih % s.sh) IF_INPUTS(ni + 1, nj);
+                    if (s.ih % s.sh && s.iw % s.sw) IF_INPUTS(ni + 1, nj + 1);
+#undef IF_INPUTS
                 }
             }
         }
@@ -569,8 +581,8 @@ struct pool {
     long yb, yi, yj;            /* strides of y */
 };
 
-/* For each output, in the order of b, i, j: its image, and the part [i0, i1) x [j0, j1) of the image
- * that its window covers. */
+/* For each output, in the order of b, i, j: its image, and the part [i0, i1) x [j0, j1) of the
+ * image that its window covers. */
 #define EACH_WINDOW(s)                                                                      \
     for (int b = 0; b < (s).b; b++)                                                         \
         for (int i = 0; i < CONV_OUT((s).ih, (s).kh, (s).sh, (s).ph, 1); i++)               \
@@ -584,8 +596,8 @@ struct pool {
 /* Channels at a time, in small arrays that become registers. */
 #define POOL_CHANNELS 64
 
-/* The greatest number of each window. Of equal ones the first counts, in the order of rows. Of NaNs the
- * last does, and any NaN is greater than all numbers: torch's rules. */
+/* The greatest number of each window. Of equal ones the first counts, in the order of rows. Of NaNs
+ * the last does, and any NaN is greater than all numbers: torch's rules. */
 INLINE void max_pool_forward(struct pool s, const float *restrict x, float *restrict y,
                              int64_t *restrict index) {
     EACH_WINDOW(s) {
@@ -622,11 +634,11 @@ INLINE void fill_zero(struct pool s, float *restrict x) {
     }
 }
 
-/* dx = 0, then each output's gradient is added at its index, in the order of b, i, j. All places of a
- * window are visited and the others add a zero, which changes no sum that started from zero: so that
- * channels stay vectors. */
-INLINE void max_pool_backward(struct pool s, const float *restrict dy, const int64_t *restrict index,
-                              float *restrict dx) {
+/* dx = 0, then each output's gradient is added at its index, in the order of b, i, j. All places of
+ * a window are visited and the others add a zero, which changes no sum that started from zero: so
+ * that channels stay vectors. */
+INLINE void max_pool_backward(struct pool s, const float *restrict dy,
+                              const int64_t *restrict index, float *restrict dx) {
     fill_zero(s, dx);
     EACH_WINDOW(s) {
         for (int c0 = 0; c0 < s.c; c0 += POOL_CHANNELS) {
