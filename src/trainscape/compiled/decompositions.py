@@ -196,6 +196,122 @@ def _log_sigmoid_backward(grad: Tensor, x: Tensor, buffer: Tensor) -> Tensor:
     return grad * x.neg().sigmoid()
 
 
+@stands_for(aten._prelu_kernel.default)
+def _prelu(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.where(x > 0, x, x * weight)
+
+
+@stands_for(aten._prelu_kernel_backward.default)
+def _prelu_backward(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    zero = torch.zeros_like(x)
+    return torch.where(x > 0, grad, grad * weight), torch.where(x > 0, zero, grad * x)
+
+
+@stands_for(aten.glu.default)
+def _glu(x: Tensor, dim: int = -1) -> Tensor:
+    value, gate = x.chunk(2, dim)
+    return value * gate.sigmoid()
+
+
+@stands_for(aten.glu_backward.default)
+def _glu_backward(grad: Tensor, x: Tensor, dim: int) -> Tensor:
+    value, gate = x.chunk(2, dim)
+    share = gate.sigmoid()
+    return torch.cat([grad * share, grad * value * share * (1 - share)], dim)
+
+
+@stands_for(aten.softshrink.default)
+def _softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+    return torch.where(x > lambd, x - lambd, torch.where(x < -lambd, x + lambd, x * 0))
+
+
+@stands_for(aten.hardshrink.default)
+def _hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+    return torch.where((x >= -lambd) & (x <= lambd), torch.zeros_like(x), x)
+
+
+@stands_for(aten.softshrink_backward.default, aten.hardshrink_backward.default)
+def _shrink_backward(grad: Tensor, x: Tensor, lambd: float) -> Tensor:
+    return torch.where((x >= -lambd) & (x <= lambd), torch.zeros_like(x), grad)
+
+
+@stands_for(aten.log2.default)
+def _log2(x: Tensor) -> Tensor:
+    return x.log() * (1 / math.log(2))
+
+
+@stands_for(aten.log10.default)
+def _log10(x: Tensor) -> Tensor:
+    return x.log() * (1 / math.log(10))
+
+
+@stands_for(aten.tan.default)
+def _tan(x: Tensor) -> Tensor:
+    return x.sin() / x.cos()
+
+
+# Attention -----------------------------------------------------------------------------------------
+
+
+@stands_for(aten._scaled_dot_product_flash_attention_for_cpu.default)
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    attn_mask: Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    if dropout_p > 0 or query.shape[:2] != key.shape[:2]:
+        return NotImplemented
+    scores = _scores(query, key, is_causal, attn_mask, scale)
+    logsum = _logsumexp(scores, [-1], True)
+    # torch's kernel gives (B, H, L, E) that lies as (B, L, H, E)
+    out = ((scores - logsum).exp() @ value).transpose(1, 2).contiguous().transpose(1, 2)
+    return out, logsum.squeeze(-1)
+
+
+@stands_for(aten._scaled_dot_product_flash_attention_for_cpu_backward.default)
+def _attention_backward(
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    logsum: Tensor,
+    dropout_p: float,
+    is_causal: bool,
+    *,
+    attn_mask: Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    if dropout_p > 0 or query.shape[:2] != key.shape[:2]:
+        return NotImplemented
+    share = (_scores(query, key, is_causal, attn_mask, scale) - logsum.unsqueeze(-1)).exp()
+    slope = share * (grad @ value.mT - (grad * out).sum(-1, keepdim=True)) * _scale(query, scale)
+    return slope @ key, slope.mT @ query, share.mT @ grad
+
+
+def _scale(query: Tensor, scale: float | None) -> float:
+    return 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+
+
+def _scores(
+    query: Tensor, key: Tensor, is_causal: bool, mask: Tensor | None, scale: float | None
+) -> Tensor:
+    """What attention takes the softmax of, (B, H, L, S)."""
+    scores = query @ key.mT * _scale(query, scale)
+    if is_causal:
+        scores = torch.where(_below(scores, 0), scores, torch.full_like(scores, -math.inf))
+    if mask is None:
+        return scores
+    if mask.dtype == torch.bool:
+        return torch.where(mask, scores, torch.full_like(scores, -math.inf))
+    return scores + mask
+
+
 # Normalisation -------------------------------------------------------------------------------------
 
 
@@ -231,6 +347,34 @@ def _layer_norm_backward(
     dw = ((grad * unit).sum(lead) if lead else grad * unit) if wanted[1] else None
     db = (grad.sum(lead) if lead else grad.clone()) if wanted[2] else None
     return dx if wanted[0] else None, dw, db
+
+
+@stands_for(aten._fused_rms_norm.default)
+def _rms_norm(
+    x: Tensor, shape: Sequence[int], weight: Tensor | None, eps: float | None
+) -> tuple[Tensor, Tensor]:
+    dims = list(range(x.dim() - len(shape), x.dim()))
+    floor = torch.finfo(x.dtype).eps if eps is None else eps
+    rstd = ((x * x).mean(dims, keepdim=True) + floor).rsqrt()
+    return _scaled(x * rstd, weight, None), rstd
+
+
+@stands_for(aten._fused_rms_norm_backward.default)
+def _rms_norm_backward(
+    grad: Tensor,
+    x: Tensor,
+    shape: Sequence[int],
+    rstd: Tensor,
+    weight: Tensor | None,
+    wanted: Sequence[bool],
+) -> tuple[Tensor | None, ...]:
+    dims = list(range(x.dim() - len(shape), x.dim()))
+    lead = list(range(x.dim() - len(shape)))
+    unit = x * rstd
+    slope = grad if weight is None else grad * weight
+    dx = rstd * (slope - unit * (slope * unit).mean(dims, keepdim=True))
+    dw = ((grad * unit).sum(lead) if lead else grad * unit) if wanted[1] else None
+    return dx if wanted[0] else None, dw
 
 
 @stands_for(aten.native_group_norm.default)
@@ -429,6 +573,48 @@ def _bce_logits(
     return _averaged((1 - y) * x - _log_sigmoid(x)[0], reduction)
 
 
+@stands_for(aten.binary_cross_entropy.default)
+def _bce(x: Tensor, y: Tensor, weight: Tensor | None = None, reduction: int = 1) -> Tensor:
+    parts = (y - 1) * (-x).log1p().clamp(min=-100) - y * x.log().clamp(min=-100)
+    return _averaged(parts if weight is None else parts * weight, reduction)
+
+
+@stands_for(aten.binary_cross_entropy_backward.default)
+def _bce_backward(
+    grad: Tensor, x: Tensor, y: Tensor, weight: Tensor | None = None, reduction: int = 1
+) -> Tensor:
+    slope = grad * (x - y) / ((1 - x) * x).clamp(min=1e-12)
+    slope = slope if weight is None else slope * weight
+    return slope * (1 / x.numel() if reduction == 1 else 1.0)
+
+
+@stands_for(aten.nll_loss2d_forward.default)
+def _nll_images(
+    x: Tensor, y: Tensor, weight: Tensor | None, reduction: int, ignored: int
+) -> tuple[Tensor, Tensor]:
+    flat = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+    out, total = aten.nll_loss_forward.default(flat, y.reshape(-1), weight, reduction, ignored)
+    return out.reshape(y.shape) if reduction == 0 else out, total
+
+
+@stands_for(aten.nll_loss2d_backward.default)
+def _nll_images_backward(
+    grad: Tensor,
+    x: Tensor,
+    y: Tensor,
+    weight: Tensor | None,
+    reduction: int,
+    ignored: int,
+    total: Tensor,
+) -> Tensor:
+    flat = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+    grad = grad.reshape(-1) if reduction == 0 else grad
+    rest = weight, reduction, ignored, total
+    slope = aten.nll_loss_backward.default(grad, flat, y.reshape(-1), *rest)
+    n, c, h, w = x.shape
+    return slope.view(n, h, w, c).permute(0, 3, 1, 2)
+
+
 # Norms, variances, and parts of tensors --------------------------------------------------------------
 
 
@@ -441,6 +627,8 @@ def _vector_norm(
     dtype: torch.dtype | None = None,
 ) -> Tensor:
     dims = list(range(x.dim())) if dim is None else list(dim)
+    if dtype not in (None, x.dtype):
+        return NotImplemented
     if ord == 2:
         return (x * x).sum(dims, keepdim).sqrt()
     if ord == 1:
@@ -466,10 +654,29 @@ def _var(
     correction: float | None = None,
     keepdim: bool = False,
 ) -> Tensor:
-    dims = list(range(x.dim())) if dim is None else list(dim)
+    dims = list(dim or range(x.dim()))
     count = math.prod(x.shape[k] for k in dims)
     far = x - x.mean(dims, keepdim=True)
-    return (far * far).sum(dims, keepdim) / (count - (1 if correction is None else correction))
+    rest = max(count - (1 if correction is None else correction), 0)
+    return (far * far).sum(dims, keepdim) / rest
+
+
+@stands_for(aten.var_mean.correction)
+def _var_mean(
+    x: Tensor,
+    dim: Sequence[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> tuple[Tensor, Tensor]:
+    mean = x.mean(list(dim or range(x.dim())), keepdim)
+    return _var(x, dim, correction=correction, keepdim=keepdim), mean
+
+
+@stands_for(aten.std_mean.correction)
+def _std_mean(x: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    var, mean = _var_mean(x, *args, **kwargs)
+    return var.sqrt(), mean
 
 
 @stands_for(aten.std.correction)
@@ -491,6 +698,116 @@ def _slice_backward(
     whole = grad.new_zeros(sizes)
     aten.slice.Tensor(whole, dim, start, end, step).copy_(grad)
     return whole
+
+
+@stands_for(aten.diagonal_backward.default)
+def _diagonal_backward(
+    grad: Tensor, sizes: Sequence[int], offset: int, dim1: int, dim2: int
+) -> Tensor:
+    whole = grad.new_zeros(sizes)
+    whole.diagonal(offset, dim1, dim2).copy_(grad)
+    return whole
+
+
+@stands_for(aten.flip.default)
+def _flip(x: Tensor, dims: Sequence[int]) -> Tensor:
+    for dim in dims:
+        x = x.index_select(dim, torch.arange(x.shape[dim] - 1, -1, -1))
+    return x
+
+
+@stands_for(aten.roll.default)
+def _roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Tensor:
+    if not dims:
+        return x.reshape(-1).roll(shifts[0], 0).view(x.shape)
+    for shift, dim in zip(shifts, dims, strict=True):
+        size = x.shape[dim]
+        x = x.index_select(dim, (torch.arange(size) - shift) % size)
+    return x
+
+
+@stands_for(aten.any.default, aten.any.dim, aten.any.dims)
+def _any(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    return NotImplemented if x.dtype == torch.bool else (x != 0).any(*args, **kwargs)
+
+
+@stands_for(aten.all.default, aten.all.dim, aten.all.dims)
+def _all(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    return NotImplemented if x.dtype == torch.bool else (x != 0).all(*args, **kwargs)
+
+
+@stands_for(aten.argmax.default)
+def _argmax(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    return NotImplemented if dim is not None or keepdim else x.reshape(-1).argmax(0)
+
+
+@stands_for(aten.argmin.default)
+def _argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    return NotImplemented if dim is not None or keepdim else x.reshape(-1).argmin(0)
+
+
+@stands_for(aten.index_put_.default, aten._index_put_impl_.default)
+def _put_by_mask(
+    x: Tensor, indices: Sequence[Tensor | None], values: Tensor, add: bool = False, *args: Any
+) -> Tensor:
+    mask = indices[0]
+    if len(indices) != 1 or mask is None or mask.dtype != torch.bool or values.numel() != 1:
+        return NotImplemented
+    if add:
+        return NotImplemented
+    shape = [*mask.shape, *[1] * (x.dim() - mask.dim())]
+    return x.copy_(torch.where(mask.view(shape), values.view([]), x))
+
+
+def _padded(x: Tensor, pad: Sequence[int], place: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """A tensor framed along its last axes by numbers of its own, which ``place`` chooses."""
+    for k in range(len(pad) // 2):
+        x = x.index_select(-1 - k, _places(x.shape[-1 - k], pad[2 * k : 2 * k + 2], place))
+    return x
+
+
+def _unpadded(
+    grad: Tensor, x: Tensor, pad: Sequence[int], place: Callable[[Tensor, int], Tensor]
+) -> Tensor:
+    for k in reversed(range(len(pad) // 2)):
+        size, dim = x.shape[-1 - k], -1 - k
+        sizes = list(grad.shape)
+        sizes[dim] = size
+        whole, places = grad.new_zeros(sizes), _places(size, pad[2 * k : 2 * k + 2], place)
+        grad = whole.index_add(dim, places, grad)
+    return grad
+
+
+def _places(size: int, pad: Sequence[int], place: Callable[[Tensor, int], Tensor]) -> Tensor:
+    return place(torch.arange(-pad[0], size + pad[1]), size)
+
+
+def _mirrored(k: Tensor, size: int) -> Tensor:
+    return size - 1 - (size - 1 - k.abs()).abs()
+
+
+def _nearest(k: Tensor, size: int) -> Tensor:
+    return k.clamp(0, size - 1)
+
+
+@stands_for(aten.reflection_pad1d.default, aten.reflection_pad2d.default)
+def _reflected(x: Tensor, pad: Sequence[int]) -> Tensor:
+    return _padded(x, pad, _mirrored)
+
+
+@stands_for(aten.reflection_pad1d_backward.default, aten.reflection_pad2d_backward.default)
+def _reflected_backward(grad: Tensor, x: Tensor, pad: Sequence[int]) -> Tensor:
+    return _unpadded(grad, x, pad, _mirrored)
+
+
+@stands_for(aten.replication_pad1d.default, aten.replication_pad2d.default)
+def _replicated(x: Tensor, pad: Sequence[int]) -> Tensor:
+    return _padded(x, pad, _nearest)
+
+
+@stands_for(aten.replication_pad1d_backward.default, aten.replication_pad2d_backward.default)
+def _replicated_backward(grad: Tensor, x: Tensor, pad: Sequence[int]) -> Tensor:
+    return _unpadded(grad, x, pad, _nearest)
 
 
 @stands_for(aten.constant_pad_nd.default)
@@ -550,14 +867,10 @@ def _convolution(
         wide = [1, *stride], [0, *padding], [1, *dilation]
         return aten.convolution.default(x, weight, bias, *wide, *rest, groups).squeeze(2)
     how = stride, padding, dilation, *rest
-    if groups > 1:
-        biases = [None] * groups if bias is None else bias.chunk(groups)
-        each = zip(x.chunk(groups, 1), weight.chunk(groups), biases, strict=True)
-        return torch.cat([aten.convolution.default(*of, *how, 1) for of in each], 1)
     laid = last(x), outputs_last(weight)
     if _same((laid[0], x), (laid[1], weight)):
         return NotImplemented
-    return aten.convolution.default(*laid, bias, *how, 1)
+    return aten.convolution.default(*laid, bias, *how, groups)
 
 
 @stands_for(aten.convolution_backward.default)
@@ -585,18 +898,10 @@ def _convolution_backward(
         )
         return dx if dx is None else dx.squeeze(2), dw if dw is None else dw.squeeze(2), db
     how = stride, padding, dilation, *rest
-    if groups > 1:
-        each = zip(grad.chunk(groups, 1), x.chunk(groups, 1), weight.chunk(groups), strict=True)
-        sizes = bias_sizes and [bias_sizes[0] // groups]
-        made = [aten.convolution_backward.default(*of, sizes, *how, 1, wanted) for of in each]
-        dims = (1, 0, 0)
-        return tuple(
-            torch.cat([of[i] for of in made], dims[i]) if wanted[i] else None for i in range(3)
-        )
     laid = last(grad), last(x), outputs_last(weight)
     if _same((laid[0], grad), (laid[1], x), (laid[2], weight)):
         return NotImplemented
-    return aten.convolution_backward.default(*laid, bias_sizes, *how, 1, wanted)
+    return aten.convolution_backward.default(*laid, bias_sizes, *how, groups, wanted)
 
 
 @stands_for(aten.max_pool2d_with_indices.default)

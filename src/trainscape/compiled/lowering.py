@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from trainscape.compiled.nodes import C_TYPES, Kernel, Map, Ref, UnsupportedError, axes, nested
-from trainscape.compiled.pointwise import COMPARED, OPERANDS, PLAIN, POINTWISE, TRUTHS, WRAPPING
+from trainscape.compiled.nodes import (
+    C_TYPES,
+    Kernel,
+    Map,
+    Ref,
+    UnsupportedError,
+    axes,
+    filled,
+    nested,
+)
+from trainscape.compiled.pointwise import (
+    COMPARED,
+    DOUBLE,
+    OPERANDS,
+    PLAIN,
+    POINTWISE,
+    SINGLE,
+    TRUTHS,
+    WRAPPING,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from trainscape.compiled.call import Call
     from trainscape.compiled.nodes import Node
@@ -37,14 +58,46 @@ def lowered(call: Call) -> list[Node]:
     Raises:
         UnsupportedError: the table has no entry for it, or not for what it is given.
     """
-    if any(tensor.numel() == 0 for tensor in call.made):
+    if any(tensor.numel() == 0 for tensor in (*call.given, *call.made)):
         raise UnsupportedError("of a tensor without elements")
+    own, dim = call.of.get("self"), call.of.get("dim")
+    if isinstance(own, Tensor) and own.dim() == 0 and dim not in (None, []):
+        raise UnsupportedError("along an axis of a single number")
+    nodes = _entry(call)
+    for node in nodes:
+        same = isinstance(node, Map)  # an element may be read where it goes
+        ins = node.ins
+        if any(clash(out, ref, same) for out in node.writes() for ref in ins):
+            raise UnsupportedError("into memory that it reads")
+    return nodes
+
+
+def _entry(call: Call) -> list[Node]:
     if call.name in LOWERINGS:
         return LOWERINGS[call.name](call)
     if call.name in POINTWISE:
+        if call.of.get("decimals") or call.of.get("rounding_mode"):
+            raise UnsupportedError("rounded in such a way")
         values = [v for name, v in call.of.items() if name in OPERANDS and v is not None]
         return [mapped(target(call), call.name, values, call.of)]
     raise UnsupportedError("has no entry in the table of operations")
+
+
+def clash(out: Ref, ref: Ref, same: bool) -> bool:
+    """Whether what is read is overwritten, other than element by element where ``same``."""
+    if out.buffer != ref.buffer:
+        return False
+    if (out.offset, out.sizes, out.strides) == (ref.offset, ref.sizes, ref.strides):
+        return not same
+    return len(np.intersect1d(_elements(out), _elements(ref))) > 0
+
+
+def _elements(ref: Ref) -> NDArray[np.int64]:
+    """Where the elements of a place lie, from the start of its buffer."""
+    found = np.array([ref.offset])
+    for size, stride in zip(ref.sizes, ref.strides, strict=True):
+        found = (found[:, None] + np.arange(size if stride else 1) * stride).ravel()
+    return found
 
 
 def target(call: Call) -> Ref:
@@ -69,6 +122,10 @@ def mapped(out: Ref, name: str, values: Sequence[Any], numbers: Mapping[str, Any
         text = TRUTHS.get(name, text)
     elif not kind.is_floating_point:
         text = WRAPPING.get(name, text)
+    elif kind == torch.float64:
+        if name in SINGLE:
+            raise UnsupportedError("of doubles")
+        text = DOUBLE.get(name, text)
     ins: list[Ref] = []
     types: list[str] = []
     words = {key: literal(value, c_type) for key, value in named.items()}
@@ -79,14 +136,8 @@ def mapped(out: Ref, name: str, values: Sequence[Any], numbers: Mapping[str, Any
             ins.append(Ref.of(value).broadcast(out.sizes))
             types.append(own)
         else:
-            words[str(i)] = literal(value, c_type)
-    return Map(out, ins, _worded(text, words), types, c_type)
-
-
-def _worded(text: str, words: Mapping[str, str]) -> str:
-    from trainscape.compiled.nodes import filled
-
-    return filled(text, words)
+            words[str(i)] = literal(bool(value) if kind == torch.bool else value, c_type)
+    return Map(out, ins, filled(text, words), types, c_type)
 
 
 def literal(value: float, c_type: str) -> str:
@@ -137,6 +188,7 @@ def _fill(call: Call) -> list[Node]:
 
 
 def _fill_with(out: Ref, value: float) -> list[Node]:
+    value = bool(value) if out.dtype == torch.bool else value
     return [Map(out, [], literal(value, out.c_type), [], out.c_type)]
 
 
@@ -155,7 +207,8 @@ def _clamp(call: Call) -> list[Node]:
         return [mapped(out, "clamp_max", [x, high], {})]
     made = mapped(out, "clamp_min", [x, low], {})
     if isinstance(high, Tensor):
-        raise UnsupportedError("with tensors as its bounds")
+        own = call.written[0] if call.written else call.made[0]
+        return [made, mapped(out, "clamp_max", [own, high], {})]
     made.text = f"MIN({made.text}, {literal(high, out.c_type)})"
     return [made]
 
@@ -173,9 +226,15 @@ def _pow(call: Call) -> list[Node]:
 
 @lowers("div")
 def _div(call: Call) -> list[Node]:
-    if call.of.get("rounding_mode"):
-        raise UnsupportedError("with a rounding mode")
-    return [mapped(target(call), "div", [call["self"], call["other"]], {})]
+    out, rounding, values = target(call), call.of.get("rounding_mode"), [call["self"], call["other"]]
+    if rounding == "floor":
+        return [mapped(out, "floor_divide", values, {})]
+    made = mapped(out, "div", values, {})
+    if rounding == "trunc":
+        if not out.dtype.is_floating_point:
+            raise UnsupportedError("of whole numbers, rounded to 0")
+        made.text = f"TRUNC({made.text})"
+    return [made]
 
 
 @lowers("cat")
@@ -246,7 +305,7 @@ def _gather(call: Call) -> list[Node]:
     return [Kernel([table, index], [out], nested(out.sizes, names, body))]
 
 
-@lowers("index")
+@lowers("index", "_unsafe_index")
 def _index(call: Call) -> list[Node]:
     given = call["indices"]
     known = [k for k, index in enumerate(given) if index is not None]
@@ -325,7 +384,7 @@ def _embedding_backward(call: Call) -> list[Node]:
     return [*_fill_with(out, 0), Kernel([index, grad], [out], loops, partial=True)]
 
 
-@lowers("index_put")
+@lowers("index_put", "index_put_impl", "_unsafe_index_put")
 def _index_put(call: Call) -> list[Node]:
     given = call["indices"]
     known = [k for k, index in enumerate(given) if index is not None]
@@ -354,34 +413,51 @@ def _index_put(call: Call) -> list[Node]:
 
 @lowers("nll_loss_forward")
 def _nll(call: Call) -> list[Node]:
-    x, y, how = Ref.of(call["self"]), Ref.of(call["target"]), call["reduction"]
-    if len(x.sizes) != 2 or call["weight"] is not None or how not in (1, 2):
-        raise UnsupportedError("of this form")
+    x, y, weight = _nll_places(call)
     out, total = map(Ref.of, call.out)
-    of = _inside("row", x.sizes[1])
+    how, size = call["reduction"], x.sizes[0]
+    ins, share = [x, y], "1"
+    if weight is not None:
+        ins, share = [x, y, weight], f"$r2[{weight.at(['row'])}]"
+    each = f"$w0[{out.at(['i'])}] = part;" if how == 0 else "sum += part; count += share;"
+    none = f"$w0[{out.at(['i'])}] = 0; " if how == 0 else ""
     body = (
-        f"{x.c_type} sum = 0, count = 0; for (long i = 0; i < {x.sizes[0]}; i++) "
-        f"{{ const int64_t row = $r1[{y.at(['i'])}]; if (row == {call['ignore_index']}) continue; "
-        f"sum -= {of} ? $r0[{x.at(['i', 'row'])}] : NAN; count += 1; }} "
-        f"$w0[{out.at([])}] = {'sum / count' if how == 1 else 'sum'}; $w1[{total.at([])}] = count;"
+        f"{x.c_type} sum = 0, count = 0; for (long i = 0; i < {size}; i++) "
+        f"{{ const int64_t row = $r1[{y.at(['i'])}]; "
+        f"if (row == {call['ignore_index']}) {{ {none}continue; }} "
+        f"const int inside = {_inside('row', x.sizes[1])}; "
+        f"const {x.c_type} share = inside ? {share} : NAN; "
+        f"const {x.c_type} part = inside ? -share * $r0[{x.at(['i', 'row'])}] : NAN; {each} }} "
     )
-    return [Kernel([x, y], [out, total], body)]
+    if how:
+        body += f"$w0[{out.at([])}] = {'sum / count' if how == 1 else 'sum'}; "
+    return [Kernel(ins, [out, total], f"{body}$w1[{total.at([])}] = count;")]
 
 
 @lowers("nll_loss_backward")
 def _nll_backward(call: Call) -> list[Node]:
-    x, y, how = Ref.of(call["self"]), Ref.of(call["target"]), call["reduction"]
-    if len(x.sizes) != 2 or call["weight"] is not None or how not in (1, 2):
-        raise UnsupportedError("of this form")
+    x, y, weight = _nll_places(call)
     out, grad, total = target(call), Ref.of(call["grad_output"]), Ref.of(call["total_weight"])
-    share = f"-$r0[{grad.at([])}]" + (f" / $r2[{total.at([])}]" if how == 1 else "")
+    how = call["reduction"]
+    ins, share = [grad, y, total], f"-$r0[{grad.at(['i'] if how == 0 else [])}]"
+    if how == 1:
+        share += f" / $r2[{total.at([])}]"
+    if weight is not None:
+        ins, share = [*ins, weight], f"{share} * $r3[{weight.at(['row'])}]"
     body = (
-        f"const {out.c_type} share = {share}; for (long i = 0; i < {x.sizes[0]}; i++) "
-        f"{{ const int64_t row = $r1[{y.at(['i'])}]; "
+        f"for (long i = 0; i < {x.sizes[0]}; i++) {{ const int64_t row = $r1[{y.at(['i'])}]; "
         f"if (row != {call['ignore_index']} && {_inside('row', x.sizes[1])}) "
-        f"$w0[{out.at(['i', 'row'])}] = share; }}"
+        f"$w0[{out.at(['i', 'row'])}] = {share}; }}"
     )
-    return [*_fill_with(out, 0), Kernel([grad, y, total], [out], body, partial=True)]
+    return [*_fill_with(out, 0), Kernel(ins, [out], body, partial=True)]
+
+
+def _nll_places(call: Call) -> tuple[Ref, Ref, Ref | None]:
+    """Log-probabilities (N, C), classes (N,), and the weights of classes."""
+    x, y, weight = Ref.of(call["self"]), Ref.of(call["target"]), call["weight"]
+    if len(x.sizes) != 2:
+        raise UnsupportedError("of a single example")
+    return x, y, None if weight is None else Ref.of(weight)
 
 
 # Sums and such over axes ---------------------------------------------------------------------------
@@ -415,7 +491,8 @@ def reduced(out: Ref, x: Ref, dims: Sequence[int], how: str, over: int | None = 
     sizes = lambda of: tuple(x.sizes[k] for k in of)  # noqa: E731
     first = {"sum": "0", "prod": "1", "max": "-INFINITY", "min": "INFINITY"}[how]
     if not out.dtype.is_floating_point and how in ("max", "min"):
-        first = {"max": "INT64_MIN", "min": "INT64_MAX"}[how]
+        ends = torch.iinfo(torch.uint8 if out.dtype == torch.bool else out.dtype)
+        first = literal(ends.min if how == "max" else ends.max, kind)
 
     def joined(a: str, b: str) -> str:
         return join.replace("$0", a).replace("$1", b)
@@ -537,14 +614,9 @@ def _argmax(call: Call) -> list[Node]:
 @lowers("any", "all")
 def _any(call: Call) -> list[Node]:
     x, out = Ref.of(call["self"]), target(call)
-    if x.dtype != torch.bool:
+    if (x.dtype, out.dtype) != (torch.bool, torch.bool):
         raise UnsupportedError("of numbers")
-    how = "max" if call.name == "any" else "min"
-    made = _whole(out, x, _dims(call), how)
-    if isinstance(made, Kernel):
-        made.body = made.body.replace("INT64_MIN", "0").replace("INT64_MAX", "1")
-        made.body = made.body.replace("MAX(", "EITHER(").replace("MIN(", "BOTH(")
-    return [made]
+    return [_whole(out, x, _dims(call), "max" if call.name == "any" else "min")]
 
 
 @lowers("cumsum")

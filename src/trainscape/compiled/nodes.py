@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -108,6 +108,7 @@ class Map:
         text: the value in C; ``$0`` stands for the first of ``ins``, and so on.
         types: the C type that each of ``ins`` is taken as.
         c_type: of the value, before it is stored.
+        doing: the operation that it comes from.
     """
 
     out: Ref
@@ -115,6 +116,7 @@ class Map:
     text: str
     types: list[str]
     c_type: str
+    doing: str = ""
 
     def reads(self) -> list[Ref]:
         """What is read."""
@@ -135,6 +137,7 @@ class Kernel:
         body: the statements.
         scratch: bytes of working memory that ``$scratch`` points to.
         partial: whether ``outs`` keep some elements, or are read as well.
+        doing: the operation that it comes from.
     """
 
     ins: list[Ref]
@@ -142,7 +145,7 @@ class Kernel:
     body: str
     scratch: int = 0
     partial: bool = False
-    doing: str = field(default="")
+    doing: str = ""
 
     def reads(self) -> list[Ref]:
         """What is read."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from trainscape.compiled.lowering import copied, literal, lowers, target
+from trainscape.compiled.lowering import literal, lowers, target
 from trainscape.compiled.nodes import Kernel, Map, Ref, UnsupportedError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def product(out: Ref, a: Ref, b: Ref, start: str = "0", bias: Ref | None = None) -> Kernel:
-    """``out`` (M, N) from A (M, K) and B (K, N).
+    """``out`` (M, N) from A (M, K) and B (K, N), or of as many such, (T, M, N).
 
     Args:
         out: where it goes.
@@ -26,37 +26,44 @@ def product(out: Ref, a: Ref, b: Ref, start: str = "0", bias: Ref | None = None)
         start: what sums start from: ``0``, ``bias`` or ``out``.
         bias: (N,), broadcast.
     """
-    (m, k), n = a.sizes, b.sizes[1]
-    if out.strides[1] != 1 and n != 1:
-        if out.strides[0] != 1 or start == "bias":
+    (m, k), n = a.sizes[-2:], b.sizes[-1]
+    if out.strides[-1] != 1 and n != 1:
+        if out.strides[-2] != 1 or start == "bias":
             raise UnsupportedError("into such memory")
-        return product(out.seen([1, 0]), b.seen([1, 0]), a.seen([1, 0]), start)
+        turned = [0, 2, 1] if len(out.sizes) == 3 else [1, 0]
+        return product(out.seen(turned), b.seen(turned), a.seen(turned), start)
     kind = out.c_type
     if kind not in ("float", "double") or {a.dtype, b.dtype} != {out.dtype}:
         raise UnsupportedError("of such numbers")
     name = "product" if kind == "float" else "product_double"
-    ins, words, scratch, before = [a, b], f"$r1 + {b.offset}", 0, ""
-    row = b.strides[0]
-    if b.strides[1] != 1 and n != 1:
+    places = {}
+    for word, ref in (("$r0", a), ("$r1", b), ("$w0", out)):
+        own = f" + t * {ref.strides[0]}" if len(ref.sizes) == 3 else ""
+        places[word] = f"{word} + {ref.offset}{own}"
+    ins, words, scratch, before = [a, b], places["$r1"], 0, ""
+    row, column = b.strides[-2:]
+    if column != 1 and n != 1:
         scratch = k * n * out.dtype.itemsize
-        words, row = f"({kind} *)$scratch", n
-        if b.strides[0] == 1 and kind == "float":
-            before = f"transpose({n}, {k}, $r1 + {b.offset}, {b.strides[1]}, {words}, {n}); "
+        words = f"({kind} *)$scratch"
+        if row == 1 and kind == "float":
+            before = f"transpose({n}, {k}, {places['$r1']}, {column}, {words}, {n}); "
         else:
-            element = f"$r1[{b.at(['k', 'n'])}]"
             before = (
                 f"for (long k = 0; k < {k}; k++) for (long n = 0; n < {n}; n++) "
-                f"(({kind} *)$scratch)[k * {n} + n] = {element}; "
+                f"({words})[k * {n} + n] = ({places['$r1']})[k * {row} + n * {column}]; "
             )
+        row = n
     source = "(void *)0"
     if bias is not None:
         ins.append(bias)
         source = f"$r2 + {bias.offset}"
     mode = {"0": "FROM_ZERO", "bias": "FROM_BIAS", "out": "FROM_OUTPUT"}[start]
     body = (
-        f"{before}{name}({m}, {n}, {k}, $r0 + {a.offset}, {a.strides[0]}, {a.strides[1]}, "
-        f"{words}, {row}, {mode}, {source}, $w0 + {out.offset}, {out.strides[0]});"
+        f"{before}{name}({m}, {n}, {k}, {places['$r0']}, {a.strides[-2]}, {a.strides[-1]}, "
+        f"{words}, {row}, {mode}, {source}, {places['$w0']}, {out.strides[-2]});"
     )
+    if len(out.sizes) == 3:
+        body = f"for (long t = 0; t < {out.sizes[0]}; t++) {{ {body} }}"
     return Kernel(ins, [out], body, scratch, start == "out", "product")
 
 
@@ -73,9 +80,9 @@ def _mm(call: Call) -> list[Node]:
 @lowers("addmm", "addmv")
 def _addmm(call: Call) -> list[Node]:
     start, out = call["self"], call.made[0]
-    a, b = (call.of.get(key) for key in (("mat1", "mat2") if call.name == "addmm" else ("mat", "vec")))
+    a, b = (call["mat1"], call["mat2"]) if call.name == "addmm" else (call["mat"], call["vec"])
     if call.name == "addmv":
-        b, out, start = b[:, None], out[:, None], start[:, None]
+        b, start, out = b[:, None], start.expand(out.shape)[:, None], out[:, None]
     return _sum_of(Ref.of(out), Ref.of(start), Ref.of(a), Ref.of(b), call)
 
 
@@ -86,6 +93,8 @@ def _sum_of(out: Ref, start: Ref, a: Ref, b: Ref, call: Call) -> list[Node]:
     if alpha == 1 and beta == 1 and start.strides == (0, 1) and out.strides[1] == 1:
         row = Ref(start.buffer, start.dtype, start.offset, start.sizes[1:], (1,))
         return [product(out, a, b, "bias", row)]
+    if alpha == 0:
+        return [Map(out, [start], f"{literal(beta, out.c_type)} * $0", [out.c_type], out.c_type)]
     if beta == 0:
         before = Map(out, [], "0", [], out.c_type)
     else:
@@ -98,16 +107,13 @@ def _sum_of(out: Ref, start: Ref, a: Ref, b: Ref, call: Call) -> list[Node]:
 
 @lowers("bmm")
 def _bmm(call: Call) -> list[Node]:
-    a, b, out = call["self"], call["mat2"], call.made[0]
-    return [product(*map(Ref.of, of)) for of in zip(out, a, b, strict=True)]
+    return [product(target(call), Ref.of(call["self"]), Ref.of(call["mat2"]))]
 
 
 @lowers("baddbmm")
 def _baddbmm(call: Call) -> list[Node]:
-    out = call.made[0]
-    start = call["self"].expand(out.shape)
-    many = zip(out, start, call["batch1"], call["batch2"], strict=True)
-    return [node for of in many for node in _sum_of(*map(Ref.of, of), call)]
+    start, a, b = (Ref.of(call[key]) for key in ("self", "batch1", "batch2"))
+    return _sum_of(target(call), start, a, b, call)
 
 
 # Images: channels last (the decompositions see to it) ------------------------------------------------
@@ -120,17 +126,18 @@ def _axes(x: Ref, y: Ref) -> str:
 
 
 def _conv(x: Ref, w: Ref, y: Ref, call: Call) -> tuple[str, str, str]:
-    """A convolution in C, and the floats of scratch that its three directions need."""
-    if call["transposed"] or call["groups"] != 1 or len(x.sizes) != 4:
+    """One group of a convolution in C, and the floats of scratch that its directions need."""
+    if call["transposed"] or len(x.sizes) != 4:
         raise UnsupportedError("of this form")
     if {of.dtype for of in (x, w, y)} != {torch.float32}:
         raise UnsupportedError("of such numbers")
-    (b, ci, ih, iw), (co, _, kh, kw) = x.sizes, w.sizes
+    (b, _, ih, iw), (outputs, ci, kh, kw) = x.sizes, w.sizes
+    co = outputs // call["groups"]
     pairs = [tuple(call[key]) * (2 if len(call[key]) == 1 else 1) for key in (
         "stride", "padding", "dilation")]
     (sh, sw), (ph, pw), (dh, dw) = pairs
     taps = w.strides[3] if kw > 1 else w.strides[2]
-    row = w.strides[1] if ci > 1 else taps if kh * kw > 1 else co
+    row = w.strides[1] if ci > 1 else taps if kh * kw > 1 else outputs
     shape = f"{b}, {ih}, {iw}, {ci}, {co}, {kh}, {kw}, {sh}, {sw}, {ph}, {pw}, {dh}, {dw}"
     text = f"(struct conv){{{shape}, {_axes(x, y)}, {row}}}"
     there = f"CONV_SCRATCH({b}, {ih}, {iw}, {ci}, {ph}, {pw})"
@@ -138,8 +145,15 @@ def _conv(x: Ref, w: Ref, y: Ref, call: Call) -> tuple[str, str, str]:
     return text, there, back
 
 
-def _with_scratch(floats: str, call: str) -> str:
-    return f"static float scratch[{floats}] __attribute__((aligned(64))); {call}"
+def _grouped(call: Call, floats: str, text: str) -> str:
+    """A call for each group; ``+ I`` and ``+ O`` lead to its channels of inputs and outputs."""
+    groups = call["groups"]
+    inputs, outputs = call["weight"].shape[1], call["weight"].shape[0] // groups
+    own = (f" + g * {inputs}", f" + g * {outputs}") if groups > 1 else ("", "")
+    text = text.replace(" + I", own[0]).replace(" + O", own[1])
+    if groups > 1:
+        text = f"for (long g = 0; g < {groups}; g++) {text}"
+    return f"static float scratch[{floats}] __attribute__((aligned(64))); {text}"
 
 
 @lowers("convolution")
@@ -148,10 +162,18 @@ def _convolution(call: Call) -> list[Node]:
     text, there, _ = _conv(x, w, y, call)
     ins, start = [x, w], "FROM_ZERO, (void *)0"
     if call["bias"] is not None:
-        bias = Ref.of(call["bias"])
-        ins, start = [*ins, bias], f"FROM_BIAS, $r2 + {bias.offset}"
-    made = f"conv_forward({text}, $r0 + {x.offset}, $r1 + {w.offset}, {start}, $w0 + {y.offset}, "
-    return [Kernel(ins, [y], _with_scratch(there, f"{made}scratch);"), doing="convolution")]
+        bias = _dense(call["bias"])
+        ins, start = [*ins, bias], f"FROM_BIAS, $r2 + {bias.offset} + O"
+    places = f"$r0 + {x.offset} + I, $r1 + {w.offset} + O, {start}, $w0 + {y.offset} + O"
+    made = f"conv_forward({text}, {places}, scratch);"
+    return [Kernel(ins, [y], _grouped(call, there, made), doing="convolution")]
+
+
+def _dense(bias: Tensor) -> Ref:
+    """A bias whose numbers lie side by side."""
+    if bias.stride(0) != 1 and len(bias) > 1:
+        raise UnsupportedError("with such a bias")
+    return Ref.of(bias)
 
 
 @lowers("convolution_backward")
@@ -160,16 +182,17 @@ def _convolution_backward(call: Call) -> list[Node]:
     text, there, back = _conv(x, w, dy, call)
     nodes: list[Node] = []
     dx, dw, db = (None if made is None else Ref.of(made) for made in call.out)
-    if dx is not None and call["output_mask"][0]:
-        made = f"conv_grad_input({text}, $r0 + {dy.offset}, $r1 + {w.offset}, $w0 + {dx.offset}, "
-        nodes.append(Kernel([dy, w], [dx], _with_scratch(back, f"{made}scratch);")))
-    if dw is not None and call["output_mask"][1]:
-        places = f"$r0 + {x.offset}, $r1 + {dy.offset}, $w0 + {dw.offset}"
+    if dx is not None:
+        places = f"$r0 + {dy.offset} + O, $r1 + {w.offset} + O, $w0 + {dx.offset} + I"
+        made = f"conv_grad_input({text}, {places}, scratch);"
+        nodes.append(Kernel([dy, w], [dx], _grouped(call, back, made)))
+    if dw is not None:
+        places = f"$r0 + {x.offset} + I, $r1 + {dy.offset} + O, $w0 + {dw.offset} + O"
         made = f"conv_grad_weight({text}, {places}, (void *)0, scratch);"
-        nodes.append(Kernel([x, dy], [dw], _with_scratch(there, made)))
-    if db is not None and call["output_mask"][2]:
-        made = f"conv_grad_bias({text}, $r0 + {dy.offset}, $w0 + {db.offset});"
-        nodes.append(Kernel([dy], [db], made))
+        nodes.append(Kernel([x, dy], [dw], _grouped(call, there, made)))
+    if db is not None:
+        made = f"conv_grad_bias({text}, $r0 + {dy.offset} + O, $w0 + {db.offset} + O);"
+        nodes.append(Kernel([dy], [db], _grouped(call, "1", made)))
     return nodes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -59,6 +59,50 @@ def needed(nodes: Sequence[Node], own: set[int]) -> list[Node]:
             kept.append(node)
             wanted.update(ref.buffer for ref in node.reads())
     return kept[::-1]
+
+
+def uncopied(nodes: Sequence[Node], own: set[int]) -> list[Node]:
+    """The nodes without copies of whole tensors that can be made where they are wanted.
+
+    Args:
+        nodes: in their order.
+        own: buffers that exist within the program alone.
+    """
+    found = list(nodes)
+    for node in nodes:
+        if not isinstance(node, Map) or node.text != "$0" or node.types != [node.out.c_type]:
+            continue
+        at = next(i for i, other in enumerate(found) if other is node)
+        out, source = _aligned(node)
+        users = [i for i, other in enumerate(found) if _touches(other, source.buffer)]
+        between = found[users[0] : at]
+        if (
+            source.buffer in own
+            and _same(out, source)
+            and node.ins[0].numel == node.out.numel
+            and users[-1] == at
+            and users[0] < at
+            and not any(_touches(other, out.buffer) for other in between)
+        ):
+            moved = [_moved(other, source.buffer, out.buffer) for other in between]
+            found = [*found[: users[0]], *moved, *found[at + 1 :]]
+    return found
+
+
+def _touches(node: Node, buffer: int) -> bool:
+    return any(ref.buffer == buffer for ref in (*node.reads(), *node.writes()))
+
+
+def _moved(node: Node, source: int, to: int) -> Node:
+    """The node with one buffer in the place of another."""
+
+    def at(ref: Ref) -> Ref:
+        return replace(ref, buffer=to) if ref.buffer == source else ref
+
+    ins = [at(ref) for ref in node.ins]
+    if isinstance(node, Map):
+        return replace(node, out=at(node.out), ins=ins)
+    return replace(node, outs=[at(ref) for ref in node.outs], ins=ins)
 
 
 def statements(nodes: Sequence[Node]) -> list[Statement]:
@@ -156,9 +200,8 @@ def written(
     Raises:
         UnsupportedError: so many elements would have to be kept from one loop to another.
     """
-    nodes = needed(nodes, own - constants.keys())
-    lines = statements(nodes)
     inner = own - constants.keys()
+    lines = statements(uncopied(needed(nodes, inner), inner))
     kept = _stored(lines, inner)
     places, size, sizes = _placed(lines, inner, kept)
     if span and any(held >= span for held in sizes.values()):
@@ -190,7 +233,9 @@ def written(
         if span and isinstance(line, Loop) and line.sizes == (span,):
             body = body.replace(f"i0 = 0; i0 < {span};", "i0 = from; i0 < to;")
             given, handed = [*given, "long from", "long to"], [*handed, "from", "to"]
-        functions.append(f"static void s{i}({', '.join(given)}) {{\n{body}}}\n")
+        doing = [line.doing] if isinstance(line, Kernel) else [node.doing for node, _ in line.maps]
+        head = f"/* {', '.join(doing)} */\nstatic void s{i}({', '.join(given)})"
+        functions.append(f"{head} {{\n{body}}}\n")
         calls.append(f"s{i}({', '.join(handed)});")
     return Text(functions, calls, slots, size)
 

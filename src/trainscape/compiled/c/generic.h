@@ -14,6 +14,8 @@
 #define CEIL(x) BY_TYPE(x, __builtin_ceilf, __builtin_ceil)(x)
 #define TRUNC(x) BY_TYPE(x, __builtin_truncf, __builtin_trunc)(x)
 #define RINT(x) BY_TYPE(x, __builtin_rintf, __builtin_rint)(x)
+/* exact, as every fmod is */
+#define FMOD(x, y) BY_TYPE((x) + (y), __builtin_fmodf, __builtin_fmod)(x, y)
 #define EXP(x) BY_TYPE(x, ts_exp, ts_exp_d)(x)
 #define LOG(x) BY_TYPE(x, ts_log, ts_log_d)(x)
 /* of floats alone: a double is rounded first */
