@@ -66,6 +66,20 @@ def test_unfolded_it_never_scrolls_sideways(opened: Opened) -> None:
     assert wide <= screen
 
 
+def test_nothing_moves_while_a_chart_comes_to_life(opened: Opened) -> None:
+    """What a reader is about to press stays there: the live chart takes the still one's place."""
+    page = opened.page
+    figures = page.locator("figure[data-kind]:visible")
+    for figure in reversed(figures.all()):
+        top = "node => node.getBoundingClientRect().top + scrollY"
+        # its lower part at the top of the screen, where the browser holds what it sees
+        page.evaluate("y => scrollTo(0, y)", figure.evaluate(top) + 100)
+        before = page.evaluate("[scrollY, document.documentElement.scrollHeight]")
+        figure.locator(".live svg").wait_for()
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+        assert page.evaluate("[scrollY, document.documentElement.scrollHeight]") == before
+
+
 def test_every_anchor_leads_somewhere(opened: Opened) -> None:
     """Each entry of the navigation has its section, and keeps what is chosen in the address."""
     page = opened.page

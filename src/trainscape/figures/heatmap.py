@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.colors import Colormap, FuncNorm, LogNorm, Normalize
 from matplotlib.patches import Rectangle
-from seaborn.utils import relative_luminance
 
 from trainscape.figures import panels
 from trainscape.figures.style import GRID, HATCH, INK, MUTED, PAPER, STATE
@@ -116,6 +114,8 @@ def _limits(values: Sequence[float], better: str) -> tuple[float, float, str]:
 
 def share_scale() -> Scale:
     """From no trial diverged to all of them."""
+    import seaborn as sns
+
     cmap = sns.color_palette("rocket_r", as_cmap=True).resampled(LEVELS)
     return Scale(cmap, Normalize(0, 1), "neither", "diverged", lambda v: f"{100 * v:.0f}%")
 
@@ -165,6 +165,8 @@ def heatmap(
 
 def _fill(axes: Axes, cells: Mapping[Place, Shown], shape: tuple[int, int], colours: Scale) -> None:
     """Give every cell the colour of its value, or the ground that says why it has none."""
+    import seaborn as sns  # takes a second, and the page needs only what is not drawn here
+
     grid = np.full(shape, np.nan)
     for at, cell in cells.items():
         grid[at] = np.nan if cell.value is None else cell.value
@@ -254,6 +256,8 @@ def _write_cell(figure: Figure, axes: Axes, at: Place, cell: Shown, ink: str) ->
 
 def _inks(cells: Mapping[Place, Shown], colours: Scale) -> dict[Place, str]:
     """The colour of each cell's words: black or white, by the luminance of what is behind them."""
+    from seaborn.utils import relative_luminance
+
     inks = dict.fromkeys(cells, INK)
     known = {at: cell.value for at, cell in cells.items() if cell.value is not None}
     behind = colours.cmap(colours.norm(np.array(list(known.values()))))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
@@ -150,6 +149,8 @@ def metric_marks(axes: Axes, metric: Metric) -> None:
 
 def line_look(rank: int, count: int) -> dict[str, Any]:
     """Colour, dashes and width of line number ``rank`` of ``count``."""
+    import seaborn as sns
+
     palette = sns.color_palette("colorblind", max(6, count))
     return {"color": palette[rank], "linestyle": DASHES[rank % len(DASHES)], "linewidth": 1.5}
 

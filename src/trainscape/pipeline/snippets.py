@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from trainscape.cells.imported import Imported
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -69,7 +70,8 @@ def in_torch(part: Part) -> str:
     else:
         rule = optimizers.registry.make(part.spec())
         name = ""
-    made = rule.reference([torch.nn.Parameter(torch.zeros(1))], LR)
+    with _without_compiler():
+        made = rule.reference([torch.nn.Parameter(torch.zeros(1))], LR)
     if made is None:
         return f"# torch.optim has no {part.name}: its rule is trainscape's own"
     called = name or f"torch.optim.{type(made).__name__}"
@@ -82,6 +84,19 @@ def in_torch(part: Part) -> str:
         else ""
     )
     return f"{before}optimizer = {called}({arguments}){after}"
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Makes optimizers that load no compiler, which takes the first one of a process 2 s."""
+    from torch.optim import Optimizer
+
+    usual = Optimizer.add_param_group
+    Optimizer.add_param_group = inspect.unwrap(usual)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Optimizer.add_param_group = usual  # type: ignore[method-assign]
 
 
 def _unusual(made: torch.optim.Optimizer) -> list[str]:

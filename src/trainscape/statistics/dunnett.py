@@ -6,9 +6,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr
-from scipy.stats import chi2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +76,8 @@ def _deviations(freedom: float) -> tuple[Floats, Floats]:
     """Nodes for the standard deviation s, s² being χ²_ν/ν, and the probability at each."""
     if freedom >= MANY:
         return np.ones(1), np.ones(1)
+    from scipy.stats import chi2  # takes half a second
+
     nodes, weights = _rule()
     low, high = np.sqrt(chi2.ppf([TAIL, 1 - TAIL], freedom) / freedom)
     sd = low + (nodes + 1) * (high - low) / 2
@@ -87,6 +87,8 @@ def _deviations(freedom: float) -> tuple[Floats, Floats]:
 
 def _root(excess: Callable[[float], float]) -> float:
     """Where a rising function is zero, to 6 decimals."""
+    from scipy.optimize import brentq  # takes a moment, and most programs need no root
+
     high = 10.0
     while excess(high) < 0:
         high *= 4

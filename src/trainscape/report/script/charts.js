@@ -32,12 +32,11 @@ T.charts = (() => {
     const view = new View(parse(spec), { renderer: "svg", hover: true });
     const width = () => Math.max(240, Math.floor(plot.clientWidth));
     view.tooltip(hint).width(width()).logLevel(0);
-    const still = plot.firstElementChild;
     const live = T.el("div", { class: "live", "aria-hidden": "true" }); // the plot itself is described
-    plot.append(live);
     view.initialize(live).hover();
     await view.runAsync();
-    still?.remove();
+    // Both at once, for a moment, would move all below, and the browser would scroll: clicks would miss.
+    plot.replaceChildren(live);
     let last = width();
     new ResizeObserver(() => {
       if (width() !== last && plot.clientWidth) view.width((last = width())).runAsync();
