@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # device: without it their last bits depend on the alignment of their operands.
 os.environ["MKL_CBWR"] = "AUTO,STRICT"
 
+# Compiles a step in half the time, and changes no bit (tests/engine/test_golden.py).
+os.environ.setdefault("TRAINSCAPE_CFLAGS", "-O1")
+
 sys.path.append(str(Path(__file__).parent))
 pytest.register_assert_rewrite("kit")
 

@@ -10,7 +10,10 @@ from torch import Tensor
 from trainscape.compiled.layouts import LAID
 
 LITERALS = {"lift", "lift_fresh"}  # such as ``torch.tensor([1.0, 2.0])``
-VIEWS = {"_unsafe_view", "_reshape_alias"}  # though their schemas do not say so
+# though their schemas do not say so
+VIEWS = {"_reshape_alias", "_unsafe_view", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"}
+# in place, but on shapes alone
+TURNS = {"as_strided", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze"}
 
 
 class Call:
@@ -45,6 +48,8 @@ class Call:
         aliased = bool(returned) and returned[0].alias_info is not None
         literal = self.name in LITERALS
         self.views = (self.name in VIEWS or aliased) and not self.mutates and not literal
+        if self.mutates and self.name in TURNS:
+            self.views, self.written = True, []
         self.out: Any = None
 
     def run(self) -> None:

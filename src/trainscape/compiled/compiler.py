@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 CC = "TRAINSCAPE_CC"  # the command of a compiler, or NONE
 MARCH = "TRAINSCAPE_MARCH"  # the instruction set to compile for, in place of this machine's
+MORE = "TRAINSCAPE_CFLAGS"  # flags after ours: -O1 compiles in half the time, and changes no bit
 CACHE = "TRAINSCAPE_CACHE"
 NONE = "none"
-SETTINGS = (CC, MARCH, CACHE, "XDG_CACHE_HOME", "HOME", "PATH")  # all that is read of them
+SETTINGS = (CC, MARCH, MORE, CACHE, "XDG_CACHE_HOME", "HOME", "PATH")  # all that is read of them
 
 HEADERS = Path(__file__).parent / "c"
 CPUINFO = Path("/proc/cpuinfo")
@@ -263,7 +264,7 @@ def _probed(name: str, command: tuple[str, ...]) -> Compiler:
     Raises:
         CompileError: it does not.
     """
-    flags = (*FLAGS, *_for_machine(command))
+    flags = (*FLAGS, *_for_machine(command), *shlex.split(os.environ.get(MORE, "")))
     files = tuple(_stamp(Path(path)) for path in _programs(command))
     found = Compiler(name, command, flags)
     known = cache_folder() / f"{sha256([command, flags, files, PROBE, _cpu()])}.probe"

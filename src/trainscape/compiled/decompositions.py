@@ -124,6 +124,11 @@ def _elu(x: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) 
     return torch.where(x > 0, x * scale, (x * input_scale).expm1() * (alpha * scale))
 
 
+@stands_for(aten.celu.default)
+def _celu(x: Tensor, alpha: float = 1) -> Tensor:
+    return torch.where(x > 0, x, (x / alpha).expm1() * alpha)
+
+
 @stands_for(aten.elu_backward.default)
 def _elu_backward(
     grad: Tensor, alpha: float, scale: float, input_scale: float, of_result: bool, x: Tensor
@@ -248,6 +253,16 @@ def _log10(x: Tensor) -> Tensor:
 @stands_for(aten.tan.default)
 def _tan(x: Tensor) -> Tensor:
     return x.sin() / x.cos()
+
+
+@stands_for(aten.exp2.default)
+def _exp2(x: Tensor) -> Tensor:
+    return (x * math.log(2)).exp()
+
+
+@stands_for(aten.xlogy.Tensor)
+def _xlogy(x: Tensor, y: Tensor) -> Tensor:
+    return torch.where((x == 0) & ~y.isnan(), torch.zeros_like(x * y), x * y.log())
 
 
 # Attention -----------------------------------------------------------------------------------------
@@ -514,6 +529,24 @@ def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     return x if bias is None else x + bias
 
 
+@stands_for(aten._weight_norm_interface.default)
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> tuple[Tensor, Tensor]:
+    norm = (v * v).sum(_but(v, dim), keepdim=True).sqrt()
+    return v * (g / norm), norm
+
+
+@stands_for(aten._weight_norm_interface_backward.default)
+def _weight_norm_backward(
+    grad: Tensor, v: Tensor, g: Tensor, norm: Tensor, dim: int
+) -> tuple[Tensor, Tensor]:
+    along = (grad * v).sum(_but(v, dim), keepdim=True) / norm
+    return g / norm * (grad - v * (along / norm)), along
+
+
+def _but(x: Tensor, dim: int) -> list[int]:
+    return [k for k in range(x.dim()) if k != dim % x.dim()]
+
+
 # Losses --------------------------------------------------------------------------------------------
 
 
@@ -709,6 +742,21 @@ def _diagonal_backward(
     return whole
 
 
+@stands_for(aten.diag_embed.default)
+def _diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    size = x.shape[-1] + abs(offset)
+    if (dim1, dim2) != (-2, -1):
+        return NotImplemented
+    whole = x.new_zeros([*x.shape[:-1], size, size])
+    whole.diagonal(offset, -2, -1).copy_(x)
+    return whole
+
+
+@stands_for(aten._efficientzerotensor.default)
+def _zeros(size: Sequence[int], **kwargs: Any) -> Tensor:
+    return torch.zeros(size, dtype=kwargs.get("dtype"))
+
+
 @stands_for(aten.flip.default)
 def _flip(x: Tensor, dims: Sequence[int]) -> Tensor:
     for dim in dims:
@@ -812,15 +860,16 @@ def _replicated_backward(grad: Tensor, x: Tensor, pad: Sequence[int]) -> Tensor:
 
 @stands_for(aten.constant_pad_nd.default)
 def _pad(x: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
-    sizes, inner = list(x.shape), x
-    if min(pad) < 0:
-        return NotImplemented
+    sizes = list(x.shape)
     for i in range(len(pad) // 2):
-        sizes[-1 - i] += pad[2 * i] + pad[2 * i + 1]
+        before, after = pad[2 * i : 2 * i + 2]
+        cut = max(-before, 0)
+        x = x.narrow(-1 - i, cut, x.shape[-1 - i] - cut - max(-after, 0))
+        sizes[-1 - i] += before + after
     whole = x.new_full(sizes, value)
     part = whole
     for i in range(len(pad) // 2):
-        part = part.narrow(-1 - i, pad[2 * i], inner.shape[-1 - i])
+        part = part.narrow(-1 - i, max(pad[2 * i], 0), x.shape[-1 - i])
     part.copy_(x)
     return whole
 

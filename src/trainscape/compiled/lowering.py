@@ -87,7 +87,7 @@ def clash(out: Ref, ref: Ref, same: bool) -> bool:
     """Whether what is read is overwritten, other than element by element where ``same``."""
     if out.buffer != ref.buffer:
         return False
-    if (out.offset, out.sizes, out.strides) == (ref.offset, ref.sizes, ref.strides):
+    if (out.offset, out.steps) == (ref.offset, ref.steps):
         return not same
     return len(np.intersect1d(_elements(out), _elements(ref))) > 0
 
@@ -307,27 +307,38 @@ def _gather(call: Call) -> list[Node]:
 
 @lowers("index", "_unsafe_index")
 def _index(call: Call) -> list[Node]:
-    given = call["indices"]
-    known = [k for k, index in enumerate(given) if index is not None]
+    out, table = target(call), Ref.of(call["self"])
+    known, shape, refs = _indices(call)
+    names, first, count = axes(len(out.sizes)), known[0], len(shape)
+    own = [*names[:first], *(f"row{k}" for k in known), *names[first + count :]]
+    head, inside = _rows_read(known, refs, names[first : first + count], table, 1)
+    none = "NAN" if out.dtype.is_floating_point else "0"
+    body = f"{head}$w0[{out.at(names)}] = {inside} ? $r0[{table.at(own)}] : {none};"
+    return [Kernel([table, *refs], [out], nested(out.sizes, names, body))]
+
+
+def _indices(call: Call) -> tuple[list[int], tuple[int, ...], list[Ref]]:
+    """The axes that are indexed, side by side, the shape of the indices, and where they lie."""
+    given = {k: index for k, index in enumerate(call["indices"]) if index is not None}
+    known = list(given)
     if known != list(range(known[0], known[-1] + 1)) or any(
-        given[k].dtype != torch.int64 for k in known
+        index.dtype != torch.int64 for index in given.values()
     ):
         raise UnsupportedError("with such indices")
-    out, table = target(call), Ref.of(call["self"])
-    shape = torch.broadcast_shapes(*(given[k].shape for k in known))
-    refs = [Ref.of(given[k]).broadcast(tuple(shape)) for k in known]
-    names, first, count = axes(len(out.sizes)), known[0], len(shape)
-    rows = [f"row{k}" for k in known]
-    own = [*names[:first], *rows, *names[first + count :]]
+    shape = tuple(torch.broadcast_tensors(*given.values())[0].shape)
+    return known, shape, [Ref.of(index).broadcast(shape) for index in given.values()]
+
+
+def _rows_read(
+    known: list[int], refs: list[Ref], names: list[str], of: Ref, first: int
+) -> tuple[str, str]:
+    """Reads ``row0`` and so on from the indices, ``$r`` from ``first`` on; whether they exist."""
     head, inside = "", []
-    for i, (k, ref) in enumerate(zip(known, refs, strict=True)):
-        size = table.sizes[k]
-        read = f"$r{i + 1}[{ref.at(names[first : first + count])}]"
-        head += f"int64_t row{k} = {read}; row{k} += row{k} < 0 ? {size} : 0; "
+    for i, (k, ref) in enumerate(zip(known, refs, strict=True), first):
+        size = of.sizes[k]
+        head += f"int64_t row{k} = $r{i}[{ref.at(names)}]; row{k} += row{k} < 0 ? {size} : 0; "
         inside.append(_inside(f"row{k}", size))
-    none = "NAN" if out.dtype.is_floating_point else "0"
-    body = f"{head}$w0[{out.at(names)}] = {' && '.join(inside)} ? $r0[{table.at(own)}] : {none};"
-    return [Kernel([table, *refs], [out], nested(out.sizes, names, body))]
+    return head, " && ".join(inside)
 
 
 @lowers("scatter", "scatter_add")
@@ -386,26 +397,17 @@ def _embedding_backward(call: Call) -> list[Node]:
 
 @lowers("index_put", "index_put_impl", "_unsafe_index_put")
 def _index_put(call: Call) -> list[Node]:
-    given = call["indices"]
-    known = [k for k, index in enumerate(given) if index is not None]
-    if known != list(range(len(known))) or any(given[k].dtype != torch.int64 for k in known):
-        raise UnsupportedError("with such indices")
     out = target(call)
-    shape = tuple(torch.broadcast_shapes(*(given[k].shape for k in known)))
-    sizes = shape + out.sizes[len(known) :]
-    refs = [Ref.of(given[k]).broadcast(shape) for k in known]
+    known, shape, refs = _indices(call)
+    first, count = known[0], len(shape)
+    sizes = (*out.sizes[:first], *shape, *out.sizes[known[-1] + 1 :])
     source = Ref.of(call["values"]).broadcast(sizes)
     names = axes(len(sizes))
-    head, inside = "", []
-    for i, (k, ref) in enumerate(zip(known, refs, strict=True)):
-        size = out.sizes[k]
-        head += f"int64_t row{k} = $r{i}[{ref.at(names[: len(shape)])}]; "
-        head += f"row{k} += row{k} < 0 ? {size} : 0; "
-        inside.append(_inside(f"row{k}", size))
-    own = [*(f"row{k}" for k in known), *names[len(shape) :]]
+    head, inside = _rows_read(known, refs, names[first : first + count], out, 0)
+    own = [*names[:first], *(f"row{k}" for k in known), *names[first + count :]]
     how = "+=" if call["accumulate"] else "="
     value = f"$r{len(known)}[{source.at(names)}]"
-    body = f"{head}if ({' && '.join(inside)}) $w0[{out.at(own)}] {how} {value};"
+    body = f"{head}if ({inside}) $w0[{out.at(own)}] {how} {value};"
     before: list[Node] = [] if call.written else [copied(out, Ref.of(call["self"]))]
     loops = nested(sizes, names, body)
     return [*before, Kernel([*refs, source], [out], loops, partial=True)]

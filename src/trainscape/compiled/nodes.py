@@ -71,6 +71,12 @@ class Ref:
         return count
 
     @property
+    def steps(self) -> list[tuple[int, int]]:
+        """The sizes and strides of all axes that have more than one index."""
+        pairs = zip(self.sizes, self.strides, strict=True)
+        return [(size, stride) for size, stride in pairs if size != 1]
+
+    @property
     def bytes(self) -> int:
         """The bytes of memory that its elements take."""
         return self.numel * self.dtype.itemsize
