@@ -27,7 +27,7 @@ BUILDS = {
     "zig": {"TRAINSCAPE_CC": f"{sys.executable} -m ziglang cc", "TRAINSCAPE_CFLAGS": ""},
 }
 # of the others, in which the other builds are compared: all kinds of products and functions
-FEW = ("digits-mlp adam", "digits-cnn momentum", "silu lars", "dropout muon", "batch-norm adamw")
+FEW = ("digits-cnn momentum", "silu lars", "dropout muon", "batch-norm adamw")
 
 
 def cells() -> list[str]:
@@ -38,7 +38,7 @@ def cells() -> list[str]:
     rules = sorted(optimizers.registry.names())
     others = [name for name in WORKLOADS if name != "digits-mlp"] + ["cifar10-resnet", "valley"]
     pairs = [f"{name} {rule}" for name in others for rule in ("momentum", "adam")]
-    return [*(f"digits-mlp {rule}" for rule in rules), *pairs, *(c for c in FEW if c not in pairs)]
+    return list(dict.fromkeys([*(f"digits-mlp {rule}" for rule in rules), *pairs, *FEW]))
 
 
 def bits(cell: str) -> str:

@@ -11,7 +11,13 @@ from trainscape.compiled.layouts import LAID
 
 LITERALS = {"lift", "lift_fresh"}  # such as ``torch.tensor([1.0, 2.0])``
 # though their schemas do not say so
-VIEWS = {"_reshape_alias", "_unsafe_view", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"}
+VIEWS = {
+    "_reshape_alias",
+    "_unsafe_view",
+    "unsafe_chunk",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
+}
 # in place, but on shapes alone
 TURNS = {"as_strided", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unsqueeze"}
 
@@ -54,11 +60,13 @@ class Call:
 
     def run(self) -> None:
         """Call it."""
+        if self.name in LAID and not self.written:
+            # torch itself takes weights in some layouts only
+            self.out = LAID[self.name](self.func(*map(_plain, self.args), **self.kwargs))
+            return
         self.out = self.func(*self.args, **self.kwargs)
         if self.name in LITERALS:
             self.out = self.out.clone()  # what a literal says stays in it, whoever writes to it
-        if self.name in LAID and not self.written:
-            self.out = LAID[self.name](self.out)
 
     @property
     def made(self) -> list[Tensor]:
@@ -67,6 +75,10 @@ class Call:
 
     def __getitem__(self, name: str) -> Any:
         return self.of[name]
+
+
+def _plain(value: Any) -> Any:
+    return value.contiguous() if isinstance(value, Tensor) else value
 
 
 def tensors(value: Any) -> list[Tensor]:

@@ -6,6 +6,7 @@ Each function takes what the kernel of torch takes and returns what it returns.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,7 +31,26 @@ def stands_for(*kernels: Any) -> Callable[[Callable[..., Any]], Callable[..., An
     return enter
 
 
-# Softmax -------------------------------------------------------------------------------------------
+@cache
+def decomposition(kernel: Any) -> Callable[..., Any] | None:
+    """What stands for a kernel, or for the one that does the same elsewhere than in place."""
+    name = kernel._schema.name.removeprefix("aten::")
+    found = DECOMPOSITIONS.get(kernel)
+    if found is not None or not kernel._schema.is_mutable or not name.endswith("_"):
+        return found
+    apart = getattr(getattr(aten, name[:-1], None), kernel._overloadname, None)
+    of = DECOMPOSITIONS.get(apart)
+    if of is None:
+        return None
+
+    def in_place(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        made = of(x, *args, **kwargs)
+        return NotImplemented if made is NotImplemented else x.copy_(made)
+
+    return in_place
+
+
+# Softmax ------------------------------------------------------------------------------------------
 
 
 @stands_for(aten._log_softmax.default)
@@ -56,14 +76,14 @@ def _softmax_backward(grad: Tensor, out: Tensor, dim: int, dtype: torch.dtype) -
 
 
 @stands_for(aten.logsumexp.default)
-def _logsumexp(x: Tensor, dims: Sequence[int], keepdim: bool = False) -> Tensor:
+def _logsumexp(x: Tensor, dims: list[int], keepdim: bool = False) -> Tensor:
     top = x.amax(dims, keepdim=True)
     top = torch.where(top.abs() == math.inf, torch.zeros_like(top), top)
     total = (x - top).exp().sum(dims, keepdim=True).log() + top
-    return total if keepdim else total.squeeze(list(dims))
+    return total if keepdim else total.squeeze(dims)
 
 
-# Activations ---------------------------------------------------------------------------------------
+# Activations --------------------------------------------------------------------------------------
 
 
 @stands_for(aten.gelu.default)
@@ -133,8 +153,10 @@ def _celu(x: Tensor, alpha: float = 1) -> Tensor:
 def _elu_backward(
     grad: Tensor, alpha: float, scale: float, input_scale: float, of_result: bool, x: Tensor
 ) -> Tensor:
-    low = input_scale * (x + alpha * scale) if of_result else (
-        (x * input_scale).exp() * (input_scale * alpha * scale)
+    low = (
+        input_scale * (x + alpha * scale)
+        if of_result
+        else ((x * input_scale).exp() * (input_scale * alpha * scale))
     )
     return torch.where(x > 0, grad * scale, grad * low)
 
@@ -181,12 +203,12 @@ def _hardswish_backward(grad: Tensor, x: Tensor) -> Tensor:
 
 
 @stands_for(aten.mish.default)
-def _mish(x: Tensor) -> Tensor:
+def _mish(x: Tensor) -> Any:
     return x * _softplus(x).tanh()
 
 
 @stands_for(aten.mish_backward.default)
-def _mish_backward(grad: Tensor, x: Tensor) -> Tensor:
+def _mish_backward(grad: Tensor, x: Tensor) -> Any:
     t = _softplus(x).tanh()
     return grad * (t + x * x.sigmoid() * (1 - t * t))
 
@@ -265,7 +287,7 @@ def _xlogy(x: Tensor, y: Tensor) -> Tensor:
     return torch.where((x == 0) & ~y.isnan(), torch.zeros_like(x * y), x * y.log())
 
 
-# Attention -----------------------------------------------------------------------------------------
+# Attention ----------------------------------------------------------------------------------------
 
 
 @stands_for(aten._scaled_dot_product_flash_attention_for_cpu.default)
@@ -278,7 +300,7 @@ def _attention(
     *,
     attn_mask: Tensor | None = None,
     scale: float | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> Any:
     if dropout_p > 0 or query.shape[:2] != key.shape[:2]:
         return NotImplemented
     scores = _scores(query, key, is_causal, attn_mask, scale)
@@ -301,7 +323,7 @@ def _attention_backward(
     *,
     attn_mask: Tensor | None = None,
     scale: float | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Any:
     if dropout_p > 0 or query.shape[:2] != key.shape[:2]:
         return NotImplemented
     share = (_scores(query, key, is_causal, attn_mask, scale) - logsum.unsqueeze(-1)).exp()
@@ -327,7 +349,7 @@ def _scores(
     return scores + mask
 
 
-# Normalisation -------------------------------------------------------------------------------------
+# Normalisation ------------------------------------------------------------------------------------
 
 
 @stands_for(aten.native_layer_norm.default)
@@ -362,34 +384,6 @@ def _layer_norm_backward(
     dw = ((grad * unit).sum(lead) if lead else grad * unit) if wanted[1] else None
     db = (grad.sum(lead) if lead else grad.clone()) if wanted[2] else None
     return dx if wanted[0] else None, dw, db
-
-
-@stands_for(aten._fused_rms_norm.default)
-def _rms_norm(
-    x: Tensor, shape: Sequence[int], weight: Tensor | None, eps: float | None
-) -> tuple[Tensor, Tensor]:
-    dims = list(range(x.dim() - len(shape), x.dim()))
-    floor = torch.finfo(x.dtype).eps if eps is None else eps
-    rstd = ((x * x).mean(dims, keepdim=True) + floor).rsqrt()
-    return _scaled(x * rstd, weight, None), rstd
-
-
-@stands_for(aten._fused_rms_norm_backward.default)
-def _rms_norm_backward(
-    grad: Tensor,
-    x: Tensor,
-    shape: Sequence[int],
-    rstd: Tensor,
-    weight: Tensor | None,
-    wanted: Sequence[bool],
-) -> tuple[Tensor | None, ...]:
-    dims = list(range(x.dim() - len(shape), x.dim()))
-    lead = list(range(x.dim() - len(shape)))
-    unit = x * rstd
-    slope = grad if weight is None else grad * weight
-    dx = rstd * (slope - unit * (slope * unit).mean(dims, keepdim=True))
-    dw = ((grad * unit).sum(lead) if lead else grad * unit) if wanted[1] else None
-    return dx if wanted[0] else None, dw
 
 
 @stands_for(aten.native_group_norm.default)
@@ -438,10 +432,7 @@ def _group_norm_backward(
     return dx.reshape(x.shape) if wanted[0] else None, dw, db
 
 
-@stands_for(
-    aten.native_batch_norm.default,
-    aten._native_batch_norm_legit.default,
-)
+@stands_for(aten.native_batch_norm.default)
 def _batch_norm(
     x: Tensor,
     weight: Tensor | None,
@@ -470,21 +461,6 @@ def _batch_norm(
         running_mean.mul_(1 - momentum).add_(mean, alpha=momentum)
         running_var.mul_(1 - momentum).add_(var, alpha=momentum * count / max(count - 1, 1))
     return _scaled(far * rstd.view(shape), *_shaped(shape, weight, bias)), mean, rstd
-
-
-@stands_for(aten._native_batch_norm_legit.no_stats)
-def _batch_norm_alone(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    made: tuple[Tensor, Tensor, Tensor] = _batch_norm(
-        x, weight, bias, None, None, True, momentum, eps
-    )
-    return made
 
 
 @stands_for(aten.native_batch_norm_backward.default)
@@ -547,7 +523,7 @@ def _but(x: Tensor, dim: int) -> list[int]:
     return [k for k in range(x.dim()) if k != dim % x.dim()]
 
 
-# Losses --------------------------------------------------------------------------------------------
+# Losses -------------------------------------------------------------------------------------------
 
 
 def _averaged(x: Tensor, reduction: int) -> Tensor:
@@ -572,9 +548,7 @@ def _smooth_l1(x: Tensor, y: Tensor, reduction: int = 1, beta: float = 1.0) -> T
 
 
 @stands_for(aten.smooth_l1_loss_backward.default)
-def _smooth_l1_backward(
-    grad: Tensor, x: Tensor, y: Tensor, reduction: int, beta: float
-) -> Tensor:
+def _smooth_l1_backward(grad: Tensor, x: Tensor, y: Tensor, reduction: int, beta: float) -> Tensor:
     far = x - y
     slope = torch.where(far.abs() < beta, far / beta, far.sign())
     return grad * slope * (1 / x.numel() if reduction == 1 else 1.0)
@@ -600,7 +574,7 @@ def _bce_logits(
     weight: Tensor | None = None,
     pos_weight: Tensor | None = None,
     reduction: int = 1,
-) -> Tensor:
+) -> Any:
     if weight is not None or pos_weight is not None:
         return NotImplemented
     return _averaged((1 - y) * x - _log_sigmoid(x)[0], reduction)
@@ -639,7 +613,7 @@ def _nll_images_backward(
     reduction: int,
     ignored: int,
     total: Tensor,
-) -> Tensor:
+) -> Any:
     flat = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
     grad = grad.reshape(-1) if reduction == 0 else grad
     rest = weight, reduction, ignored, total
@@ -648,7 +622,7 @@ def _nll_images_backward(
     return slope.view(n, h, w, c).permute(0, 3, 1, 2)
 
 
-# Norms, variances, and parts of tensors --------------------------------------------------------------
+# Norms, variances, and parts of tensors -----------------------------------------------------------
 
 
 @stands_for(aten.linalg_vector_norm.default)
@@ -658,7 +632,7 @@ def _vector_norm(
     dim: Sequence[int] | None = None,
     keepdim: bool = False,
     dtype: torch.dtype | None = None,
-) -> Tensor:
+) -> Any:
     dims = list(range(x.dim())) if dim is None else list(dim)
     if dtype not in (None, x.dtype):
         return NotImplemented
@@ -670,12 +644,12 @@ def _vector_norm(
 
 
 @stands_for(aten.norm.ScalarOpt_dim)
-def _norm(x: Tensor, p: float | None, dim: Sequence[int], keepdim: bool = False) -> Tensor:
+def _norm(x: Tensor, p: float | None, dim: Sequence[int], keepdim: bool = False) -> Any:
     return _vector_norm(x, 2 if p is None else p, dim, keepdim)
 
 
 @stands_for(aten.norm.Scalar)
-def _whole_norm(x: Tensor, p: float = 2) -> Tensor:
+def _whole_norm(x: Tensor, p: float = 2) -> Any:
     return _vector_norm(x, p)
 
 
@@ -713,7 +687,7 @@ def _std_mean(x: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 
 
 @stands_for(aten.std.correction)
-def _std(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def _std(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return _var(x, *args, **kwargs).sqrt()
 
 
@@ -743,7 +717,7 @@ def _diagonal_backward(
 
 
 @stands_for(aten.diag_embed.default)
-def _diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+def _diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     size = x.shape[-1] + abs(offset)
     if (dim1, dim2) != (-2, -1):
         return NotImplemented
@@ -794,10 +768,10 @@ def _argmin(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     return NotImplemented if dim is not None or keepdim else x.reshape(-1).argmin(0)
 
 
-@stands_for(aten.index_put_.default, aten._index_put_impl_.default)
+@stands_for(aten.index_put_.default)
 def _put_by_mask(
-    x: Tensor, indices: Sequence[Tensor | None], values: Tensor, add: bool = False, *args: Any
-) -> Tensor:
+    x: Tensor, indices: Sequence[Tensor | None], values: Tensor, add: bool = False
+) -> Any:
     mask = indices[0]
     if len(indices) != 1 or mask is None or mask.dtype != torch.bool or values.numel() != 1:
         return NotImplemented
@@ -889,7 +863,7 @@ def _below(x: Tensor, diagonal: int) -> Tensor:
     return columns <= rows[:, None] + diagonal
 
 
-# Layouts: products of images take channels last --------------------------------------------------
+# Layouts: products of images take channels last ---------------------------------------------------
 
 
 def _same(*pairs: tuple[Tensor, Tensor]) -> bool:
@@ -907,7 +881,7 @@ def _convolution(
     transposed: bool,
     output_padding: Sequence[int],
     groups: int,
-) -> Tensor:
+) -> Any:
     if transposed or x.dim() not in (3, 4):
         return NotImplemented
     rest = transposed, output_padding

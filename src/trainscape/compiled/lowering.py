@@ -1,7 +1,8 @@
-"""From a call of one of torch's kernels to loops and kernels of our own: the table of operations."""
+"""The table of operations: from a call of one of torch's kernels to loops and kernels here."""
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,7 @@ def lowered(call: Call) -> list[Node]:
         raise UnsupportedError("along an axis of a single number")
     nodes = _entry(call)
     for node in nodes:
+        node.doing = call.name
         same = isinstance(node, Map)  # an element may be read where it goes
         ins = node.ins
         if any(clash(out, ref, same) for out in node.writes() for ref in ins):
@@ -146,14 +148,12 @@ def literal(value: float, c_type: str) -> str:
         if value != int(value):
             raise UnsupportedError(f"with {value} as a whole number")
         return f"((int64_t){int(value) & (1 << 64) - 1:#x}ull)"
-    value = float(value)
-    if c_type == "float":
-        value = torch.tensor(value, dtype=torch.float64).float().item()
-    if value != value:
+    number = ctypes.c_float(value).value if c_type == "float" else float(value)
+    if number != number:
         return "NAN"
-    if abs(value) == float("inf"):
-        return "INFINITY" if value > 0 else "-INFINITY"
-    return f"({value.hex()}{'f' if c_type == 'float' else ''})"
+    if abs(number) == float("inf"):
+        return "INFINITY" if number > 0 else "-INFINITY"
+    return f"({number.hex()}{'f' if c_type == 'float' else ''})"
 
 
 def copied(out: Ref, source: Ref) -> Map:
@@ -162,10 +162,10 @@ def copied(out: Ref, source: Ref) -> Map:
     return Map(out, [source.broadcast(out.sizes)], "$0", [kind], out.c_type)
 
 
-# Elements --------------------------------------------------------------------------------------
+# Elements -----------------------------------------------------------------------------------------
 
 
-@lowers("clone", "_to_copy", "alias", "lift_fresh", "detach")
+@lowers("clone", "_to_copy")
 def _copy(call: Call) -> list[Node]:
     return [copied(target(call), Ref.of(call.given[0]))]
 
@@ -180,7 +180,7 @@ def _zero(call: Call) -> list[Node]:
     return _fill_with(target(call), 0)
 
 
-@lowers("fill", "full_like", "new_full", "ones_like", "zeros_like", "new_zeros", "new_ones")
+@lowers("fill")
 def _fill(call: Call) -> list[Node]:
     value = call["value"]
     out = target(call)
@@ -221,12 +221,18 @@ def _pow(call: Call) -> list[Node]:
         if not out.dtype.is_floating_point:
             raise UnsupportedError("of whole numbers")
         return [mapped(out, "pow", [base, exponent], {})]
-    return [Map(out, [Ref.of(base).broadcast(out.sizes)], whole[exponent], [out.c_type], out.c_type)]
+    return [
+        Map(out, [Ref.of(base).broadcast(out.sizes)], whole[exponent], [out.c_type], out.c_type)
+    ]
 
 
 @lowers("div")
 def _div(call: Call) -> list[Node]:
-    out, rounding, values = target(call), call.of.get("rounding_mode"), [call["self"], call["other"]]
+    out, rounding, values = (
+        target(call),
+        call.of.get("rounding_mode"),
+        [call["self"], call["other"]],
+    )
     if rounding == "floor":
         return [mapped(out, "floor_divide", values, {})]
     made = mapped(out, "div", values, {})
@@ -263,7 +269,7 @@ def _repeat(call: Call) -> list[Node]:
     return [copied(Ref.of(split), Ref.of(wide))]
 
 
-# Places that numbers name ------------------------------------------------------------------------
+# Places that numbers name -------------------------------------------------------------------------
 
 
 def _inside(index: str, size: int) -> str:
@@ -300,7 +306,8 @@ def _gather(call: Call) -> list[Node]:
     none = "NAN" if out.dtype.is_floating_point else "0"
     body = (
         f"const int64_t row = $r1[{index.at(names)}]; "
-        f"$w0[{out.at(names)}] = {_inside('row', table.sizes[dim])} ? $r0[{table.at(own)}] : {none};"
+        f"$w0[{out.at(names)}] = {_inside('row', table.sizes[dim])} "
+        f"? $r0[{table.at(own)}] : {none};"
     )
     return [Kernel([table, index], [out], nested(out.sizes, names, body))]
 
@@ -325,7 +332,7 @@ def _indices(call: Call) -> tuple[list[int], tuple[int, ...], list[Ref]]:
         index.dtype != torch.int64 for index in given.values()
     ):
         raise UnsupportedError("with such indices")
-    shape = tuple(torch.broadcast_tensors(*given.values())[0].shape)
+    shape = np.broadcast_shapes(*(tuple(index.shape) for index in given.values()))
     return known, shape, [Ref.of(index).broadcast(shape) for index in given.values()]
 
 
@@ -376,7 +383,10 @@ def _index_copy(call: Call) -> list[Node]:
         f"if ({_inside('row', out.sizes[dim])}) $w0[{out.at(own)}] {how} $r1[{source.at(names)}];"
     )
     before: list[Node] = [] if call.written else [copied(out, Ref.of(call["self"]))]
-    return [*before, Kernel([index, source], [out], nested(source.sizes, names, body), partial=True)]
+    return [
+        *before,
+        Kernel([index, source], [out], nested(source.sizes, names, body), partial=True),
+    ]
 
 
 @lowers("embedding_dense_backward")
@@ -395,7 +405,7 @@ def _embedding_backward(call: Call) -> list[Node]:
     return [*_fill_with(out, 0), Kernel([index, grad], [out], loops, partial=True)]
 
 
-@lowers("index_put", "index_put_impl", "_unsafe_index_put")
+@lowers("index_put", "_unsafe_index_put")
 def _index_put(call: Call) -> list[Node]:
     out = target(call)
     known, shape, refs = _indices(call)
@@ -462,7 +472,7 @@ def _nll_places(call: Call) -> tuple[Ref, Ref, Ref | None]:
     return x, y, None if weight is None else Ref.of(weight)
 
 
-# Sums and such over axes ---------------------------------------------------------------------------
+# Sums and such over axes --------------------------------------------------------------------------
 
 JOIN = {"sum": "$0 + $1", "max": "MAX($0, $1)", "min": "MIN($0, $1)", "prod": "$0 * $1"}
 LANES = 16  # sums that run side by side along dense memory, joined as a tree at the end
@@ -484,25 +494,32 @@ def reduced(out: Ref, x: Ref, dims: Sequence[int], how: str, over: int | None = 
         out = out.seen(kept)
     order = sorted(range(len(kept)), key=lambda k: -x.strides[kept[k]])
     out, kept = out.seen(order), [kept[k] for k in order]
-    names = {**dict(zip(kept, axes(len(kept)), strict=True)),
-             **dict(zip(gone, axes(len(gone), "k"), strict=True))}
+    names = {
+        **dict(zip(kept, axes(len(kept)), strict=True)),
+        **dict(zip(gone, axes(len(gone), "k"), strict=True)),
+    }
     source = f"$r0[{x.at([names[k] for k in range(len(x.sizes))])}]"
     place = f"$w0[{out.at([names[k] for k in kept])}]"
     kind, join = out.c_type, JOIN[how]
     end = f" / {literal(over, kind)}" if over is not None else ""
-    sizes = lambda of: tuple(x.sizes[k] for k in of)  # noqa: E731
     first = {"sum": "0", "prod": "1", "max": "-INFINITY", "min": "INFINITY"}[how]
     if not out.dtype.is_floating_point and how in ("max", "min"):
         ends = torch.iinfo(torch.uint8 if out.dtype == torch.bool else out.dtype)
         first = literal(ends.min if how == "max" else ends.max, kind)
 
+    def sizes(of: list[int]) -> tuple[int, ...]:
+        return tuple(x.sizes[k] for k in of)
+
     def joined(a: str, b: str) -> str:
         return join.replace("$0", a).replace("$1", b)
 
     dense = len(gone) == 1 and x.strides[gone[0]] == 1 and x.sizes[gone[0]] >= 2 * LANES
-    inner = kept[-1:] if kept and x.strides[kept[-1]] < min(
-        (x.strides[k] for k in gone if x.sizes[k] > 1), default=0
-    ) else []
+    inner = (
+        kept[-1:]
+        if kept
+        and x.strides[kept[-1]] < min((x.strides[k] for k in gone if x.sizes[k] > 1), default=0)
+        else []
+    )
     if inner:
         outer, own = kept[:-1], [names[inner[0]]]
         start = nested(sizes(inner), own, f"{place} = {first};")
@@ -523,7 +540,9 @@ def reduced(out: Ref, x: Ref, dims: Sequence[int], how: str, over: int | None = 
         )
     else:
         outer = kept
-        add = nested(sizes(gone), [names[k] for k in gone], f"s = {joined('s', f'({kind}){source}')};")
+        add = nested(
+            sizes(gone), [names[k] for k in gone], f"s = {joined('s', f'({kind}){source}')};"
+        )
         body = f"{kind} s = {first}; {add} {place} = s{end};"
     return Kernel([x], [out], nested(sizes(outer), [names[k] for k in outer], body))
 

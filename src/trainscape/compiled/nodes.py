@@ -77,6 +77,11 @@ class Ref:
         return [(size, stride) for size, stride in pairs if size != 1]
 
     @property
+    def end(self) -> int:
+        """One more than the place of the last element in the buffer."""
+        return self.offset + 1 + sum((size - 1) * stride for size, stride in self.steps)
+
+    @property
     def bytes(self) -> int:
         """The bytes of memory that its elements take."""
         return self.numel * self.dtype.itemsize

@@ -5,8 +5,8 @@ Each operation of C rounds once, and ``FMA`` rounds a product and a sum together
 
 from __future__ import annotations
 
-# ``$0`` is the first operand, and so on; ``$alpha`` and ``$value`` are numbers by name. The capitals
-# are macros of c/generic.h: the function for a float or a double.
+# ``$0`` is the first operand, and so on; ``$alpha`` and ``$value`` are numbers by name. The
+# capitals are macros of c/generic.h: the function for a float or a double.
 POINTWISE: dict[str, str] = {
     "abs": "ABS($0)",
     "add": "FMA($alpha, $1, $0)",
@@ -36,7 +36,6 @@ POINTWISE: dict[str, str] = {
     "fmod": "FMOD($0, $1)",
     "ge": "$0 >= $1",
     "gt": "$0 > $1",
-    "isfinite": "$0 - $0 == 0",
     "isinf": "ABS($0) == INFINITY",
     "isnan": "$0 != $0",
     "le": "$0 <= $1",
@@ -90,7 +89,9 @@ WRAPPING = {
     "isinf": "0",
     "mul": "(int64_t)((uint64_t)$0 * (uint64_t)$1)",
     "floor_divide": """({ const int64_t a = $0, b = $1;
-        b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b - (a % b && (a < 0) != (b < 0)); })""",
+        b == 0    ? 0
+        : b == -1 ? (int64_t)(0 - (uint64_t)a)
+                  : a / b - (a % b && (a < 0) != (b < 0)); })""",
     "fmod": "($1 == 0 || $1 == -1 ? 0 : $0 % $1)",
     "neg": "(int64_t)(0 - (uint64_t)$0)",
     "remainder": """({ const int64_t b = $1, m = b == 0 || b == -1 ? 0 : $0 % b;
@@ -114,7 +115,7 @@ SINGLE = {"erf"}  # there is none of doubles
 TRUTHS = {"add": "$0 | $1", "mul": "$0 & $1", "bitwise_not": "!$0"}
 # these take operands as they are promoted among themselves, and give a truth
 COMPARED = {
-    *("eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "lt", "ne"),
+    *("eq", "ge", "gt", "isinf", "isnan", "le", "lt", "ne"),
     *("logical_and", "logical_not", "logical_or"),
 }
 # the names of operands in torch's schemas, in the order of the schemas

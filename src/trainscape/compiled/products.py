@@ -35,6 +35,9 @@ def product(out: Ref, a: Ref, b: Ref, start: str = "0", bias: Ref | None = None)
     kind = out.c_type
     if kind not in ("float", "double") or {a.dtype, b.dtype} != {out.dtype}:
         raise UnsupportedError("of such numbers")
+    if b.strides[-1] != 1 and a.strides[-1] == 1 and start == "0" and kind == "float":
+        if len(out.sizes) == 2 and m * (k + n) < k * n:
+            return _turned(out, a, b)
     name = "product" if kind == "float" else "product_double"
     places = {}
     for word, ref in (("$r0", a), ("$r1", b), ("$w0", out)):
@@ -67,7 +70,20 @@ def product(out: Ref, a: Ref, b: Ref, start: str = "0", bias: Ref | None = None)
     return Kernel(ins, [out], body, scratch, start == "out", "product")
 
 
-@lowers("mm", "mv", "dot")
+def _turned(out: Ref, a: Ref, b: Ref) -> Kernel:
+    """The same by way of (AB)ᵀ = BᵀAᵀ: A and the result are copied and not B, which is larger."""
+    (m, k), n = a.sizes, b.sizes[1]
+    body = (
+        f"float *turned = (float *)$scratch, *made = turned + {k * m}; "
+        f"transpose({m}, {k}, $r0 + {a.offset}, {a.strides[0]}, turned, {m}); "
+        f"product({n}, {m}, {k}, $r1 + {b.offset}, {b.strides[1]}, {b.strides[0]}, "
+        f"turned, {m}, FROM_ZERO, (void *)0, made, {m}); "
+        f"transpose({n}, {m}, made, {m}, $w0 + {out.offset}, {out.strides[0]});"
+    )
+    return Kernel([a, b], [out], body, 4 * m * (k + n))
+
+
+@lowers("mm", "mv", "dot", "vdot")
 def _mm(call: Call) -> list[Node]:
     a, b = (call.given[0], call.given[1])
     out = call.made[0]
@@ -116,7 +132,7 @@ def _baddbmm(call: Call) -> list[Node]:
     return _sum_of(target(call), start, a, b, call)
 
 
-# Images: channels last (the decompositions see to it) ------------------------------------------------
+# Images: channels last (the decompositions see to it) ---------------------------------------------
 
 
 def _axes(x: Ref, y: Ref) -> str:
@@ -133,8 +149,10 @@ def _conv(x: Ref, w: Ref, y: Ref, call: Call) -> tuple[str, str, str]:
         raise UnsupportedError("of such numbers")
     (b, _, ih, iw), (outputs, ci, kh, kw) = x.sizes, w.sizes
     co = outputs // call["groups"]
-    pairs = [tuple(call[key]) * (2 if len(call[key]) == 1 else 1) for key in (
-        "stride", "padding", "dilation")]
+    pairs = [
+        tuple(call[key]) * (2 if len(call[key]) == 1 else 1)
+        for key in ("stride", "padding", "dilation")
+    ]
     (sh, sw), (ph, pw), (dh, dw) = pairs
     taps = w.strides[3] if kw > 1 else w.strides[2]
     row = w.strides[1] if ci > 1 else taps if kh * kw > 1 else outputs
@@ -166,7 +184,7 @@ def _convolution(call: Call) -> list[Node]:
         ins, start = [*ins, bias], f"FROM_BIAS, $r2 + {bias.offset} + O"
     places = f"$r0 + {x.offset} + I, $r1 + {w.offset} + O, {start}, $w0 + {y.offset} + O"
     made = f"conv_forward({text}, {places}, scratch);"
-    return [Kernel(ins, [y], _grouped(call, there, made), doing="convolution")]
+    return [Kernel(ins, [y], _grouped(call, there, made))]
 
 
 def _dense(bias: Tensor) -> Ref:

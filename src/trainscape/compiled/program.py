@@ -83,14 +83,28 @@ def uncopied(nodes: Sequence[Node], own: set[int]) -> list[Node]:
             and users[-1] == at
             and users[0] < at
             and not any(_touches(other, out.buffer) for other in between)
+            and all(_holds(source, ref) for other in between for ref in _places(other))
         ):
             moved = [_moved(other, source.buffer, out.buffer) for other in between]
             found = [*found[: users[0]], *moved, *found[at + 1 :]]
     return found
 
 
+def _places(node: Node) -> list[Ref]:
+    return [*node.reads(), *node.writes()]
+
+
 def _touches(node: Node, buffer: int) -> bool:
-    return any(ref.buffer == buffer for ref in (*node.reads(), *node.writes()))
+    return any(ref.buffer == buffer for ref in _places(node))
+
+
+def _holds(whole: Ref, ref: Ref) -> bool:
+    """Whether what is seen of a buffer lies within one dense stretch of it."""
+    return ref.buffer != whole.buffer or (
+        whole.offset <= ref.offset
+        and ref.end <= whole.end
+        and whole.numel == whole.end - whole.offset
+    )
 
 
 def _moved(node: Node, source: int, to: int) -> Node:

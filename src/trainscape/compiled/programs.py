@@ -19,7 +19,7 @@ from trainscape.compiled.call import address
 from trainscape.compiled.compiler import load
 from trainscape.compiled.nodes import UnsupportedError
 from trainscape.compiled.program import written
-from trainscape.compiled.recording import Recording
+from trainscape.compiled.recording import Looking, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -144,7 +144,7 @@ def compiled(work: Callable[[], object], roles: Roles, any_size: bool = False) -
 
     work()  # a model may make something at its first call, and keep it
     back()
-    with Recording() as recording:
+    with Recording() as recording, Looking(recording):
         work()
     if recording.why is not None:
         raise UnsupportedError(recording.why)

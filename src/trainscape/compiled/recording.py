@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainscape.compiled.call import Call, address, tensors
-from trainscape.compiled.decompositions import DECOMPOSITIONS
+from trainscape.compiled.decompositions import decomposition
 from trainscape.compiled.lowering import copied, lowered
 from trainscape.compiled.nodes import Node, Ref, UnsupportedError
 from trainscape.compiled.products import product  # noqa: F401  # enters its part of the table
@@ -68,19 +68,25 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._refuse(f"{func} changes in place what lies otherwise in memory")
         call.run()
         self.kept += [*call.given, *call.made]
-        if call.views and any(tensor.dtype != call.given[0].dtype for tensor in call.made):
-            self._refuse(f"{func} sees memory as of another type")
-        elif not call.views and self.why is None:
+        if call.views:
+            self._see(call)
+        elif self.why is None:
             self._note(call)
         return call.out
+
+    def _see(self, call: Call) -> None:
+        given = {(address(tensor), tensor.dtype) for tensor in call.given}
+        if not {(address(tensor), tensor.dtype) for tensor in call.made} <= given:
+            self._refuse(f"{call.func} sees other memory, or as of another type")
 
     def _decomposed(self, func: Any, args: Any, kwargs: Any) -> Any:
         """What a kernel comes to by others; NotImplemented for one that is to be noted itself."""
         if func is torch.ops.aten.view.default and not _can_view(*args):
             return self._copy_viewed(*args)
         with self:
-            if func in DECOMPOSITIONS:
-                return DECOMPOSITIONS[func](*args, **kwargs)
+            of = decomposition(func)
+            if of is not None:
+                return of(*args, **kwargs)
             # within a decomposition even functions arrive that torch itself takes apart, such as
             # ``contiguous``: they may copy, though their schemas say that they only see
             return func.decompose(*args, **kwargs)
@@ -129,7 +135,7 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _vary(self, tensor: Tensor) -> None:
         """A constant is written to: it is made from a literal at every run."""
         if self.constants.pop(address(tensor), None) is not None:
-            whole = tensor.new_empty(0).set_(tensor.untyped_storage())  # type: ignore[call-overload]
+            whole = tensor.new_empty(0).set_(tensor.untyped_storage())
             literal = whole.clone()
             self.kept += [whole, literal]
             self.constants[address(literal)] = literal

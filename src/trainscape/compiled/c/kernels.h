@@ -593,34 +593,53 @@ struct pool {
                          j1 = SMALLER((s).iw, j * (s).sw - (s).pw + (s).kw), once = 1;      \
                      once; once = 0)
 
-/* Channels at a time, in small arrays that become registers. */
-#define POOL_CHANNELS 64
+/* Channels at a time, in small arrays that become registers: full blocks, then what is left, so that
+ * their number is a constant in both. Without padding the window's is one, too. */
+#define POOL_CHANNELS 16
+#define EACH_BLOCK(s, work)                                                 \
+    {                                                                       \
+        int c0 = 0;                                                         \
+        for (; c0 + POOL_CHANNELS <= (s).c; c0 += POOL_CHANNELS) {          \
+            enum { n = POOL_CHANNELS };                                     \
+            work                                                            \
+        }                                                                   \
+        if ((s).c % POOL_CHANNELS) {                                        \
+            const int n = (s).c % POOL_CHANNELS;                            \
+            work                                                            \
+        }                                                                   \
+    }
+#define POOL_ROWS(s) ((s).ph ? i1 - i0 : (s).kh)
+#define POOL_COLUMNS(s) ((s).pw ? j1 - j0 : (s).kw)
 
 /* The greatest number of each window. Of equal ones the first counts, in the order of rows. Of NaNs
  * the last does, and any NaN is greater than all numbers: torch's rules. */
+INLINE void max_of_window(struct pool s, const float *restrict x, float *restrict y,
+                          int64_t *restrict index, int n, int rows, int columns, int first) {
+    float best[POOL_CHANNELS];
+    int32_t place[POOL_CHANNELS];
+    for (int c = 0; c < n; c++) best[c] = -__builtin_inff(), place[c] = first;
+    UNROLL for (int p = 0; p < rows; p++) {
+        UNROLL for (int q = 0; q < columns; q++) {
+            const float *from = x + p * s.xi + q * s.xj;
+            const int32_t here = first + p * s.iw + q;
+            for (int c = 0; c < n; c++) {
+                const int32_t wins = -((from[c] > best[c]) | (from[c] != from[c]));
+                best[c] = wins ? from[c] : best[c];
+                place[c] = (place[c] & ~wins) | (here & wins);
+            }
+        }
+    }
+    for (int c = 0; c < n; c++) y[c] = best[c];
+    for (int c = 0; c < n; c++) index[c] = place[c];
+}
+
 INLINE void max_pool_forward(struct pool s, const float *restrict x, float *restrict y,
                              int64_t *restrict index) {
     EACH_WINDOW(s) {
-        for (int c0 = 0; c0 < s.c; c0 += POOL_CHANNELS) {
-            const int n = SMALLER(POOL_CHANNELS, s.c - c0);
-            float best[POOL_CHANNELS];
-            int32_t place[POOL_CHANNELS];
-            for (int c = 0; c < n; c++) best[c] = -__builtin_inff(), place[c] = i0 * s.iw + j0;
-            for (int p = i0; p < i1; p++) {
-                for (int q = j0; q < j1; q++) {
-                    const float *from = x + b * s.xb + p * s.xi + q * s.xj + c0;
-                    const int32_t here = p * s.iw + q;
-                    for (int c = 0; c < n; c++) {
-                        const int wins = (from[c] > best[c]) | (from[c] != from[c]);
-                        best[c] = wins ? from[c] : best[c];
-                        place[c] = wins ? here : place[c];
-                    }
-                }
-            }
-            const long to = b * s.yb + i * s.yi + j * s.yj + c0;
-            for (int c = 0; c < n; c++) y[to + c] = best[c];
-            for (int c = 0; c < n; c++) index[to + c] = place[c];
-        }
+        const float *from = x + b * s.xb + i0 * s.xi + j0 * s.xj;
+        const long to = b * s.yb + i * s.yi + j * s.yj;
+        EACH_BLOCK(s, max_of_window(s, from + c0, y + to + c0, index + to + c0, n, POOL_ROWS(s),
+                                    POOL_COLUMNS(s), i0 * s.iw + j0);)
     }
 }
 
@@ -637,42 +656,55 @@ INLINE void fill_zero(struct pool s, float *restrict x) {
 /* dx = 0, then each output's gradient is added at its index, in the order of b, i, j. All places of
  * a window are visited and the others add a zero, which changes no sum that started from zero: so
  * that channels stay vectors. */
-INLINE void max_pool_backward(struct pool s, const float *restrict dy,
-                              const int64_t *restrict index, float *restrict dx) {
-    fill_zero(s, dx);
-    EACH_WINDOW(s) {
-        for (int c0 = 0; c0 < s.c; c0 += POOL_CHANNELS) {
-            const int n = SMALLER(POOL_CHANNELS, s.c - c0);
-            const long from = b * s.yb + i * s.yi + j * s.yj + c0;
-            int32_t place[POOL_CHANNELS];
-            for (int c = 0; c < n; c++) place[c] = (int32_t)index[from + c];
-            for (int p = i0; p < i1; p++) {
-                for (int q = j0; q < j1; q++) {
-                    float *to = dx + b * s.xb + p * s.xi + q * s.xj + c0;
-                    const int32_t here = p * s.iw + q;
-                    for (int c = 0; c < n; c++) to[c] += place[c] == here ? dy[from + c] : 0;
-                }
-            }
+/* x or 0, by its bits: gcc 12 mixes up the lanes of a select of floats by whole numbers for AVX2. */
+INLINE float kept_if(int32_t yes, float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= -yes;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+INLINE void spread_to_window(struct pool s, const float *dy, const int64_t *index, float *dx, int n,
+                             int rows, int columns, int first) {
+    int32_t place[POOL_CHANNELS];
+    for (int c = 0; c < n; c++) place[c] = (int32_t)index[c];
+    UNROLL for (int p = 0; p < rows; p++) {
+        UNROLL for (int q = 0; q < columns; q++) {
+            float *to = dx + p * s.xi + q * s.xj;
+            const int32_t here = first + p * s.iw + q;
+            for (int c = 0; c < n; c++) to[c] += kept_if(place[c] == here, dy[c]);
         }
     }
 }
 
+INLINE void max_pool_backward(struct pool s, const float *restrict dy,
+                              const int64_t *restrict index, float *restrict dx) {
+    fill_zero(s, dx);
+    EACH_WINDOW(s) {
+        const long from = b * s.yb + i * s.yi + j * s.yj;
+        float *to = dx + b * s.xb + i0 * s.xi + j0 * s.xj;
+        EACH_BLOCK(s, spread_to_window(s, dy + from + c0, index + from + c0, to + c0, n,
+                                       POOL_ROWS(s), POOL_COLUMNS(s), i0 * s.iw + j0);)
+    }
+}
+
 /* The sum of each window in the order of rows, from 0, divided by kh*kw. */
+INLINE void sum_of_window(struct pool s, const float *restrict x, float *restrict y, int n, int rows,
+                          int columns) {
+    float sum[POOL_CHANNELS];
+    for (int c = 0; c < n; c++) sum[c] = 0;
+    UNROLL for (int p = 0; p < rows; p++)
+        UNROLL for (int q = 0; q < columns; q++)
+            for (int c = 0; c < n; c++) sum[c] += x[p * s.xi + q * s.xj + c];
+    for (int c = 0; c < n; c++) y[c] = sum[c] / (float)(s.kh * s.kw);
+}
+
 INLINE void avg_pool_forward(struct pool s, const float *restrict x, float *restrict y) {
     EACH_WINDOW(s) {
-        for (int c0 = 0; c0 < s.c; c0 += POOL_CHANNELS) {
-            const int n = SMALLER(POOL_CHANNELS, s.c - c0);
-            float sum[POOL_CHANNELS];
-            for (int c = 0; c < n; c++) sum[c] = 0;
-            for (int p = i0; p < i1; p++) {
-                for (int q = j0; q < j1; q++) {
-                    const float *from = x + b * s.xb + p * s.xi + q * s.xj + c0;
-                    for (int c = 0; c < n; c++) sum[c] += from[c];
-                }
-            }
-            float *to = y + b * s.yb + i * s.yi + j * s.yj + c0;
-            for (int c = 0; c < n; c++) to[c] = sum[c] / (float)(s.kh * s.kw);
-        }
+        const float *from = x + b * s.xb + i0 * s.xi + j0 * s.xj;
+        float *to = y + b * s.yb + i * s.yi + j * s.yj;
+        EACH_BLOCK(s, sum_of_window(s, from + c0, to + c0, n, POOL_ROWS(s), POOL_COLUMNS(s));)
     }
 }
 
