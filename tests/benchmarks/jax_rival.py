@@ -5,6 +5,7 @@ Both are given the same weights and batches.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
     from benchmarks.jax_peer import Array
 
 SEEDS = 3  # as in packs that are timed
-PACE = 2e10  # operations a second, to choose how many steps a call takes
+PACE = {"cpu": 2e10, "cuda": 5e12}  # operations a second, to choose how many steps a call takes
 FEWEST, MOST = 4, 200  # steps of a call
 FEW = 16  # models that a cache holds
 RACES = 3  # calls of each way before the fastest is chosen
 CHECKED = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001}  # rates that move weights
-TOLERANCE = 1e-3  # of the way that a model's weights went, and of its losses
+# of the way that a model's weights went, and of its losses
+TOLERANCE = {"fp32": 1e-3, "tf32": 3e-2, "bf16": 1e-1}
 COLUMNS = {
     "workload": "workload",
     "optimizer": "optimizer",
@@ -57,15 +59,26 @@ COLUMNS = {
     "difference": "largest difference",
     "agrees": "equal work",
 }
+GPU_COLUMNS = {"precision": "precision", **COLUMNS}
+EQUAL = (
+    "Equal work: JAX is given our initial weights and each seed's batches, at rates that move the "
+    "weights, dropout left out in both. The largest difference is that of a model's weights over "
+    "the way that they went, or of a loss in relation; equal are up to "
+    f"{', '.join(f'{most:g} in {name}' for name, most in TOLERANCE.items())}."
+)
 NOTES = (
     "JAX (tests/benchmarks/jax_program.py) runs in a process on one core, with one thread, and "
     "takes turns with ours: jit(vmap(scan over steps)) over few and over many models, and lax.map "
     "over them, the fastest of a race of these. On a CPU its convolutions are products of patches, "
     "which take a fraction of the time of XLA's own. It is compiled beforehand, in the seconds of "
     "one column. × JAX: of the medians, a width's or, beside JAX, that of our fastest width.",
-    "Equal work: JAX is given our initial weights and each seed's batches, at rates that move the "
-    "weights, dropout left out in both. The largest difference is that of a model's weights over "
-    f"the way that they went, or of a loss in relation; up to {TOLERANCE:g} counts as equal.",
+    EQUAL,
+)
+GPU_NOTES = (
+    "JAX (tests/benchmarks/jax_program.py) runs in a process of its own on the same GPU and takes "
+    "turns with ours: jit(vmap(scan over steps)), compiled beforehand, the fastest of the widths "
+    "that were tried, beside our fastest of the same.",
+    EQUAL,
 )
 
 
@@ -117,7 +130,7 @@ class Rival:
         self.case, self.on, self.precision = case, on, precision
         self.among = list(among or ways(case.widest))
         widest = max(way.width for way in self.among)
-        self.steps = round(min(max(block * PACE / (widest * needs.flops), FEWEST), MOST))
+        self.steps = round(min(max(block * PACE[on.type] / (widest * needs.flops), FEWEST), MOST))
         folder.mkdir(parents=True, exist_ok=True)
         self.file, self.out = folder / "given.npz", folder / "answer.npz"
         self.checked = self._ours(min(FEW, widest), widest)
@@ -207,8 +220,8 @@ class Rival:
         self.found[way.name] = {
             "compile_s": made["seconds"],
             "raced_rate": way.width * self.steps / raced,
-            "difference": apart,
-            "agrees": apart <= TOLERANCE,
+            "difference": apart if math.isfinite(apart) else None,
+            "agrees": apart <= TOLERANCE[self.precision],
         }
 
     def _again(self) -> None:
@@ -296,9 +309,9 @@ def beside(
     return found
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | None = None) -> Table:
     """The rival, for people."""
-    return Table(COLUMNS, rows, "Beside JAX")
+    return Table(columns or COLUMNS, rows, "Beside JAX")
 
 
 def _firsts(seeds: Array, few: int) -> list[int]:
