@@ -44,6 +44,8 @@ screens: setup  ## keep the report and its pictures for the README; needs Chromi
 	python docs/draw_screens.py
 
 bench: setup  ## measure grid, engine, workflow, page (ONLY="grid engine", QUICK=1): docs/benchmarks
+	uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-bench.txt || \
+	  echo "no jax: measured without it"
 	PYTHONPATH=src:tests python -m benchmarks $(ONLY) $(if $(QUICK),--quick)
 
 calibrate: setup  ## simulate studies: do intervals and verdicts hold? docs/calibration.md
@@ -56,9 +58,12 @@ throughput: setup  ## measure step times of the study in params.yaml
 gpu-evidence:  ## measure on a CUDA GPU; needs torch and numpy alone, and no network
 	PYTHONPATH=src:tests $(PYTHON) -m benchmarks.gpu_evidence
 
-pins: setup  ## remake requirements.txt from pyproject.toml
+pins: setup  ## remake requirements.txt and requirements-bench.txt from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --extra test --output-file requirements.txt pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"], sep="\n")' | \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make pins" --constraint requirements.txt --output-file requirements-bench.txt -
 
 setup: $(READY)  ## the environment in .venv, as requirements.txt pins it
 

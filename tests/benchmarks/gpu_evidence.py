@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import tempfile
 import time
 import traceback
 from functools import partial
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import ceilings, gpu_checks, gpu_speed
-from benchmarks.output import Result, Table
+from benchmarks import ceilings, gpu_checks, gpu_speed, jax_peer, jax_rival
+from benchmarks.output import Result, Table, shown
 from trainscape import source
 from trainscape.engine import backend, device
 
@@ -46,6 +47,7 @@ class Evidence:
         self.began = time.monotonic()
         self.checks: list[dict[str, Any]] = []
         self.rows: list[dict[str, Any]] = []
+        self.rivals: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self.limits: Ceilings | None = None
 
@@ -102,6 +104,26 @@ class Evidence:
         for line in left:
             self.say(line)
 
+    def rival(self, work: Callable[[Ceilings], tuple[list[dict[str, Any]], list[str]]]) -> None:
+        """Keep and print what JAX makes of a case.
+
+        Raises:
+            RuntimeError: the ceilings are not there to compare with.
+        """
+        if self.limits is None:
+            raise RuntimeError("there are no ceilings")
+        rows, left = work(self.limits)
+        self.rivals += rows
+        for row in rows:
+            print(
+                f"  JAX, {row['way']}: {row['jax_rate']:,.0f} model-steps/s; ours "
+                f"{row['rate']:,.0f}, {row['ratio']:.2f} × JAX; "
+                f"{shown(row['difference'])} apart",
+                flush=True,
+            )
+        for line in left:
+            self.say(line)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Gather the evidence; 0 unless arguments are wrong: a failure is part of the record."""
@@ -140,6 +162,7 @@ def gather(evidence: Evidence) -> None:
                 f"{case.workload}, batch {case.batch_size}, {precision}",
                 partial(evidence.speed, work),
             )
+    _beside_jax(evidence, gpu_speed.CASES, gpu_speed.PRECISIONS, gpu_speed.JAX_WIDTHS, on, 5, 0.1)
 
 
 def rehearse(evidence: Evidence) -> None:
@@ -152,6 +175,34 @@ def rehearse(evidence: Evidence) -> None:
     for precision in ("fp32", "bf16"):
         work = partial(_rates, gpu_speed.CASES[0], precision, (2, 4), on, 2, 0.005)
         evidence.section(f"digits-mlp, {precision}", partial(evidence.speed, work))
+    _beside_jax(evidence, gpu_speed.CASES[:1], ("fp32", "bf16"), (2, 4), on, 2, 0.005)
+
+
+def _beside_jax(
+    evidence: Evidence,
+    cases: Sequence[Case],
+    precisions: Sequence[str],
+    widths: Sequence[int],
+    on: torch.device,
+    rounds: int,
+    block: float,
+) -> None:
+    if why := jax_peer.missing():
+        evidence.say(f"skipped: beside JAX: {why}")
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        for precision in precisions:
+            for case in cases:
+
+                def work(
+                    limits: Ceilings, case: Case = case, precision: str = precision
+                ) -> tuple[list[dict[str, Any]], list[str]]:
+                    return gpu_speed.beside_jax(
+                        case, precision, widths, on, limits, rounds, block, Path(folder)
+                    )
+
+                name = f"beside JAX: {case.workload}, batch {case.batch_size}, {precision}"
+                evidence.section(name, partial(evidence.rival, work))
 
 
 def _checks(evidence: Evidence, shape: gpu_checks.Shape, on: torch.device, width: int) -> None:
@@ -202,6 +253,8 @@ def _result(evidence: Evidence, name: str) -> Result:
         Table(CHECKS, evidence.checks, "What holds"),
         Table(gpu_speed.GPU_COLUMNS, evidence.rows, "Speed"),
     ]
+    if evidence.rivals:
+        tables.append(jax_rival.table(evidence.rivals, jax_rival.GPU_COLUMNS))
     if evidence.limits:
         tables.append(ceilings.table(evidence.limits))
     return Result(
@@ -215,6 +268,7 @@ def _result(evidence: Evidence, name: str) -> Result:
             "backend": backend.name(torch.device("cuda")),
             "checks": evidence.checks,
             "rows": evidence.rows,
+            "jax": evidence.rivals,
             "ceilings": evidence.limits.plain() if evidence.limits else None,
         },
         tables,
@@ -222,6 +276,7 @@ def _result(evidence: Evidence, name: str) -> Result:
             "Packs and the eager loop (torch.optim's fastest implementation, batches on the GPU, "
             "cudnn.benchmark, no determinism asked for) take turns. Floors as in "
             "tests/benchmarks/floors.py, at the rates below. Synthetic images.",
+            *(jax_rival.GPU_NOTES if evidence.rivals else ()),
             *evidence.notes,
         ],
     )

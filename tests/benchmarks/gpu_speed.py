@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import clock
+from benchmarks import clock, jax_rival
+from benchmarks.jax_peer import PeerError
+from benchmarks.jax_rival import Rival, Way
 from benchmarks.steps import COLUMNS, Case, EagerStepper, Stepper, needs, row
 from trainscape.engine import arithmetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from benchmarks.ceilings import Ceilings
 
@@ -23,6 +26,7 @@ CASES = (
     Case("mnist-cnn", "adam", 64, 512),
 )
 WIDTHS = (2, 16, 64, 128, 256, 512)
+JAX_WIDTHS = (64, 512)  # fewer: each is compiled, for seconds
 PRECISIONS = ("fp32", "tf32", "bf16")
 GPU_COLUMNS = {"precision": "precision", **COLUMNS}
 
@@ -68,6 +72,60 @@ def rates(
         found = row(case, width, times["pack"], times["eager"], least, limits, precision)
         rows.append({**found, "eager_variant": eager.variant})
     return rows, left
+
+
+def beside_jax(
+    case: Case,
+    precision: str,
+    widths: Sequence[int],
+    on: torch.device,
+    limits: Ceilings,
+    rounds: int,
+    block: float,
+    folder: Path,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A case's rival at its fastest width, in turns with ours at each; its row, and what failed.
+
+    Args:
+        case: what to train.
+        precision: of the arithmetic.
+        widths: trials a pack, and models that ``vmap`` holds.
+        on: where.
+        limits: the ceilings.
+        rounds: repetitions.
+        block: seconds that are timed at once.
+        folder: for files.
+    """
+    arithmetic.pin(precision == "tf32")
+    least, left = needs(case), []
+    rows: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    among = [Way(f"vmap {width}", width, width) for width in widths if width <= case.widest]
+    try:
+        with Rival(case, folder, on, least, block, precision, among) as rival:
+            for width in (way.width for way in among):
+                try:
+                    works: dict[str, Callable[[int], float]] = {
+                        "ours": Stepper(case, width, on, precision),
+                        "jax": rival,
+                    }
+                    times = clock.in_turns(works, rounds, block)
+                except torch.OutOfMemoryError:
+                    left.append(f"{case.workload} {precision} width {width}: does not fit")
+                    continue
+                finally:
+                    works = {}
+                    gc.collect()
+                    if on.type == "cuda":
+                        torch.cuda.empty_cache()
+                step = rival.per_step(times["jax"])
+                ours = row(case, width, times["ours"], step, least, limits, precision)
+                rows.append((ours, rival.said(step)))
+    except PeerError as error:
+        return [], [*left, f"beside JAX: {case.workload} {precision}: {error}"]
+    if not rows:
+        return [], left
+    found, said = max(rows, key=lambda pair: pair[0]["rate"])
+    return [jax_rival.beside([found], said, least, limits)], left
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import projects, workers
+from benchmarks import jax_grid, jax_peer, projects, workers
+from benchmarks.eager import Outcome
 from benchmarks.output import Result, Table
 from benchmarks.sample import by_steps, stratified
 from trainscape import hardware, study
@@ -20,7 +21,6 @@ from trainscape.results.cell_files import read_cell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.eager import Outcome
     from benchmarks.sizes import Sizes
     from benchmarks.workers import Job
     from kit.project import Project
@@ -73,6 +73,7 @@ class Grid:
         self.cores = len(hardware.usable_cores())
         self.data: Path | None = None
         self.variants: dict[str, str] = {}  # of torch.optim's rules, the fastest
+        self.at_once: dict[str, int] = {}  # models that JAX's vmap held, by batch size
 
     def project(self, name: str) -> Project:
         """A fresh scratch project of the study, its data there."""
@@ -138,6 +139,25 @@ class Grid:
             outcomes = workers.script_trials(pool, sample, data)
         return self._way(name, self._whole(sample, outcomes), sample, each)
 
+    def jax(self, each: int, data: Path) -> tuple[list[Way], list[tuple[Job, Outcome]]]:
+        """JAX in one process per core; of what it made, the sample that the eager loop trains."""
+        name = "JAX: jit(vmap(scan)), one process per core, compiled beforehand"
+        why = jax_peer.missing() or jax_grid.refused(self.jobs)
+        if why:
+            return [Way(name, None, f"skipped: {why}", "")], []
+        found = jax_grid.train(self.jobs, data, self.folder / "jax")
+        self.at_once = {str(size): count for size, count in found.at_once.items()}
+        said = f"all {len(self.jobs)} trials"
+        seconds = found.start + found.run
+        whole = seconds + found.compile
+        ways = [
+            Way(name, seconds, "measured", said),
+            Way("JAX: the same with its compile time", whole, "measured", said),
+        ]
+        sample = stratified(range(len(self.jobs)), lambda i: _batch(self.jobs[i]), each)
+        pairs = [(self.jobs[i], found.losses[i]) for i in sample]
+        return ways, [(job, Outcome(self.steps[_batch(job)], 0.0, loss)) for job, loss in pairs]
+
     def agreement(self, project: Project, eager: Sequence[tuple[Job, Outcome]]) -> dict[str, Any]:
         """Whether final validation losses of the sampled trials are those of our cells."""
         rows = []
@@ -181,11 +201,12 @@ def run(sizes: Sizes, folder: Path) -> Result:
     data = project / "data"
     ways.append(of.one_process_each(sizes.cells))
     plain, outcomes = of.plain(sizes.trials, data)
-    ways += [*plain, of.script(sizes.scripts, data)]
+    rival, theirs = of.jax(sizes.trials, data)
+    ways += [*plain, *rival, of.script(sizes.scripts, data)]
     if not sizes.quick:
         ways += of.ours("again", whole=False)[0]  # did the machine stay as fast?
     rows = compared(ways)
-    agreement = of.agreement(project, outcomes)
+    agreement, agreement_jax = (of.agreement(project, made) for made in (outcomes, theirs))
     return Result(
         "grid",
         "The same grid, several ways",
@@ -198,7 +219,9 @@ def run(sizes: Sizes, folder: Path) -> Result:
             "steps_per_trial": {str(batch): steps for batch, steps in of.steps.items()},
             "rows": rows,
             "agreement": agreement,
+            "agreement_jax": agreement_jax,
             "variants": of.variants,
+            "jax_at_once": of.at_once,
         },
         [Table(COLUMNS, rows)],
         [
@@ -209,7 +232,8 @@ def run(sizes: Sizes, folder: Path) -> Result:
             "trials by the steps of their batch size. The ways with one process per core are "
             "taken to share work perfectly.",
             "The ratios are to the first run of ours; its second run shows the machine's drift.",
-            sentence(agreement),
+            f"Eager: {sentence(agreement)}",
+            *([f"JAX: {sentence(agreement_jax)}", vmapped(of.at_once)] if theirs else []),
             "torch.optim's fastest implementation by optimizer: "
             + ", ".join(f"{name} {variant}" for name, variant in sorted(of.variants.items())),
         ],
@@ -240,6 +264,19 @@ def small(raw: dict[str, Any]) -> dict[str, Any]:
     }
     changes = {"budget": {"epochs": 2}, "seeds": 2, "throughput": {"enabled": False}}
     return {**raw, **changes, "grid": axes}
+
+
+def vmapped(at_once: dict[str, int]) -> str:
+    """How JAX trained the grid, for people."""
+    held = ", ".join(
+        f"{size}: {'lax.map' if count == 1 else f'vmap over {count}'}"
+        for size, count in at_once.items()
+    )
+    return (
+        "JAX trains all trials of an optimizer and batch size by one program "
+        "(tests/benchmarks/jax_program.py), raced beforehand, on one core with one thread; by "
+        f"batch size, {held}. Its start counts, and so does what it writes."
+    )
 
 
 def sentence(agreement: dict[str, Any]) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import ceilings, clock, workers
+from benchmarks import ceilings, clock, jax_peer, jax_rival, workers
+from benchmarks.jax_peer import PeerError
+from benchmarks.jax_rival import Rival
 from benchmarks.output import Result, Table
 from benchmarks.steps import COLUMNS, Case, EagerStepper, Stepper, needs, row
 from trainscape.engine import device
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.ceilings import Ceilings
+    from benchmarks.clock import Times
     from benchmarks.sizes import Sizes
 
-EAGER = 0  # the width that stands for the eager loop
+EAGER, JAX = 0, -1  # the widths that stand for the eager loop and for the rival
 FULL = (
     *(
         Case("digits-mlp", name, size, 128)
@@ -36,24 +39,34 @@ QUICK = (Case("digits-mlp", "momentum", 16, 8), Case("digits-cnn", "adam", 16, 2
 
 
 def run(sizes: Sizes, folder: Path) -> Result:
-    """Every case, beside the eager loop and the machine's ceilings."""
-    del folder  # nothing is written on the way
+    """Every case, beside the eager loop, JAX and the machine's ceilings."""
     rows: list[dict[str, Any]] = []
+    rivals: list[dict[str, Any]] = []
+    without = jax_peer.missing()
+    if without:
+        print(f"engine: {without}", flush=True)
     with workers.processes(1) as plain:  # torch as it comes, but for the thread
         limits = plain.submit(
             ceilings.measure, sizes.product, sizes.copies, sizes.rounds, sizes.block
         ).result()
         cpu = device.choose("cpu")
-        for case in QUICK if sizes.quick else FULL:
+        for i, case in enumerate(QUICK if sizes.quick else FULL):
             print(f"engine: {case}", flush=True)
-            rows += _rows(case, sizes, plain, limits, cpu)
+            place = None if without else folder / f"jax-{i}"
+            found, rival = _rows(case, sizes, plain, limits, cpu, place)
+            rows += found
+            rivals += rival
     return Result(
         "engine",
         "The engine, one thread",
         "make bench ONLY=engine",
         sizes.name,
-        {"ceilings": limits.plain(), "rows": rows},
-        [Table(COLUMNS, rows), ceilings.table(limits)],
+        {"ceilings": limits.plain(), "rows": rows, "jax": rivals},
+        [
+            Table(COLUMNS if without else {**COLUMNS, "ratio_jax": "× JAX"}, rows),
+            *([] if without else [jax_rival.table(rivals)]),
+            ceilings.table(limits),
+        ],
         [
             "A step of a pack trains each of its trials on one batch; a model-step is one trial's. "
             "Widths and the eager loop take turns; medians of "
@@ -63,19 +76,44 @@ def run(sizes: Sizes, folder: Path) -> Result:
             "Floors as in tests/benchmarks/floors.py: the arithmetic of the layers' products at "
             "the rate of a large product; every tensor of a step once in and once out, at the rate "
             "of a copy that moves as much. Synthetic images.",
+            *([without] if without else jax_rival.NOTES),
         ],
     )
 
 
 def _rows(
-    case: Case, sizes: Sizes, plain: ProcessPoolExecutor, limits: Ceilings, cpu: torch.device
-) -> list[dict[str, Any]]:
+    case: Case,
+    sizes: Sizes,
+    plain: ProcessPoolExecutor,
+    limits: Ceilings,
+    cpu: torch.device,
+    folder: Path | None,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A row for every width, and one on the rival if it has a folder for its files."""
     widths = [width for width in sizes.widths if width <= case.widest]
     works: dict[int, Callable[[int], float]] = {w: Stepper(case, w, cpu) for w in widths}
     works[EAGER] = partial(_elsewhere, plain, case)
-    times = clock.in_turns(works, sizes.rounds, sizes.block)
     least = needs(case)
-    return [row(case, w, times[w], times[EAGER], least, limits, "fp32") for w in widths]
+    theirs: Times | None = None
+    if folder is None:
+        times = clock.in_turns(works, sizes.rounds, sizes.block)
+        return [row(case, w, times[w], times[EAGER], least, limits, "fp32") for w in widths], []
+    try:
+        with Rival(case, folder, cpu, least, sizes.block) as rival:
+            times = clock.in_turns({**works, JAX: rival}, sizes.rounds, sizes.block)
+            found = rival.per_step(times[JAX])
+            theirs, said = found, rival.said(found)
+    except PeerError as error:
+        times = clock.in_turns(works, sizes.rounds, sizes.block)
+        said = {"way": str(error)}
+    rows = [
+        {
+            **row(case, w, times[w], times[EAGER], least, limits, "fp32"),
+            "ratio_jax": w * theirs.median / times[w].median if theirs else None,
+        }
+        for w in widths
+    ]
+    return rows, [jax_rival.beside(rows, said, least, limits)]
 
 
 def _elsewhere(plain: ProcessPoolExecutor, case: Case, count: int) -> float:

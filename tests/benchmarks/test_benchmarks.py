@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import jax_peer
 from benchmarks.__main__ import main
 from kit.cores import one_core as one_core  # a fixture, once it is here
 
@@ -62,7 +63,7 @@ def test_grid(tmp_path: Path) -> None:
     found = quick("grid", tmp_path)
     ways = [row["way"] for row in found["rows"]]
     assert ways[0] == "ours: training"
-    assert len(ways) == len(set(ways)) == 5
+    assert len(ways) == len(set(ways)) == (6 if jax_peer.missing() else 7)
     for row in found["rows"]:
         assert row["how"] in ("measured", "extrapolated") or row["how"].startswith("skipped")
         if not row["how"].startswith("skipped"):
@@ -72,6 +73,13 @@ def test_grid(tmp_path: Path) -> None:
     agreement = found["agreement"]
     assert agreement["agree"] == agreement["trials"] == 4, agreement
     assert 0 < agreement["largest_difference"] < agreement["tolerance"]
+    rival = [row for row in found["rows"] if row["way"].startswith("JAX")]
+    if jax_peer.missing():
+        assert [row["how"] for row in rival] == [f"skipped: {jax_peer.MISSING}"]
+    else:
+        assert rival[0]["seconds"] < rival[1]["seconds"]  # which has its compile time
+        agreement = found["agreement_jax"]
+        assert agreement["agree"] == agreement["trials"] == 4, agreement
 
 
 def test_mnist_is_skipped_without_its_files(
@@ -95,6 +103,17 @@ def test_engine(tmp_path: Path) -> None:
         assert row["floor_s"] == max(floors)
         assert min(floors) > 0
         assert row["percent"] > 0
+    if jax_peer.missing():
+        assert jax_peer.MISSING in found["notes"]
+        assert found["jax"] == []
+        return
+    assert len(found["jax"]) == 2
+    for row in found["jax"]:
+        assert row["agrees"], row
+        assert row["ratio"] == pytest.approx(row["rate"] / row["jax_rate"])
+        assert min(row["percent"], row["jax_percent"], row["compile_s"]) > 0
+        raced = {name: way["raced_rate"] for name, way in row["ways"].items()}
+        assert row["way"] == max(raced, key=lambda name: raced[name])
 
 
 @pytest.mark.slow  # minutes of Snakemake runs, whose parts other tests run one by one
