@@ -16,7 +16,7 @@ from torch import nn
 from benchmarks import clock
 from benchmarks.jax_peer import Peer, PeerError, last_core, layout, named
 from benchmarks.output import Table
-from benchmarks.steps import LR, Case, data
+from benchmarks.steps import LR, Case, data, pack_on
 from trainscape import optimizers, schedules, workloads
 from trainscape.cells.budget import Plan
 from trainscape.engine.pack import Pack
@@ -249,7 +249,7 @@ class Rival:
         constant = schedules.registry.get("constant")()
         rule = optimizers.registry.get(case.optimizer)()
         rates = [CHECKED[case.optimizer] * (1 + i / few) for i in range(few)]
-        pack = Pack(task, few)
+        pack = pack_on(self.on)(task, few)
         pack.load([Trial(rule, rate, constant, i % SEEDS) for i, rate in enumerate(rates)])
         before = weights_of(pack)
         epochs = range(-(-self.steps // plan.epoch))

@@ -60,7 +60,7 @@ FULL = Sizes(
     steps=0,
     product=2048,
     copies=(1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28),
-    widths=(2, 8, 32, 64, 128),
+    widths=(16, 128),
     page_cells=10_000,
 )
 QUICK = Sizes(

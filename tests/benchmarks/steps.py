@@ -15,6 +15,7 @@ from benchmarks.eager import Loop, fastest
 from benchmarks.floors import work
 from trainscape import optimizers, schedules, workloads
 from trainscape.cells.budget import Plan
+from trainscape.engine.lanes import Lanes
 from trainscape.engine.pack import Pack
 from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
@@ -95,22 +96,28 @@ class Stepper:
         workload = workloads.registry.get(case.workload)
         splits = data(case, on)
         self.plan = Plan(len(splits.train.y), case.batch_size, {"epochs": 4}, 1.0)
-        self.pack = Pack(Task(workload, splits, self.plan, precision), width)
+        self.pack = pack_on(on)(Task(workload, splits, self.plan, precision), width)
         rule = optimizers.registry.get(case.optimizer)()
         constant = schedules.registry.get("constant")()
         self.pack.load([Trial(rule, LR * (1 + i), constant, i % 3) for i in range(width)])
         self.device = on.type
-        self.done = 0
 
     def __call__(self, count: int) -> float:
         """The seconds of that many steps."""
         return clock.timed(lambda: self._steps(count))
 
     def _steps(self, count: int) -> None:
-        for _ in range(count):
-            self.pack.step(self.done % self.plan.total)
-            self.done += 1
+        while count:
+            self.pack.done %= self.plan.total
+            now = min(count, self.plan.total - self.pack.done)
+            self.pack.advance(self.pack.done + now)
+            count -= now
         ceilings.synchronize(self.device)
+
+
+def pack_on(on: torch.device) -> type[Pack]:
+    """How trials train on a device: one after the other, or as one program."""
+    return Lanes if on.type == "cpu" else Pack
 
 
 def data(case: Case, on: torch.device) -> Splits:
