@@ -36,6 +36,7 @@ format: setup  ## rewrite files in the project's format
 	snakefmt Snakefile workflow/rules
 
 docs: setup  ## remake what pages show: examples, schedules.svg, schema.json
+	python docs/engine_step.py
 	python docs/include.py
 	python docs/draw_schedules.py
 	trainscape schema > docs/schema.json

@@ -114,3 +114,9 @@ def test_every_schedule_is_listed_and_drawn(name: str) -> None:
     assert f"`{name}`" in listed
     assert comment and re.search(rf"\b{name}\b", comment[0])
     assert f">{name}</text>" in (ROOT / "docs" / "schedules.svg").read_text()
+
+
+def test_the_page_on_the_engine_shows_what_is_made() -> None:
+    """The C of the worked example is what the example makes now."""
+    made = runpy.run_path(str(ROOT / "docs/engine_step.py"))["text"]()
+    assert made == (ROOT / "docs/engine_step.c").read_text(encoding="utf-8"), "run: make docs"

@@ -19,7 +19,6 @@ from benchmarks.output import Table
 from benchmarks.steps import LR, Case, data, pack_on
 from trainscape import optimizers, schedules, workloads
 from trainscape.cells.budget import Plan
-from trainscape.engine.pack import Pack
 from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.clock import Times
     from benchmarks.floors import Work
     from benchmarks.jax_peer import Array
+    from trainscape.engine.pack import Pack
 
 SEEDS = 3  # as in packs that are timed
 PACE = {"cpu": 2e10, "cuda": 5e12}  # operations a second, to choose how many steps a call takes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
 import torch
 
 from trainscape.engine import backend
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_the_backend_names_what_decides_last_bits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ from kit import examples
 from kit.crowds import WORKLOADS
 from kit.examples import task, trained, trial
 from trainscape import optimizers, workloads
+from trainscape.compiled.call import tensors
 from trainscape.engine import graph
 from trainscape.engine.pack import Pack
-from trainscape.compiled.call import tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,6 @@ from trainscape.engine import device
 from trainscape.engine.data import prepare
 from trainscape.engine.fused import Fused
 from trainscape.engine.lanes import Lanes
-from trainscape.engine.pack import Pack
 from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 from trainscape.workloads import Metric, Workload
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from trainscape.cells.cell import TrialRecord
     from trainscape.engine.model import Stack
+    from trainscape.engine.pack import Pack
 
 CPU = device.choose("cpu")
 OPTIMIZERS = optimizers.registry.names()

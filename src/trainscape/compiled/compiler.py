@@ -54,6 +54,7 @@ CPU_FACTS = (
 )
 FLAGS = (
     *("-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
+    "-fno-strict-aliasing",  # one piece of memory holds numbers of several types in turn
     *("-fno-sanitize=all", "-w", "-g0", "-fPIC", "-shared"),  # zig sanitizes and debugs by default
 )
 FOR_MACHINE = {"x86_64": "-march", "arm64": "-mcpu", "aarch64": "-mcpu"}

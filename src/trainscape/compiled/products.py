@@ -35,9 +35,9 @@ def product(out: Ref, a: Ref, b: Ref, start: str = "0", bias: Ref | None = None)
     kind = out.c_type
     if kind not in ("float", "double") or {a.dtype, b.dtype} != {out.dtype}:
         raise UnsupportedError("of such numbers")
-    if b.strides[-1] != 1 and a.strides[-1] == 1 and start == "0" and kind == "float":
-        if len(out.sizes) == 2 and m * (k + n) < k * n:
-            return _turned(out, a, b)
+    lies_across = b.strides[-1] != 1 and a.strides[-1] == 1 and len(out.sizes) == 2
+    if lies_across and start == "0" and kind == "float" and m * (k + n) < k * n:
+        return _turned(out, a, b)
     name = "product" if kind == "float" else "product_double"
     places = {}
     for word, ref in (("$r0", a), ("$r1", b), ("$w0", out)):

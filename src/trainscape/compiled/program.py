@@ -217,7 +217,7 @@ def written(
     inner = own - constants.keys()
     lines = statements(uncopied(needed(nodes, inner), inner))
     kept = _stored(lines, inner)
-    places, size, sizes = _placed(lines, inner, kept)
+    places, size, sizes = _placed(lines, kept)
     if span and any(held >= span for held in sizes.values()):
         raise UnsupportedError("a rule in several loops")
     functions, calls, slots = [], [], []
@@ -283,9 +283,13 @@ def _stored(lines: Sequence[Statement], inner: set[int]) -> set[int]:
 
 
 def _placed(
-    lines: Sequence[Statement], inner: set[int], kept: set[int]
+    lines: Sequence[Statement], kept: set[int]
 ) -> tuple[dict[int, int], int, dict[int, int]]:
-    """Where in the scratch memory each buffer lies, from its first to its last use; the bytes of all, and of each."""
+    """Where in the scratch memory each buffer lies, from its first to its last use.
+
+    Returns:
+        By buffer its place, the bytes of all, and by buffer its own bytes.
+    """
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     sizes: dict[int, int] = {}
@@ -294,8 +298,10 @@ def _placed(
             if ref.buffer in kept:
                 first.setdefault(ref.buffer, i)
                 last[ref.buffer] = i
-                span = 1 + ref.offset + sum(
-                    (n - 1) * s for n, s in zip(ref.sizes, ref.strides, strict=True)
+                span = (
+                    1
+                    + ref.offset
+                    + sum((n - 1) * s for n, s in zip(ref.sizes, ref.strides, strict=True))
                 )
                 sizes[ref.buffer] = max(sizes.get(ref.buffer, 0), span * ref.dtype.itemsize)
     places: dict[int, int] = {}
@@ -344,7 +350,8 @@ def _loop_text(
         words = {}
         for i, (ref, kind) in enumerate(zip(refs[1:], node.types, strict=True)):
             name = next(
-                (v for of, v in reversed(values) if of.buffer == ref.buffer and _same(of, ref)), None
+                (v for of, v in reversed(values) if of.buffer == ref.buffer and _same(of, ref)),
+                None,
             )
             if name is None and _single(ref, constants):
                 name = _number(ref, constants)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # Work on this many elements stands for work on any count of them.
 SPAN = 1009
+NEAR = 1.0078125  # the factor of numbers that it is tried on
 
 HEAD = """\
 #include "generic.h"
@@ -121,7 +122,9 @@ def _pointer(of: NDArray[Any] | None) -> ctypes.c_void_p | None:
     return None if of is None else of.ctypes.data_as(_POINTER)
 
 
-def compiled(work: Callable[[], object], roles: Roles, any_size: bool = False) -> Program:
+def compiled(
+    work: Callable[[], object], roles: Roles, any_size: bool = False, tries: int = 2
+) -> Program:
     """The program that does what ``work`` does.
 
     Args:
@@ -129,40 +132,59 @@ def compiled(work: Callable[[], object], roles: Roles, any_size: bool = False) -
             does besides is done now and never again.
         roles: what is a trial's own; left as it was. Anything else that is read stays what it is.
         any_size: whether the work is done on ``SPAN`` elements that stand for any number.
+        tries: how often it is run to try the program; the second time on what the first one left.
 
     Raises:
         UnsupportedError: something in it has no entry in the tables of operations.
         NoCompiler: there is none.
         CompileError: the compiler failed.
     """
-    before = {name: tensor.detach().clone() for name, tensor in roles.items()}
-
-    def back() -> None:
-        with torch.no_grad():
-            for name, tensor in roles.items():
-                tensor.detach().copy_(before[name])
-
+    before = _copies(roles)
     work()  # a model may make something at its first call, and keep it
-    back()
+    fixed = [name for name, of in roles.items() if _equal(of.detach(), before[name])]
+    _put(roles, before)
     with Recording() as recording, Looking(recording):
         work()
+    _put(roles, before)
     if recording.why is not None:
         raise UnsupportedError(recording.why)
-    expected = {name: tensor.detach().clone() for name, tensor in roles.items()}
-    back()
     program = _built(recording, roles, any_size)
-    places = {name: np.array([address(of)], np.uint64) for name, of in roles.items()}
-    slots = program.addresses(places, 1)
+    # tried on other numbers than those that it was written down with, and on what it leaves behind
+    other = {name: of * NEAR if name in fixed and _real(of) else of for name, of in before.items()}
+    _put(roles, other)
+    for _ in range(tries):
+        work()
+    expected = _copies(roles)
+    _put(roles, other)
+    slots = program.addresses({name: shared(of, 1) for name, of in roles.items()}, 1)
     if any_size:
-        rule = slots[:, None]
-        _NOTHING().run(np.empty((1, 0), np.uint64), 1, program, rule, np.array([SPAN]))
+        nothing = Program(load(HEAD.format(scratch=1) + RUN.format(calls="")), ())
+        nothing.run(np.empty((1, 0), np.uint64), tries, program, slots[:, None], np.array([SPAN]))
     else:
-        program.run(slots)
+        program.run(slots, tries)
     wrong = [name for name, of in roles.items() if not _close(of.detach(), expected[name])]
-    back()
+    _put(roles, before)
     if wrong:
         raise UnsupportedError(f"comes to other numbers when it is compiled ({', '.join(wrong)})")
     return program
+
+
+def _copies(roles: Roles) -> Roles:
+    return {name: tensor.detach().clone() for name, tensor in roles.items()}
+
+
+@torch.no_grad()
+def _put(roles: Roles, values: Roles) -> None:
+    for name, tensor in roles.items():
+        tensor.detach().copy_(values[name])
+
+
+def _real(tensor: Tensor) -> bool:
+    return tensor.is_floating_point()
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
 def _built(recording: Recording, roles: Roles, any_size: bool) -> Program:
@@ -176,11 +198,6 @@ def _built(recording: Recording, roles: Roles, any_size: bool) -> Program:
     head = HEAD.format(scratch=max(text.scratch, 1))
     library = load(head + "\n".join(text.functions) + RUN.format(calls="\n    ".join(text.calls)))
     return Program(library, tuple(names.get(slot) or kept[slot] for slot in text.slots))
-
-
-def _NOTHING() -> Program:  # noqa: N802
-    """Does nothing at a step: for an update rule alone."""
-    return Program(load(HEAD.format(scratch=1) + RUN.format(calls="")), ())
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:

@@ -18,7 +18,7 @@ from trainscape.source import PACKAGE
 from trainscape.user_lines import line_of, line_where, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from trainscape.cells.budget import Plan
     from trainscape.engine.apart import Obstacle

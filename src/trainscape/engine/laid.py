@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from trainscape.compiled.programs import Addresses, Program, Roles
+    from trainscape.compiled.programs import Program, Roles
     from trainscape.engine.model import Tensors
     from trainscape.engine.task import Task
 
@@ -74,7 +73,7 @@ class Laid(Stack):
         return self._each(("outputs", len(x)), work, {}, x=x)[0]
 
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
-        def work(lane: Stack, y: Tensor, output: Tensor) -> list[Tensor]:
+        def work(_: Stack, y: Tensor, output: Tensor) -> list[Tensor]:
             own = output[0]
             return [single(name, of, of(own, y)) for name, of in judges(task.workload).items()]
 
@@ -107,7 +106,7 @@ class Laid(Stack):
                 roles[f"sum.{j}"].add_(slope.double())
             roles["at"].add_(1)
 
-        def close(lane: Stack, roles: Roles) -> None:
+        def close(_: Stack, roles: Roles) -> None:
             roles["squares"].div_(count)
             for j in range(len(sizes)):
                 mean = roles[f"sum.{j}"] / count
@@ -197,11 +196,12 @@ class Laid(Stack):
             roles = {**self.model_roles(self.lane), **rows, **common}
             with torch.no_grad():
                 program = compiled(lambda: work(self.lane, roles), roles)
-            self.programs[key] = program, {name: of for name, of in roles.items()}
+            self.programs[key] = program, roles
         program, like = self.programs[key]
-        rows = range(self.count)
         tensors = {**self.model_roles(self), **own}
-        places = {name: places_of(of, rows, like[name]) for name, of in tensors.items()}
+        places = {
+            name: places_of(of, range(self.count), like[name]) for name, of in tensors.items()
+        }
         places.update((name, shared(of, self.count)) for name, of in common.items())
         program.run(program.addresses(places, self.count), steps)
 

@@ -23,11 +23,10 @@ from trainscape.engine.laid import Laid, masks_of
 from trainscape.engine.pack import Pack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from trainscape.compiled.programs import Addresses, Program, Roles
     from trainscape.engine.group import Group
-    from trainscape.engine.model import Stack
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
     from trainscape.optimizers import Optimizer
@@ -47,7 +46,8 @@ class Lanes(Pack):
     stack: Laid
 
     def __init__(self, task: Task, width: int, like: Lanes | None = None) -> None:
-        super().__init__(task, width, partial(Laid, like=like and like.stack))
+        kind = partial(Laid, like=None if like is None else like.stack)
+        super().__init__(task, width, kind)
         lane, zeros = self.stack.lane, self.lr.new_zeros
         self.ats = torch.zeros(width, 1, dtype=torch.int64)  # each trial's step within its epoch
         self.grads = [torch.zeros_like(block) for block in lane.blocks]  # of the trial that steps
@@ -131,7 +131,9 @@ class Lanes(Pack):
             while left:
                 now = min(left, steps)
                 start = perf_counter()
-                call.program.run(call.slots[part], now, call.rule.program, call.rules[part], call.sizes)
+                call.program.run(
+                    call.slots[part], now, call.rule.program, call.rules[part], call.sizes
+                )
                 made = now * len(call.slots[part])
                 self.pace = (perf_counter() - start) / made
                 pulse.stepped(made)
@@ -208,7 +210,7 @@ class Lanes(Pack):
             at.add_(1)
 
         with torch.no_grad():
-            return compiled(work, roles)
+            return compiled(work, roles, tries=min(self.plan.epoch, 2))
 
 
 class Call:

@@ -27,7 +27,7 @@ from trainscape.engine.rates import Rates
 from trainscape.engine.trial import METRICS, averages, scored, traced, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from trainscape.engine.data import Split
     from trainscape.engine.task import Task
@@ -43,7 +43,7 @@ class Pack:
         kind: how their models run: as one program, or one by one.
     """
 
-    def __init__(self, task: Task, width: int, kind: type[Stack] = Stack) -> None:
+    def __init__(self, task: Task, width: int, kind: Callable[..., Stack] = Stack) -> None:
         self.task = task
         self.workload, self.splits, self.plan = task.workload, task.splits, task.plan
         self.device = device = task.splits.train.x.device
