@@ -74,6 +74,9 @@ class Fused:
         while todo:
             before = (len(trials) - len(todo)) * self.task.plan.total
             part = self._next(todo)
+            if part is None:
+                yield [TrialRecord.untrained(todo.pop(0).seed, "oom")]
+                continue
             made = self._trained(part, progress_of_part(progress, before, len(part)))
             if made is None and self._halved(len(part)):
                 continue
@@ -81,10 +84,18 @@ class Fused:
             yield made
             del todo[: len(made)]
 
-    def _next(self, todo: list[Trial]) -> list[Trial]:
-        """The trials at the front that train in the same way, as many as a pack takes."""
-        way = self._way(todo[0].optimizer)
-        alike = list(takewhile(lambda trial: self._way(trial.optimizer) is way, todo))
+    def _next(self, todo: list[Trial]) -> list[Trial] | None:
+        """The trials at the front that train in the same way, as many as a pack takes.
+
+        None where memory does not even hold what it takes to find out.
+        """
+        try:
+            with out_of_memory():
+                way = self._way(todo[0].optimizer)
+                alike = list(takewhile(lambda trial: self._way(trial.optimizer) is way, todo))
+        except torch.OutOfMemoryError:
+            self.packs.clear()
+            return None
         packs = -(-len(alike) // self.limit)
         # of equal size: they can use the same memory
         return alike[: self.limit if self._filled else -(-len(alike) // packs)]

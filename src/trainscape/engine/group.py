@@ -11,7 +11,7 @@ from trainscape.engine.blame import idle_rule_error, rule_error
 from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from trainscape.engine.model import Stack
     from trainscape.optimizers import Optimizer
@@ -68,17 +68,7 @@ class Group:
         rows = self._rows(grads)
         if norms is not None and self.optimizer.clip_norm is not None:
             clip(rows, norms[self.part], self.optimizer.clip_norm)
-        changed = False
-        try:
-            for param, grad, state in zip(self.params, rows, self.states, strict=True):
-                before = param._version  # counts changes in place
-                rate = rates.view(-1, *[1] * (param.dim() - 1))
-                self.optimizer.update(param, grad, state, rate, self.now)
-                changed |= param._version != before
-        except Exception as error:
-            raise rule_error(self.optimizer, error) from error
-        if not changed:
-            raise idle_rule_error(self.optimizer)
+        step(self.optimizer, zip(self.params, rows, self.states, strict=True), rates, self.now)
 
     def swap(self) -> list[tuple[Tensor, Tensor]]:
         """Put in place the weights to evaluate at.
@@ -96,6 +86,35 @@ class Group:
         except Exception as error:
             raise rule_error(self.optimizer, error) from error
         return replaced
+
+
+def step(
+    optimizer: Optimizer,
+    parts: Iterable[tuple[Tensor, Tensor, dict[str, Tensor]]],
+    rates: Tensor,
+    now: Mapping[str, Tensor],
+) -> None:
+    """One step of an update rule.
+
+    Args:
+        optimizer: whose rule.
+        parts: parameters (T, …), their gradients and their states.
+        rates: (T, 1).
+        now: the rule's numbers of this step.
+
+    Raises:
+        UserError: the rule raised, or changed no parameter in place.
+    """
+    changed = False
+    try:
+        for param, grad, state in parts:
+            before = param._version  # counts changes in place
+            optimizer.update(param, grad, state, rates.view(-1, *[1] * (param.dim() - 1)), now)
+            changed |= param._version != before
+    except Exception as error:
+        raise rule_error(optimizer, error) from error
+    if not changed:
+        raise idle_rule_error(optimizer)
 
 
 def norms_of(grads: Sequence[Tensor]) -> Tensor:

@@ -6,6 +6,7 @@ gradients and its update. The program runs for many steps of one trial, then for
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,15 @@ from torch import Tensor
 from trainscape.compiled.nodes import UnsupportedError
 from trainscape.compiled.programs import SPAN, compiled, places_of, roles_of, shared
 from trainscape.engine import pulse
-from trainscape.engine.blame import blaming, rule_error
-from trainscape.engine.group import clip, norms_of
+from trainscape.engine.blame import blaming
+from trainscape.engine.group import clip, norms_of, step
 from trainscape.engine.laid import Laid, masks_of
 from trainscape.engine.pack import Pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from trainscape.compiled.programs import Addresses, Program, Roles
     from trainscape.engine.group import Group
@@ -131,10 +134,7 @@ class Lanes(Pack):
             while left:
                 now = min(left, steps)
                 start = perf_counter()
-                call.program.run(
-                    call.slots[part], now, call.rule.program, call.rules[part], call.sizes
-                )
-                made = now * len(call.slots[part])
+                made = call.run(part, now)
                 self.pace = (perf_counter() - start) / made
                 pulse.stepped(made)
                 left -= now
@@ -213,6 +213,7 @@ class Lanes(Pack):
             return compiled(work, roles, tries=min(self.plan.epoch, 2))
 
 
+@dataclass(frozen=True)
 class Call:
     """A program with the addresses of the trials of a group.
 
@@ -224,12 +225,17 @@ class Call:
         sizes: of the blocks.
     """
 
-    def __init__(
-        self, program: Program, slots: Addresses, rule: Rule, rules: Addresses, sizes: Any
-    ) -> None:
-        self.program, self.slots, self.rule, self.rules, self.sizes = (
-            program, slots, rule, rules, sizes,
-        )  # fmt: skip
+    program: Program
+    slots: Addresses
+    rule: Rule
+    rules: Addresses
+    sizes: NDArray[np.int64]
+
+    def run(self, part: slice, steps: int) -> int:
+        """Take steps of some of the trials; how many steps that were in all."""
+        slots = self.slots[part]
+        self.program.run(slots, steps, self.rule.program, self.rules[part], self.sizes)
+        return steps * len(slots)
 
 
 class Rule:
@@ -280,12 +286,7 @@ class Rule:
         pack.rate.fill_(0.01)
 
         def work() -> None:
-            for param, grad, state in zip(params, slopes, states, strict=True):
-                rate = pack.rate.view(-1, *[1] * (param.dim() - 1))
-                try:
-                    self.optimizer.update(param, grad, state, rate, now)
-                except Exception as error:
-                    raise rule_error(self.optimizer, error) from error
+            step(self.optimizer, zip(params, slopes, states, strict=True), pack.rate, now)
 
         with torch.no_grad():
             return compiled(work, roles, self.any_size), roles
