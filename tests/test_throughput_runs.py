@@ -342,6 +342,44 @@ def test_too_large(pretend: Path, tmp_path: Path) -> None:
     assert {*made["load"]} == {"before", "during", "after", "too_high"}
 
 
+CROWDED = """
+import time, weakref
+import torch
+import trainscape.throughput.suite.test_step_times as real
+from trainscape.throughput.suite.test_step_times import measured, test_step_time
+
+LIVING = weakref.WeakValueDictionary()
+
+class Loop:
+    def __init__(self, wanted, *_):
+        if any(mode != wanted.mode for mode in LIVING):
+            raise torch.OutOfMemoryError
+        LIVING[wanted.mode] = self
+        self.params = []
+
+    def run(self, steps):
+        time.sleep(1e-4 * steps)
+
+real.Loop = Loop
+real.peak = lambda *_: 9
+real._training_split = lambda *_: None
+"""
+
+
+def test_no_room_for_two(pretend: Path, tmp_path: Path) -> None:
+    """What fits the memory once the loops before it are gone is measured after them."""
+    (pretend / "test_step_times.py").write_text(CROWDED)
+    done = suite(tmp_path, "--benchmark-json=made.json", suite=pretend)
+    assert done.returncode == 0, done.stdout
+    made = json.loads((tmp_path / "made.json").read_bytes())
+    assert all(row["blocks"] >= 8 for row in made["rows"])
+    said = done.stderr.splitlines()
+    assert [line for line in said if line.startswith("throughput: pass 1, ")] == [
+        "throughput: pass 1, 0 of 2 known, about 1 s left",
+        "throughput: pass 1, 1 of 2 known, about 1 s left",
+    ]
+
+
 def test_wrong_study(tmp_path: Path) -> None:
     """A study that is wrong is refused in one line before anything is measured."""
     (tmp_path / "params.yaml").write_text("grid: {optimizer: [sdg]}\n")

@@ -77,7 +77,7 @@ class Throughput(Strict):
         default=True, description="whether to measure; without it, time columns stay empty"
     )
     within: Annotated[float, Field(gt=0, lt=1), Number] = Field(
-        default=0.1,
+        default=0.15,
         description="how wide the 95% interval of a step time may be, as a share of it: blocks are "
         "timed until it is as narrow",
     )
