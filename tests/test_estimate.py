@@ -134,12 +134,12 @@ def test_takes_longer_for_slower_steps_more_epochs_and_a_busy_machine(
 
 def test_counts_the_measurement_of_step_times_until_it_is_made() -> None:
     """A study that measures step times takes longer while their record is not there."""
-    plan = layout(throughput={"enabled": True, "rounds": 200, "block": 1})
+    plan = layout(throughput={"enabled": True, "block": 10})
     assert plan.throughput
     record(1e-3)
     before = seconds(estimate(plan))
     Path(plan.throughput).write_text("{}")
-    assert before - seconds(estimate(plan)) == pytest.approx(2 * 4 * 200, rel=0.1)
+    assert before - seconds(estimate(plan)) == pytest.approx(2 * 4 * 20 * 10, rel=0.1)
 
 
 def test_ignores_records_of_other_machines_and_broken_ones(

@@ -107,11 +107,11 @@ def test_whether_the_machine_was_quiet(noisy: int, too_high: bool, quiet: bool) 
     entries = [reaching([2] * 5, batch_size=size) for size in range(16, 26)]
     record = synthetic.throughput(entries, too_high=too_high)
     for one in record["rows"][:noisy]:
-        one.update(noisy=1, noisy_because="drift", attempts=3)
+        one.update(noisy=1, noisy_because="spread")
     rows, tree = made(*entries, record=record)
     assert [tree[name] for name in ("quiet", "measurements", "noisy")] == [quiet, 20, noisy]
     assert tree["load"] == record["load"]
-    assert rows[0]["noisy_because"] == ("drift" if noisy else None)
+    assert rows[0]["noisy_because"] == ("spread" if noisy else None)
 
 
 def test_nothing_measured_says_so() -> None:

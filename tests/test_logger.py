@@ -318,7 +318,7 @@ def test_step_times_say_why_they_take_long_and_the_time_left(start: Start) -> No
     seen.see(*plan(0), begins, at=0)
     log.write_text(
         "throughput: 1 of 60, digits-mlp sgd batch 16 step\n"
-        "throughput: 12 of 60, digits-mlp sgd batch 64 loader, about 130 s left\n"
+        "throughput: pass 9, 12 of 60 known, about 130 s left\n"
         "others used more of the machine\n"
     )
     seen.see(record(None, "None"), at=15)

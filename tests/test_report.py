@@ -174,7 +174,7 @@ def test_the_fastest_card_says_why_nothing_can_be_told() -> None:
         few.startswith(f"2 s |  | {cell} | ") and "no other setting reaches the target. An" in few
     )
     fewest = soonest(2.0, None, None, others=3)
-    assert "no other setting needs as few steps. An interval needs more seeds or rounds" in fewest
+    assert "no other setting needs as few steps. An interval needs more seeds than" in fewest
     overlap = soonest(2.0, 1.0, None, others=3, count=3)
     assert overlap.startswith(
         "not told apart |  | 4 settings, the first about 2 s | Their intervals"

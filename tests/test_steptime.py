@@ -16,7 +16,7 @@ from trainscape.engine.data import Split
 from trainscape.throughput.identity import Measurement
 from trainscape.throughput.suite import loop as steps
 from trainscape.throughput.suite.memory import peak
-from trainscape.throughput.suite.rounds import Blocks, Measured
+from trainscape.throughput.suite.passes import Block, Blocks
 from trainscape.throughput.suite.row import row, row_of_none
 
 CPU = torch.device("cpu")
@@ -28,13 +28,12 @@ ONE = Measurement("digits-mlp", "sgd", {"name": "sgd"}, 64, "step")
 
 def times(**changes: float) -> SimpleNamespace:
     """What pytest-benchmark says of a measurement's blocks, with changes."""
-    return SimpleNamespace(**{"median": 0.5, "iqr": 0.02, "rounds": 8, **changes})
+    return SimpleNamespace(**{"median": 0.125, "iqr": 0.005, "rounds": 8, **changes})
 
 
-def found(*seconds: float) -> Measured:
-    """A measurement of one attempt of four steps a block."""
-    kept = Blocks(seconds, 4, 0.03)
-    return Measured(kept, [kept])
+def found(*seconds: float) -> Blocks:
+    """A measurement of four steps a block."""
+    return Blocks([Block(one, 4, 0.03) for one in seconds], within=0.2)
 
 
 EVEN = found(*[0.5 + 0.01 * step for step in (-4, -3, -2, -1, 1, 2, 3, 4)])
@@ -51,10 +50,10 @@ def test_row() -> None:
         "step_low_s": 0.115,
         "step_high_s": 0.135,
         "iqr_s": 0.005,
-        "rounds": 8,
+        "blocks": 8,
         "samples_per_s": 512.0,
         "peak_memory_bytes": 1000,
-        "attempts": 1,
+        "passes": 8,
         "noisy": 0,
         "noisy_because": None,
         "load": 0.03,
@@ -63,14 +62,14 @@ def test_row() -> None:
 
 def test_row_without_an_interval() -> None:
     """Of seven blocks not even the least and the most hold the median in 95% of measurements."""
-    made = row(ONE, times(), found(*[0.5] * 7), memory=1000)
-    assert (made["step_low_s"], made["step_high_s"]) == (None, None)
+    with pytest.raises(ValueError, match="step_low_s is nan"):
+        row(ONE, times(), found(*[0.5] * 7), memory=1000)
 
 
 def test_row_of_a_noisy_measurement() -> None:
     """It says that it is noisy, and why."""
     made = row(ONE, times(), found(*[0.5] * 5, *[0.7] * 5), memory=1000)
-    assert (made["noisy"], made["noisy_because"]) == (1, "spread, drift")
+    assert (made["noisy"], made["noisy_because"]) == (1, "spread")
 
 
 def test_row_of_none() -> None:
@@ -78,10 +77,10 @@ def test_row_of_none() -> None:
     made = row_of_none(ONE)
     assert {name for name, value in made.items() if value is not None} == {
         *ONE.key(),
-        "rounds",
-        "attempts",
+        "blocks",
+        "passes",
     }
-    assert (made["rounds"], made["attempts"]) == (0, 0)
+    assert (made["blocks"], made["passes"]) == (0, 0)
     assert {*made} == {*row(ONE, times(), EVEN, memory=1000)}
 
 
@@ -115,9 +114,9 @@ def split(size: int) -> Split:
 
 
 def loop(optimizer: str, mode: str = "step", size: int = 16) -> steps.Loop:
-    """A loop over 40 examples, one batch of them in memory."""
+    """A loop over 40 examples."""
     one = Measurement("digits-mlp", optimizer, {"name": optimizer}, size, mode)
-    return steps.Loop(one, split(40), CPU, batches=1)
+    return steps.Loop(one, split(40), CPU)
 
 
 @pytest.mark.parametrize("name", optimizers.registry.names())
@@ -170,9 +169,11 @@ def test_loader_batches() -> None:
 
 
 def test_batches_in_memory() -> None:
-    """Batches in memory are full, different, and come again when they are used up."""
+    """Batches in memory are full, different, parts of the split, and come again when used up."""
     train = Split(torch.arange(25.0)[:, None], torch.arange(25))
-    found = [y.tolist() for _, y in islice(steps._in_memory(train, 10, CPU, 64), 3)]
+    batches = [*islice(steps._in_memory(train, 10), 3)]
+    assert batches[1][0].data_ptr() == train.x[10:].data_ptr()
+    found = [y.tolist() for _, y in batches]
     assert found == [[*range(10)], [*range(10, 20)], [*range(10)]]
 
 
@@ -206,7 +207,7 @@ def test_an_optimizer_by_import_path_is_timed(path: str) -> None:
     package, _, name = path.partition(".")
     pytest.importorskip(package)
     spec = {"name": "torch", "torch": path}
-    made = steps.Loop(Measurement("digits-mlp", "x", spec, 16, "step"), split(40), CPU, batches=1)
+    made = steps.Loop(Measurement("digits-mlp", "x", spec, 16, "step"), split(40), CPU)
     before = [param.detach().clone() for param in made.model.parameters()]
     made.run(3)
     assert type(made.optimizer).__name__ == name.rpartition(".")[2]

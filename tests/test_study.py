@@ -105,7 +105,7 @@ def test_every_key_is_in_params_yaml_with_a_comment() -> None:
         ({"budget": {"epochs": "3"}}, "budget", study.Budget(epochs=3)),
         ({"budget": {"steps": "1e3"}}, "budget", study.Budget(steps=1000)),
         ({"throughput": {"block": "1e-3"}}, "throughput", study.Throughput(block=0.001)),
-        ({"throughput": {"rounds": "5"}}, "throughput", study.Throughput(rounds=5)),
+        ({"throughput": {"within": "5e-2"}}, "throughput", study.Throughput(within=0.05)),
         ({"grid": {"lr": ["1e-3", "3"]}}, "grid", Grid(lr=[0.001, 3.0])),
         ({"grid": {"batch_size": ["16", 32.0]}}, "grid", Grid(batch_size=[16, 32])),
         (
@@ -140,7 +140,7 @@ def test_an_override_replaces(tmp_path: Path) -> None:
     """A value from the command line takes a key's place; nothing of the old value is left in it."""
     path = tmp_path / "study.yaml"
     path.write_text(
-        "seeds: 5\nbudget: {epochs: 3}\ntarget: {digits-mlp: 0.9}\nthroughput: {rounds: 7}\n"
+        "seeds: 5\nbudget: {epochs: 3}\ntarget: {digits-mlp: 0.9}\nthroughput: {patience: 7}\n"
         "range_test: {steps: 50}\n"
         "grid:\n  optimizer: [sgd]\n  batch_size: [32]\n  lr: {sgd: [0.1], adam: [0.01]}\n"
     )
@@ -158,7 +158,7 @@ def test_an_override_replaces(tmp_path: Path) -> None:
     assert (changed.seeds, changed.budget.spec(), changed.target) == (2, {"steps": 100}, {})
     assert changed.grid.lr == {"sgd": [0.1]}
     assert changed.grid.batch_size == [32], "the other axes are other keys"
-    assert changed.throughput == study.Throughput(enabled=False, rounds=7)
+    assert changed.throughput == study.Throughput(enabled=False, patience=7)
     assert changed.range_test == study.RangeTest(enabled=True, steps=50)
 
 

@@ -52,7 +52,7 @@ def test_wanted() -> None:
         {"budget": {"epochs": 3}},
         {"validation": 0.1},
         {"name": "other", "output": "other"},
-        {"throughput": {"rounds": 2, "block": 0.001, "enabled": False}},
+        {"throughput": {"within": 0.2, "block": 0.001, "enabled": False}},
         {"optimizer": ["adam", "sgd"], "batch_size": [64, 16]},
     ],
 )
@@ -71,8 +71,9 @@ def test_digest_stays(changes: dict[str, Any]) -> None:
         {"workloads": ["digits-cnn"]},
         {"device": "auto"},
         {"order": "fixed"},
-        {"throughput": {"rounds": 3, "block": 0.001}},
-        {"throughput": {"rounds": 2, "block": 0.002}},
+        {"throughput": {"within": 0.1, "block": 0.001}},
+        {"throughput": {"within": 0.2, "block": 0.001, "patience": 0.3}},
+        {"throughput": {"within": 0.2, "block": 0.002}},
     ],
 )
 def test_digest_changes(changes: dict[str, Any]) -> None:
@@ -104,8 +105,8 @@ EDITS = {  # by name: a file, a text in it, and what takes its place
     "optimizer not used": ("optimizers/rmsprop.py", "= 0.99", "= 0.9"),
     "loop": ("throughput/suite/loop.py", "LR = 1e-6", "LR = 1e-5"),
     "memory": ("throughput/suite/memory.py", "max(held) - before", "max(held)"),
-    "conversion": ("throughput/suite/row.py", "times.median / steps", "times.median"),
-    "attempts": ("throughput/suite/rounds.py", "LOOSE = 0.2", "LOOSE = 0.3"),
+    "row": ("throughput/suite/row.py", "one.batch_size / times.median", "times.median"),
+    "passes": ("throughput/suite/passes.py", "BUSY = 0.1", "BUSY = 0.2"),
     "interval": ("statistics/medians.py", "return at - 1", "return at - 2"),
     "suite": ("throughput/suite/test_step_times.py", "WARM_UP = 5", "WARM_UP = 6"),
     "optimizer": ("optimizers/sgd.py", "optim.SGD(params, lr", "optim.SGD(params, 2 * lr"),

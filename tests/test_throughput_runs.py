@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +27,6 @@ from trainscape.throughput.identity import MODES, wanted
 from trainscape.throughput.suite import conftest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from trainscape.study import Study
@@ -40,10 +40,10 @@ ROW = {
     "step_low_s",
     "step_high_s",
     "iqr_s",
-    "rounds",
+    "blocks",
     "samples_per_s",
     "peak_memory_bytes",
-    "attempts",
+    "passes",
     "noisy",
     "noisy_because",
     "load",
@@ -157,7 +157,7 @@ def benchmarks(study: Study) -> dict[str, Any]:
         "benchmarks": [],
         "digest": throughput.digest(study, cells),
         "load": {"before": 0.0, "during": 0.2, "after": 0.0, "too_high": True},
-        "rows": [{**one.key(), **numbers, "rounds": 2} for one in wanted(cells)],
+        "rows": [{**one.key(), **numbers, "blocks": 8} for one in wanted(cells)],
     }
 
 
@@ -254,16 +254,28 @@ def pretend(tmp_path: Path, own_lock: None) -> Path:
     shutil.copytree(SUITE, folder)
     (folder.parent / "conftest.py").write_text("raise RuntimeError('of other tests')")
     (tmp_path / "params.yaml").write_text(
-        "grid: {optimizer: [sgd], batch_size: [16]}\nthroughput: {rounds: 1, block: 0.001}\n"
+        "grid: {optimizer: [sgd], batch_size: [16]}\nthroughput: {block: 0.001}\n"
     )
     return folder
 
 
 FAILING = """
-import os, sys
+import os
+import trainscape.throughput.suite.test_step_times as real
+from trainscape.throughput.suite.test_step_times import measured, test_step_time
 
-def test_step_time(benchmark, wanted):
-    raise RuntimeError(os.environ.get("MKL_CBWR", "the cause of it"))
+class Loop:
+    def __init__(self, wanted, *_):
+        self.params, self.steps = [], 0
+
+    def run(self, steps):
+        self.steps += steps
+        if self.steps > 1e6:
+            raise RuntimeError(os.environ.get("MKL_CBWR", "the cause of it"))
+
+real.Loop = Loop
+real.peak = lambda *_: 9
+real._training_split = lambda *_: None
 """
 
 
@@ -272,10 +284,12 @@ def test_failing_suite(pretend: Path, tmp_path: Path) -> None:
     (pretend / "test_step_times.py").write_text(FAILING)
     done = suite(tmp_path, "--benchmark-json=made.json", suite=pretend, MKL_CBWR="AUTO,STRICT")
     assert done.returncode == 1
-    assert "in test_step_time\n    raise RuntimeError" in done.stdout
+    assert "in run\n    raise RuntimeError" in done.stdout
     first, *_, last = done.stderr.splitlines()
-    assert first == "throughput: 1 of 2, digits-mlp sgd batch 16 step"
-    assert last == "throughput: digits-mlp sgd batch 16 step failed: RuntimeError: the cause of it"
+    assert first == "throughput: preparing digits-mlp sgd batch 16 step"
+    name, _, cause = last.removeprefix("throughput: ").partition(" failed: ")
+    assert name in ("digits-mlp sgd batch 16 step", "digits-mlp sgd batch 16 loader")
+    assert cause == "RuntimeError: the cause of it"
     assert json.loads((tmp_path / "made.json").read_bytes())["rows"] == []
 
 
@@ -287,11 +301,12 @@ def test_killed_suite(
 ) -> None:
     """A suite that is killed, as for memory, leaves no times, and the machine to the next."""
     (pretend / "test_step_times.py").write_text(
-        "import os\n\ndef test_step_time(benchmark, wanted):\n    os.kill(os.getpid(), 9)\n"
+        "import os\n\ndef test_step_time(benchmark, wanted, progress):\n"
+        "    progress.begin(str(wanted))\n    os.kill(os.getpid(), 9)\n"
     )
     done = suite(tmp_path, "--benchmark-json=made.json", suite=pretend)
     assert done.returncode == -9
-    assert done.stderr == "throughput: 1 of 2, digits-mlp sgd batch 16 step\n"
+    assert done.stderr == "throughput: preparing digits-mlp sgd batch 16 step\n"
     assert not (tmp_path / "made.json").exists()
     monkeypatch.setattr(alone_module, "GLANCE", 0.01)
     with alone_module.alone():
@@ -301,7 +316,7 @@ def test_killed_suite(
 SKIPPING = """
 import torch
 import trainscape.throughput.suite.test_step_times as real
-from trainscape.throughput.suite.test_step_times import test_step_time
+from trainscape.throughput.suite.test_step_times import measured, test_step_time
 
 def loop(wanted, *_, **__):
     if wanted.mode == "step":
@@ -309,7 +324,7 @@ def loop(wanted, *_, **__):
     raise RuntimeError("DefaultCPUAllocator: can't allocate memory")  # the CPU's words
 
 real.Loop = loop
-real._training_split = lambda workload: None
+real._training_split = lambda *_: None
 """
 
 
@@ -327,6 +342,44 @@ def test_too_large(pretend: Path, tmp_path: Path) -> None:
     assert {*made["load"]} == {"before", "during", "after", "too_high"}
 
 
+CROWDED = """
+import time, weakref
+import torch
+import trainscape.throughput.suite.test_step_times as real
+from trainscape.throughput.suite.test_step_times import measured, test_step_time
+
+LIVING = weakref.WeakValueDictionary()
+
+class Loop:
+    def __init__(self, wanted, *_):
+        if any(mode != wanted.mode for mode in LIVING):
+            raise torch.OutOfMemoryError
+        LIVING[wanted.mode] = self
+        self.params = []
+
+    def run(self, steps):
+        time.sleep(1e-4 * steps)
+
+real.Loop = Loop
+real.peak = lambda *_: 9
+real._training_split = lambda *_: None
+"""
+
+
+def test_no_room_for_two(pretend: Path, tmp_path: Path) -> None:
+    """What fits the memory once the loops before it are gone is measured after them."""
+    (pretend / "test_step_times.py").write_text(CROWDED)
+    done = suite(tmp_path, "--benchmark-json=made.json", suite=pretend)
+    assert done.returncode == 0, done.stdout
+    made = json.loads((tmp_path / "made.json").read_bytes())
+    assert all(row["blocks"] >= 8 for row in made["rows"])
+    said = done.stderr.splitlines()
+    assert [line for line in said if line.startswith("throughput: pass 1, ")] == [
+        "throughput: pass 1, 0 of 2 known, about 1 s left",
+        "throughput: pass 1, 1 of 2 known, about 1 s left",
+    ]
+
+
 def test_wrong_study(tmp_path: Path) -> None:
     """A study that is wrong is refused in one line before anything is measured."""
     (tmp_path / "params.yaml").write_text("grid: {optimizer: [sdg]}\n")
@@ -336,17 +389,27 @@ def test_wrong_study(tmp_path: Path) -> None:
     assert line.startswith("ERROR: ") and "did you mean 'sgd'" in line
 
 
-def test_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each measurement is counted, and the time left follows the pace so far."""
-    clock: Iterator[float] = iter([10.0, 12.0, 18.0])
-    monkeypatch.setattr(conftest.time, "monotonic", lambda: next(clock))  # type: ignore[attr-defined]
+def test_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is prepared is named; after a pass it says how many are known of all, and the time left.
+
+    What was measured before, as memory did not hold all at once, is counted.
+    """
+
+    def some(*ahead: float) -> list[Any]:
+        return [SimpleNamespace(known=not left, ahead=left) for left in ahead]
+
     progress = conftest.Progress(4)
-    for name in "abc":
-        progress.begin(name)
+    progress.begin("a")
+    progress.passed(some(4.4, 3.0), 1)
+    progress.passed(some(0.0, 0.1), 2)
+    progress.passed(some(0.0, 0.0), 3)
+    progress.passed(some(0.0, 2.0), 1)
     assert capsys.readouterr().err.splitlines() == [
-        "throughput: 1 of 4, a",
-        "throughput: 2 of 4, b, about 6 s left",
-        "throughput: 3 of 4, c, about 8 s left",
+        "throughput: preparing a",
+        "throughput: pass 1, 0 of 4 known, about 7 s left",
+        "throughput: pass 2, 1 of 4 known, about 1 s left",
+        "throughput: pass 3, 2 of 4 known",
+        "throughput: pass 1, 3 of 4 known, about 2 s left",
     ]
 
 
@@ -373,11 +436,15 @@ def test_measure(tmp_path: Path) -> None:
         "grid: {optimizer: [{name: sgd, label: plain}, signs], batch_size: [32]}\n"
         "plugins: [throughput_signs.py]\n"
         "device: cpu\n"
-        "throughput: {rounds: 2, block: 0.001}\n"
+        "throughput: {patience: 0.01, block: 0.001}\n"
     )
     done = suite(tmp_path, "--benchmark-json=made.json", OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stdout
-    assert "throughput: 4 of 4, digits-mlp signs batch 32 loader, about" in done.stderr
+    assert (
+        "throughput: preparing digits-mlp signs batch 32 loader\nthroughput: pass 1, "
+        in done.stderr
+    )
+    assert "4 of 4 known\n" in done.stderr
     assert "\ntest_step_time[digits-mlp signs batch 32 loader]" in done.stdout
     json.loads((tmp_path / "made.json").read_text(), parse_constant=pytest.fail)
     study = read(tmp_path / "params.yaml", {"plugins": [str(tmp_path / "throughput_signs.py")]})
@@ -393,8 +460,8 @@ def test_measure(tmp_path: Path) -> None:
     for row in made["rows"]:
         assert {*row} == ROW
         assert row["batch_size"] == 32
-        assert row["rounds"] == 2
-        assert 1 <= row["attempts"] <= 3
-        assert row["load"] is None  # two milliseconds are too short to tell
+        assert 8 <= row["blocks"] <= row["passes"]
+        assert row["step_low_s"] <= row["step_time_s"] <= row["step_high_s"]
+        assert 0 <= row["load"] <= 1
         assert row["samples_per_s"] == pytest.approx(32 / row["step_time_s"])
         assert 30_000 < row["peak_memory_bytes"] < 300_000

@@ -27,7 +27,7 @@ def test_a_part_of_article_five(clean: Project) -> None:
     Measuring begins when all cells are trained, and nothing runs beside it.
     """
     words = ["--configfile", STUDY, "--config", "budget={epochs: 1}", "seeds=1"]
-    words += ["throughput={rounds: 2, block: 0.001}", "replay={runs: 20}"]
+    words += ["throughput={patience: 0.01, block: 0.001}", "replay={runs: 20}"]
     grid = "grid={{batch_size: [64, 256], lr: [{}]}}"
     # settings of whoever runs the workflow are not for the pytest inside it
     theirs = ("env", "PYTEST_ADDOPTS=--no-such-option")

@@ -41,7 +41,7 @@ REFUSED: list[tuple[str, str]] = [
     ("grid: {optimzer: [sgd]}", "grid: unknown 'optimzer'; did you mean 'optimizer'?"),
     ("grid: {7: [sgd]}", "grid: unknown 7; choose from: batch_size, lr, optimizer, schedule"),
     ("budget: {epoch: 3}", "budget: unknown 'epoch'; did you mean 'epochs'?"),
-    ("throughput: {round: 3}", "throughput: unknown 'round'; did you mean 'rounds'?"),
+    ("throughput: {blocks: 3}", "throughput: unknown 'blocks'; did you mean 'block'?"),
     ("grid: {lr: {log: [1, 2, 3], lo: 1}}", "grid.lr: unknown 'lo'; did you mean 'log'?"),
     (
         "grid: {lr: {sgd: {log: [1, 2, 3], base: 1}}}",
@@ -182,7 +182,9 @@ REFUSED: list[tuple[str, str]] = [
     ("evaluate_every: false", "evaluate_every: False is true or false; give a number"),
     ("target: {digits-mlp: .nan}", "target.digits-mlp: nan is no finite number"),
     ("target: {digits-mlp: high}", "target.digits-mlp: 'high' is no number"),
-    ("throughput: {rounds: 0}", f"throughput.rounds: 0 {ABOVE}"),
+    ("throughput: {within: 0}", f"throughput.within: 0 {ABOVE}"),
+    ("throughput: {within: 1}", "throughput.within: 1 is out of range; choose a number below 1"),
+    ("throughput: {patience: 0}", f"throughput.patience: 0 {ABOVE}"),
     ("range_test: {step: 3}", "range_test: unknown 'step'; did you mean 'steps'?"),
     (
         "range_test: {steps: 29}",

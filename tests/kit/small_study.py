@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 ROOT = source.PACKAGE.parents[1]
 GRID = {"optimizer": ["sgd", "adam"], "batch_size": [16, 64], "lr": [0.1], "schedule": ["constant"]}
-RAW = {"grid": GRID, "throughput": {"rounds": 2, "block": 0.001}, "device": "cpu"}
+RAW = {"grid": GRID, "throughput": {"within": 0.2, "block": 0.001}, "device": "cpu"}
 
 
 def make(**changes: Any) -> Study:

@@ -154,9 +154,9 @@ def _quiet(record: Mapping[str, Any]) -> dict[str, Any]:
     """Whether the machine was quiet while it was measured, and what that rests on.
 
     It was if others used no more of it than the record allows, and if few measurements are noisy
-    after all attempts: blocks are disturbed, too, by what no process of this machine does.
+    after all passes: blocks are disturbed, too, by what no process of this machine does.
     """
-    rows = [row for row in record.get("rows", []) if row["rounds"]]
+    rows = [row for row in record.get("rows", []) if row["blocks"]]
     noisy = sum(row.get("noisy") or 0 for row in rows)
     return {
         "quiet": not record["load"]["too_high"] and noisy <= MANY * len(rows) if rows else None,

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 AFTER = 10.0  # seconds for the tables and the report, whatever the study
 FIGURE = 0.3  # seconds for a figure, on one core
-# A measurement of step times, on a quiet machine. The default study's 60 take 40 s.
+# A measurement of step times, on a quiet machine.
 SUITE = 8.0  # seconds to start it, and to see what else the machine does
-AROUND = 2  # blocks that a step time needs beside those that count: a warm-up and trial runs
-SETUP = 0.1  # seconds for its model, its batches and its memory
+BLOCKS = 20  # of a step time, with the steps before each; 11 where a machine is even
+SETUP = 0.05  # seconds for its model and its memory
 # The noise of a finalist's gradients, at every evaluation: those of 64 examples by themselves. On
 # one core it took a step on as many and 4.3 ns for each of their numbers (digits-mlp 1.2 ms,
 # digits-cnn 4 to 7 ms, mnist-mlp 44 ms a trial).
@@ -176,14 +176,13 @@ def after(layout: Layout, cores: int, jobs: Mapping[str, int] | None = None) -> 
 def _measuring(layout: Layout) -> float:
     """Seconds that the measurement of step times takes, if it is still to be made.
 
-    A step time is measured in all its blocks, once: even blocks end it at half of them, disturbed
-    ones are followed by others, which all together take as long again and a few seconds at most.
+    A disturbed step time takes up to its patience.
     """
     if layout.throughput is None or Path(layout.throughput).exists():
         return 0.0
     setting = layout.study.throughput
     combinations = {(c.workload, c.optimizer.label, c.batch_size) for c in layout.grid}
-    each = (setting.rounds + AROUND) * setting.block + SETUP
+    each = BLOCKS * setting.block + SETUP
     return SUITE + 2 * len(combinations) * each  # steps alone, and with a loader
 
 

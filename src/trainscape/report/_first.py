@@ -203,7 +203,7 @@ def fastest(found: Mapping[str, Any] | None, times: Mapping[str, Any]) -> Card |
         return None
     seconds, count, doubt = found["seconds"], found["count"], doubts(times)
     unknown = seconds["low"] is None
-    few = "An interval needs more seeds or rounds than there are." if unknown else ""
+    few = "An interval needs more seeds than there are." if unknown else ""
     if count:
         overlap = "Their intervals of steps to the target × the time of a step overlap."
         return Card(

@@ -76,13 +76,18 @@ class Throughput(Strict):
     enabled: bool = Field(
         default=True, description="whether to measure; without it, time columns stay empty"
     )
-    rounds: Whole = Field(
-        default=20,
-        description="most timed blocks per measurement; half of them where all are within 2% of "
-        "their median",
+    within: Annotated[float, Field(gt=0, lt=1), Number] = Field(
+        default=0.15,
+        description="how wide the 95% interval of a step time may be, as a share of it: blocks are "
+        "timed until it is as narrow",
+    )
+    patience: Positive = Field(
+        default=1.0,
+        description="most seconds of timed blocks per measurement, if these are eight or more; one "
+        "that is not known then is noisy",
     )
     block: Positive = Field(
-        default=0.02, description="seconds of training in one timed block, at least one step"
+        default=0.01, description="seconds of training in one timed block, at least one step"
     )
 
 

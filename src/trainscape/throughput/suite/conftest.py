@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -21,9 +20,11 @@ from trainscape.throughput.alone import Clock, alone, say, share
 from trainscape.throughput.identity import digest, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from trainscape.study import Study
+    from trainscape.throughput.identity import Measurement
+    from trainscape.throughput.suite.passes import Series
 
 # Snakemake sets these to the threads of a rule, and a study's own jobs need the last two. A
 # practitioner's loop has torch's defaults.
@@ -74,7 +75,20 @@ def rows(pytestconfig: pytest.Config) -> list[dict[str, Any]]:
     return _run(pytestconfig).rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def chosen(request: pytest.FixtureRequest) -> list[Measurement]:
+    """What is measured: all that is wanted, or by hand what ``-k`` leaves of it."""
+    tests = (item for item in request.session.items if isinstance(item, pytest.Function))
+    return [cast("Measurement", test.callspec.params["wanted"]) for test in tests]
+
+
+@pytest.fixture(scope="session")
+def progress(pytestconfig: pytest.Config) -> Progress:
+    """What tells how far the run is."""
+    return _run(pytestconfig).progress
+
+
+@pytest.fixture(scope="session")
 def others() -> Callable[[], float]:
     """What others use: each call gives their share of the cores, 0 to 1, since the one before."""
     last = Clock.now()
@@ -122,10 +136,6 @@ class Run:
         with alone() as self.load:
             return (yield)
 
-    def pytest_runtest_setup(self, item: pytest.Function) -> None:
-        """Say which measurement begins."""
-        self.progress.begin(str(item.callspec.params["wanted"]))
-
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """No dot for a measurement that went well: it has a line."""
         quiet = report.when == "call" and not report.failed
@@ -162,14 +172,14 @@ class Run:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Where nothing fits the memory pytest-benchmark writes no file, but there is a record."""
         file = session.config.getoption("benchmark_json")
-        if file and not any(row["rounds"] for row in self.rows):
+        if file and not any(row["blocks"] for row in self.rows):
             made = {"machine_info": self.pytest_benchmark_generate_machine_info()}
             self.pytest_benchmark_update_json(made)
             write_json(file, made)
 
 
 class Progress:
-    """A line on stderr for each measurement: which of how many, and the time left.
+    """Lines on stderr: what is being prepared, and after a pass how many step times are known.
 
     Args:
         total: how many there will be.
@@ -177,18 +187,19 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.begun = 0
-        self.name = ""
-        self.start = 0.0
+        self.name = ""  # of the measurement in hand
+        self.done = 0  # of those that were measured before
 
     def begin(self, name: str) -> None:
-        """Say that the measurement ``name`` begins."""
-        left = ""
-        if self.begun:
-            pace = (time.monotonic() - self.start) / self.begun
-            left = f", about {max(1, round(pace * (self.total - self.begun)))} s left"
-        else:
-            self.start = time.monotonic()  # importing torch before it is no part of the pace
-        self.begun += 1
+        """Say that the measurement ``name`` is prepared."""
         self.name = name
-        say(f"{self.begun} of {self.total}, {name}{left}")
+        say(f"preparing {name}")
+
+    def passed(self, every: Sequence[Series], passes: int) -> None:
+        """Say how many of ``every`` that are measured together are known, and the time left."""
+        known = self.done + sum(one.known for one in every)
+        left = sum(one.ahead for one in every)
+        after = f", about {max(1, round(left))} s left" if left else ""
+        say(f"pass {passes}, {known} of {self.total} known{after}")
+        if not left:
+            self.done = known

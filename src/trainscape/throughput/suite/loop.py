@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # So low that the weights stay where they were drawn: a time must not depend on how far training
 # got (a loss near zero leaves denormal numbers behind, which are slow).
 LR = 1e-6
-BATCHES = 64  # in memory at once: more than the nearest caches hold
+BATCHES = 64  # that take turns in the mode step: more than the nearest caches hold
 
 Batch = tuple[Tensor, Tensor]
 
@@ -66,9 +66,9 @@ class Loop:
 
     Args:
         wanted: what to measure.
-        train: the training split on the CPU, inputs scaled.
+        train: the training split, inputs scaled. For the mode ``step`` it is on the device, and
+            batches are parts of it; for ``loader`` it is on the CPU.
         device: where to train.
-        batches: how many distinct batches stay in memory, for the mode ``step``.
         shuffle: whether each epoch draws an order anew, for the mode ``loader``.
     """
 
@@ -77,7 +77,6 @@ class Loop:
         wanted: Measurement,
         train: Split,
         device: torch.device,
-        batches: int = BATCHES,
         shuffle: bool = True,
     ) -> None:
         workload = workloads.registry.get(wanted.workload)
@@ -92,7 +91,7 @@ class Loop:
         self.batches = (
             _loaded(train, wanted.batch_size, device, shuffle)
             if wanted.mode == "loader"
-            else _in_memory(train, wanted.batch_size, device, batches)
+            else _in_memory(train, wanted.batch_size)
         )
 
     def run(self, steps: int) -> None:
@@ -133,13 +132,11 @@ def _optimizer(wanted: Measurement, params: Sequence[Tensor]) -> torch.optim.Opt
     return rule.reference(params, LR) or Ours(params, rule, LR)
 
 
-def _in_memory(train: Split, size: int, device: torch.device, count: int) -> Iterator[Batch]:
+def _in_memory(train: Split, size: int) -> Iterator[Batch]:
     """The same batches over and over, on the device before the first step."""
-    count = max(1, min(count, len(train.y) // size))
+    count = max(1, min(BATCHES, len(train.y) // size))
     parts = [slice(i * size, (i + 1) * size) for i in range(count)]
-    return cycle(
-        [(train.x[p].to(device, copy=True), train.y[p].to(device, copy=True)) for p in parts]
-    )
+    return cycle([(train.x[part], train.y[part]) for part in parts])
 
 
 def _loaded(train: Split, size: int, device: torch.device, shuffle: bool) -> Iterator[Batch]:

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 def peak(work: Callable[[], object], device: torch.device) -> int:
     """The bytes that ``work`` has allocated at its peak, above what was allocated before."""
-    gc.collect()  # else a free of what is gone already lowers the count in the middle of the work
-    return _peak_cuda(work, device) if device.type == "cuda" else _peak_cpu(work)
+    gc.disable()  # else a free of what is gone already lowers the count in the middle of the work
+    try:
+        return _peak_cuda(work, device) if device.type == "cuda" else _peak_cpu(work)
+    finally:
+        gc.enable()
 
 
 def _peak_cuda(work: Callable[[], object], device: torch.device) -> int:

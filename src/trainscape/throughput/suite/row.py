@@ -8,66 +8,66 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from trainscape.throughput.identity import Measurement
 
-    from .rounds import Measured
+    from .passes import Blocks
 
-TIMES = ("step_time_s", "step_low_s", "step_high_s", "iqr_s")
-NUMBERS = (*TIMES, "samples_per_s", "peak_memory_bytes", "noisy", "noisy_because", "load")
+NUMBERS = (
+    *("step_time_s", "step_low_s", "step_high_s", "iqr_s"),
+    *("samples_per_s", "peak_memory_bytes", "noisy", "noisy_because", "load"),
+)
 
 
 class Times(Protocol):
-    """pytest-benchmark's statistics of a measurement's blocks, in seconds."""
+    """pytest-benchmark's statistics of the blocks that count, in seconds of a step."""
 
     median: float
     iqr: float
     rounds: int
 
 
-def row(one: Measurement, times: Times, found: Measured, memory: int) -> dict[str, Any]:
+def row(one: Measurement, times: Times, found: Blocks, memory: int) -> dict[str, Any]:
     """The row of a measurement.
 
     A block's time is divided by its steps, so the spread is that of blocks' means.
-    ``step_low_s`` and ``step_high_s`` are the ends of the 95% interval of the median, null for
-    fewer than eight blocks. ``noisy`` is 1 where every attempt was disturbed, and
-    ``noisy_because`` says how the one that is kept was: ``load``, ``spread``, ``drift``, joined by
-    commas. ``load`` is the share of the cores, 0 to 1, that others used meanwhile; null where the
-    blocks were too short to tell.
+    ``step_low_s`` and ``step_high_s`` are the ends of the 95% interval of the median, of the
+    ``blocks`` that count; ``passes`` says how many were timed. ``noisy`` is 1 where the time is not
+    well known, and ``noisy_because`` says why: ``load``, as too few passes were quiet, ``spread``,
+    as the interval is too wide, or both, with a comma. ``load`` is the share of the cores, 0 to 1,
+    that others used meanwhile.
 
     Args:
         one: what was measured.
-        times: of the blocks that are kept.
-        found: its attempts.
+        times: of the blocks that count.
+        found: its blocks, eight at least.
         memory: the bytes that a step takes at its peak.
 
     Raises:
         ValueError: a number that cannot be one.
     """
-    steps = found.kept.steps
-    step = times.median / steps
-    ends = found.kept.interval
+    low, high = found.interval or (math.nan, math.nan)
     numbers = {
-        "step_time_s": step,
-        **({"step_low_s": ends[0] / steps, "step_high_s": ends[1] / steps} if ends else {}),
-        "iqr_s": times.iqr / steps,
-        "rounds": times.rounds,
-        "samples_per_s": one.batch_size / step if step else math.inf,
+        "step_time_s": times.median,
+        "step_low_s": low,
+        "step_high_s": high,
+        "iqr_s": times.iqr,
+        "blocks": times.rounds,
+        "samples_per_s": one.batch_size / times.median if times.median else math.inf,
         "peak_memory_bytes": memory,
     }
     for name, value in numbers.items():
-        low = 0 if name == "iqr_s" else math.ulp(0.0)
-        if not low <= value < math.inf:
+        least = 0 if name == "iqr_s" else math.ulp(0.0)
+        if not least <= value < math.inf:
             raise ValueError(f"{one}: {name} is {value}")
-    because = found.kept.disturbed
+    because = found.disturbed
     return {
         **one.key(),
-        **dict.fromkeys(TIMES),
         **numbers,
-        "attempts": len(found.attempts),
+        "passes": len(found.made),
         "noisy": int(because is not None),
         "noisy_because": because,
-        "load": found.kept.load,
+        "load": found.load,
     }
 
 
 def row_of_none(one: Measurement) -> dict[str, Any]:
     """The row of a measurement whose model does not fit the memory: null for every number."""
-    return {**one.key(), **dict.fromkeys(NUMBERS), "rounds": 0, "attempts": 0}
+    return {**one.key(), **dict.fromkeys(NUMBERS), "blocks": 0, "passes": 0}
