@@ -190,22 +190,12 @@ def test_neither_engine_is_hashed_for_the_others_cells() -> None:
     alone = set(identity.closure("digits-mlp", "torch", "torch.optim.NAdam", "constant"))
     engine = "trainscape.engine."
     rules = {"trainscape.optimizers.sgd", "trainscape.optimizers._decay"}
-    own = {
-        f"{engine}{name}"
-        for name in (
-            "apart",
-            "calls",
-            "fused",
-            "group",
-            "pack",
-            "questions",
-            "rates",
-            "rewrites",
-            "spares",
-            "tape",
-            "writer",
-        )
-    }
+    compiled = source.PACKAGE / "compiled"
+    names = ("apart", "fused", "group", "laid", "lanes", "pack", "questions", "rates")
+    own = {f"{engine}{name}" for name in names}
+    own |= {f"trainscape.compiled.{path.stem}" for path in compiled.glob("*.py")}
+    own |= {f"trainscape.compiled.c.{path.stem}" for path in compiled.glob("c/*.h")}
+    own -= source.EXCLUDED.keys() | {"trainscape.compiled.__init__"}
     assert fused - alone == own | rules
     assert alone - fused == {f"{engine}unfused", "trainscape.cells.imported"}
     both = {

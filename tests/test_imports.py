@@ -27,6 +27,7 @@ HEAVY = {
 
 # What a room may load when all its modules are imported; a room without a row loads none of it.
 ROOMS: dict[str, set[str]] = {
+    "compiled": {"torch", "numpy"},
     "engine": {"torch", "numpy"},
     "throughput": {"torch", "numpy", "pytest"},  # its suite is run by pytest
     "results": {"numpy", "pandas"},

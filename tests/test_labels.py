@@ -239,10 +239,10 @@ def test_the_shipped_workloads_say_which_of_them_classify() -> None:
 
 
 UNCHECKED = "loss=functional.cross_entropy, metric=OWN"
-LATE = np.where(np.arange(120) == 110, 12, Y)  # when the tape of the validation split runs again
+LATE = np.where(np.arange(120) == 110, 12, Y)  # in the validation split
 TOLD = {
     "an assertion": (Y[:, None], UNCHECKED, "0D or 1D target tensor expected"),
-    "in a later batch": (LATE, "loss=own_loss, metric=OWN", "index 12 is out of bounds"),
+    "in a later batch": (LATE, "loss=own_loss, metric=OWN", "12 is out of bounds"),
 }
 
 

@@ -20,6 +20,7 @@ from trainscape.cells import grid, tryout
 from trainscape.cli import main
 from trainscape.engine import run
 from trainscape.engine.apart import obstacle
+from trainscape.engine.laid import Laid
 from trainscape.engine.model import Stack
 from trainscape.memory import is_lack, out_of_memory
 from trainscape.pipeline import calibrate
@@ -125,7 +126,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("place", ["load", "values", "forward", "open_masks", "data"])
+@pytest.mark.parametrize("place", ["load", "values", "gradients_of", "model_roles", "data"])
 def test_every_place_of_the_engine_ends_in_a_status(
     kind: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +134,7 @@ def test_every_place_of_the_engine_ends_in_a_status(
     if place == "data":
         monkeypatch.setattr("trainscape.engine.task.prepare", fails(KINDS[kind]))
     else:
-        monkeypatch.setattr(Stack, place, fails(KINDS[kind]))
+        monkeypatch.setattr(Laid, place, fails(KINDS[kind]))
     told: list[int] = []
     steps, records = run.train_cells(
         [cell()], examples.images(60), CPU, finished=lambda i, *_: told.append(i)

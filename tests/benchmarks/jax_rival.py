@@ -249,7 +249,7 @@ class Rival:
         constant = schedules.registry.get("constant")()
         rule = optimizers.registry.get(case.optimizer)()
         rates = [CHECKED[case.optimizer] * (1 + i / few) for i in range(few)]
-        pack = pack_on(self.on)(task, few)
+        pack = pack_on(self.on, self.precision)(task, few)
         pack.load([Trial(rule, rate, constant, i % SEEDS) for i, rate in enumerate(rates)])
         before = weights_of(pack)
         epochs = range(-(-self.steps // plan.epoch))

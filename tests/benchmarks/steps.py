@@ -96,7 +96,7 @@ class Stepper:
         workload = workloads.registry.get(case.workload)
         splits = data(case, on)
         self.plan = Plan(len(splits.train.y), case.batch_size, {"epochs": 4}, 1.0)
-        self.pack = pack_on(on)(Task(workload, splits, self.plan, precision), width)
+        self.pack = pack_on(on, precision)(Task(workload, splits, self.plan, precision), width)
         rule = optimizers.registry.get(case.optimizer)()
         constant = schedules.registry.get("constant")()
         self.pack.load([Trial(rule, LR * (1 + i), constant, i % 3) for i in range(width)])
@@ -115,9 +115,9 @@ class Stepper:
         ceilings.synchronize(self.device)
 
 
-def pack_on(on: torch.device) -> type[Pack]:
-    """How trials train on a device: one after the other, or as one program."""
-    return Lanes if on.type == "cpu" else Pack
+def pack_on(on: torch.device, precision: str) -> type[Pack]:
+    """How trials train on a device: one after the other by a compiled step, or as one program."""
+    return Lanes if on.type == "cpu" and precision == "fp32" else Pack
 
 
 def data(case: Case, on: torch.device) -> Splits:

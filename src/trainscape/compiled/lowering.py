@@ -274,7 +274,7 @@ def _repeat(call: Call) -> list[Node]:
 
 def _inside(index: str, size: int) -> str:
     """Whether an index that data holds lies within an axis."""
-    return f"(uint64_t){index} < {size}"
+    return f"INSIDE({index}, {size})"
 
 
 @lowers("index_select", "embedding")

@@ -50,14 +50,19 @@ static void once(char **slots, long from, long to) {{
 
 void work(char **slots, long from, long to) {{ once(slots, from, to); }}
 
-void run(long trials, long steps, char **slots, long each, update *rule, char **rules, long blocks,
-         long width, const long *sizes) {{
+int64_t outside(void) {{ return index_outside; }}
+
+int run(long trials, long steps, char **slots, long each, update *rule, char **rules, long blocks,
+        long width, const long *sizes) {{
+    any_outside = 0;
     for (long t = 0; t < trials; t++)
         for (long s = 0; s < steps; s++) {{
             once(slots + t * each, 0, 0);
+            if (any_outside) return 1;
             for (long b = 0; b < blocks; b++)
                 rule(rules + (t * blocks + b) * width, 0, sizes[b]);
         }}
+    return 0;
 }}
 """
 
@@ -98,13 +103,16 @@ class Program:
             rule: what follows on every step, if anything.
             rules: its addresses, by trial and block, (n, blocks, slots).
             sizes: the numbers of every block, (blocks,).
+
+        Raises:
+            IndexError: data named a row that is not there.
         """
         slots = np.ascontiguousarray(slots)
         function, blocks, width = None, 0, 0
         if rule is not None and rules is not None:
             rules = np.ascontiguousarray(rules)
             function, (_, blocks, width) = ctypes.cast(rule.library.work, _POINTER), rules.shape
-        self.library.run(
+        lost = self.library.run(
             *map(ctypes.c_long, (len(slots), steps)),
             _pointer(slots),
             ctypes.c_long(slots.shape[1]),
@@ -113,6 +121,9 @@ class Program:
             *map(ctypes.c_long, (blocks, width)),
             _pointer(sizes),
         )
+        if lost:
+            self.library.outside.restype = ctypes.c_int64
+            raise IndexError(f"index {self.library.outside()} is out of bounds")
 
 
 _POINTER = ctypes.c_void_p

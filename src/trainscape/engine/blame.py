@@ -70,6 +70,15 @@ def rule_error(optimizer: Optimizer, error: Exception) -> Exception:
     return UserError(f"optimizer {str(optimizer)!r}: {line_of(error)}{told(error)}")
 
 
+@contextmanager
+def rule_errors(optimizer: Optimizer) -> Iterator[None]:
+    """Turn what an optimizer raises into :func:`rule_error`."""
+    try:
+        yield
+    except Exception as error:
+        raise rule_error(optimizer, error) from error
+
+
 def idle_rule_error(optimizer: Optimizer) -> UserError:
     """The error for a rule that left the parameters as they were."""
     return UserError(

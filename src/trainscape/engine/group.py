@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from trainscape.engine.blame import idle_rule_error, rule_error
+from trainscape.engine.blame import idle_rule_error, rule_errors
 from trainscape.user_lines import telling
 
 if TYPE_CHECKING:
@@ -77,14 +77,12 @@ class Group:
             The parameters that were changed, each with the weights that it had.
         """
         replaced = []
-        try:
+        with rule_errors(self.optimizer):
             for param, state in zip(self.params, self.states, strict=True):
                 weights = self.optimizer.evaluated(param, state)
                 if weights is not None:
                     replaced.append((param, param.clone()))
                     param.copy_(weights)
-        except Exception as error:
-            raise rule_error(self.optimizer, error) from error
         return replaced
 
 
@@ -106,13 +104,11 @@ def step(
         UserError: the rule raised, or changed no parameter in place.
     """
     changed = False
-    try:
+    with rule_errors(optimizer):
         for param, grad, state in parts:
             before = param._version  # counts changes in place
             optimizer.update(param, grad, state, rates.view(-1, *[1] * (param.dim() - 1)), now)
             changed |= param._version != before
-    except Exception as error:
-        raise rule_error(optimizer, error) from error
     if not changed:
         raise idle_rule_error(optimizer)
 

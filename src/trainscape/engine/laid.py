@@ -6,6 +6,7 @@ nothing but its own: the program runs for it alone.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,10 @@ from torch.func import functional_call
 
 from trainscape.compiled.programs import compiled, places_of, roles_of, shared
 from trainscape.engine.model import Stack, dropout_masks
-from trainscape.engine.trial import judges, outputs, single
+from trainscape.engine.trial import CHUNK, judges, outputs, single
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
 
@@ -64,20 +65,20 @@ class Laid(Stack):
             output = self._output(lane, task, x)
             return [single(name, of, of(output, y)) for name, of in judges(task.workload).items()]
 
-        return self._each(("values", len(y)), work, {}, x=x, y=y)
+        return self._each(task, ("values", len(y)), work, {}, x=x, y=y)
 
     def outputs(self, task: Task, x: Tensor) -> Tensor:
         def work(lane: Stack, x: Tensor) -> list[Tensor]:
             return [self._output(lane, task, x)]
 
-        return self._each(("outputs", len(x)), work, {}, x=x)[0]
+        return self._each(task, ("outputs", len(x)), work, {}, x=x)[0]
 
     def judged(self, task: Task, output: Tensor, y: Tensor) -> list[Tensor]:
         def work(_: Stack, y: Tensor, output: Tensor) -> list[Tensor]:
             own = output[0]
             return [single(name, of, of(own, y)) for name, of in judges(task.workload).items()]
 
-        return self._each(("judged", tuple(output.shape[1:])), work, {"output": output}, y=y)
+        return self._each(task, ("judged", tuple(output.shape[1:])), work, {"output": output}, y=y)
 
     def noise(self, task: Task, x: Sequence[Tensor], y: Sequence[Tensor]) -> list[list[float]]:
         """The noise of each trial's gradients, m and M, on its own examples.
@@ -112,8 +113,8 @@ class Laid(Stack):
                 mean = roles[f"sum.{j}"] / count
                 roles["mean"].add_((mean * mean).sum())
 
-        self._run("noise", add, own, steps=count)
-        self._run("noise's end", close, own)
+        self._run(task, "noise", add, own, steps=count)
+        self._run(task, "noise's end", close, own)
         pairs = torch.stack([kept["squares"], kept["mean"]], 1)
         found: list[list[float]] = pairs[: len(x)].tolist()
         return found
@@ -144,11 +145,17 @@ class Laid(Stack):
             return outputs(call, task.precision, self.device)
 
     def _each(
-        self, key: object, work: Callable[..., list[Tensor]], own: Roles, **common: Tensor
+        self,
+        task: Task,
+        key: object,
+        work: Callable[..., list[Tensor]],
+        own: Roles,
+        **common: Tensor,
     ) -> list[Tensor]:
         """What work makes for every trial, T in front, in memory that its next call overwrites.
 
         Args:
+            task: what the trials share.
             key: names the work.
             work: takes the lane, and tensors by the names of ``common`` and ``own``.
             own: tensors (T, …) that it takes beside the models.
@@ -168,7 +175,7 @@ class Laid(Stack):
             for i, value in enumerate(work(lane, **given)):
                 roles[f"result.{i}"][0].copy_(value)
 
-        self._run(key, write, {**own, **results}, common)
+        self._run(task, key, write, {**own, **results}, common)
         return list(results.values())
 
     def _kept(self, key: object, make: Callable[[int], Roles]) -> Roles:
@@ -178,12 +185,13 @@ class Laid(Stack):
         return self.results[key]
 
     def _run(
-        self, key: object, work: Callable[[Stack, Roles], None], own: Roles,
+        self, task: Task, key: object, work: Callable[[Stack, Roles], None], own: Roles,
         common: Roles | None = None, steps: int = 1,
     ) -> None:  # fmt: skip
         """Run work for every trial that counts.
 
         Args:
+            task: what the trials share.
             key: names it.
             work: takes the lane, and tensors by role.
             own: tensors (T, …) by role, a row for each trial.
@@ -203,7 +211,24 @@ class Laid(Stack):
             name: places_of(of, range(self.count), like[name]) for name, of in tensors.items()
         }
         places.update((name, shared(of, self.count)) for name, of in common.items())
-        program.run(program.addresses(places, self.count), steps)
+        with self.retold(task):
+            program.run(program.addresses(places, self.count), steps)
+
+    @contextmanager
+    def retold(self, task: Task) -> Iterator[None]:
+        """Where data names a row that is not there, raise what torch says, with a user's line."""
+        try:
+            yield
+        except IndexError:
+            splits = task.splits
+            for split in (splits.train, splits.val, splits.test):
+                for x, y in zip(
+                    torch.split(split.x, CHUNK), torch.split(split.y, CHUNK), strict=True
+                ):
+                    output = self._output(self.lane, task, x)
+                    for of in judges(task.workload).values():
+                        of(output, y)
+            raise
 
     @staticmethod
     def model_roles(stack: Stack) -> Roles:

@@ -18,7 +18,7 @@ from torch import Tensor
 from trainscape.compiled.nodes import UnsupportedError
 from trainscape.compiled.programs import SPAN, compiled, places_of, roles_of, shared
 from trainscape.engine import pulse
-from trainscape.engine.blame import blaming
+from trainscape.engine.blame import blaming, rule_errors
 from trainscape.engine.group import clip, norms_of, step
 from trainscape.engine.laid import Laid, masks_of
 from trainscape.engine.pack import Pack
@@ -120,7 +120,8 @@ class Lanes(Pack):
             size = self.plan.batch_size if whole else rest
             count = min(until - self.done, self.plan.epoch - i, whole or 1)
             for call in self._calls(size):
-                self._stepped(call, count)
+                with blaming(self.task), self.stack.retold(self.task):
+                    self._stepped(call, count)
             self.loss_count += count
             self.done += count
 
@@ -248,7 +249,9 @@ class Rule:
 
     def __init__(self, optimizer: Optimizer, pack: Lanes) -> None:
         self.optimizer = optimizer
-        self.row = pack.lr.new_zeros(1, len(list(optimizer.scalars(1))))
+        with rule_errors(optimizer):
+            self.first = optimizer.scalars(1)
+        self.row = pack.lr.new_zeros(1, len(self.first))
         self.lane = pack.stack.lane
         self.any_size = optimizer.elementwise
         try:
@@ -263,10 +266,9 @@ class Rule:
 
     def _made(self, pack: Lanes) -> tuple[Program, Roles]:
         """The program, and the tensors that it was written down with."""
-        names = list(self.optimizer.scalars(1))
-        now = {name: self.row[0, i] for i, name in enumerate(names)}
-        if names:
-            self.row.copy_(torch.tensor([list(self.optimizer.scalars(1).values())]))
+        now = {name: self.row[0, i] for i, name in enumerate(self.first)}
+        if self.first:
+            self.row.copy_(torch.tensor([list(self.first.values())]))
         if self.any_size:
             kinds = {block.dtype for block in self.lane.blocks}
             if len(kinds) > 1:
@@ -279,7 +281,8 @@ class Rule:
             params, slopes = self.lane.pieces(blocks), self.lane.pieces(grads)
             for grad in grads:
                 grad.copy_(torch.linspace(-0.1, 0.1, grad.shape[1])[None])
-        states = [self.optimizer.init(param) for param in params]
+        with rule_errors(self.optimizer):
+            states = [self.optimizer.init(param) for param in params]
         roles = roles_of(block=blocks, grad=grads, rate=pack.rate, row=self.row)
         for j, state in enumerate(states):
             roles.update(roles_of(**{f"state.{j}": state}))

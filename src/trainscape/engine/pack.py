@@ -18,7 +18,7 @@ from torch import Tensor
 
 from trainscape.cells.cell import TrialRecord
 from trainscape.engine import pulse, streams
-from trainscape.engine.blame import blaming, rule_error
+from trainscape.engine.blame import blaming, rule_errors
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group, norms_of
 from trainscape.engine.model import Stack
@@ -239,10 +239,8 @@ class Pack:
         groups = []
         for part in parts:
             optimizer = optimizers[part.start]
-            try:
+            with rule_errors(optimizer):
                 groups.append(Group(optimizer, part, self.stack, self.plan.epoch))
-            except Exception as error:
-                raise rule_error(optimizer, error) from error
         return groups
 
     @torch.no_grad()

@@ -124,10 +124,10 @@ def _shared(layout: Layout, path: str) -> tuple[str, int, str]:
 
 def kept_seeds(layout: Layout) -> Seeds:
     """The seeds of the study's cells that are kept in files of other cells."""
-    isa = "cuda" if layout.gpu else f"cpu-{hardware.describe()['isa']}"
+    kernels = "cuda" if layout.gpu else f"cpu-torch-{hardware.describe()['isa']}"
 
     def fits(backend: str) -> bool:
-        return backend == isa or backend.startswith(f"{isa}-")
+        return backend.startswith(kernels) or (backend == "cpu" and not layout.gpu)
 
     attic = Attic(layout.output, others(layout.output))
     return Seeds(attic, layout.trainable, fits, INDEX)

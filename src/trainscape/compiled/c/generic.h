@@ -6,6 +6,17 @@
 #include <math.h>
 #include <stdint.h>
 
+/* Whether an index that data holds lies within an axis. One that does not is noted: nothing is read or
+ * written there, and whoever runs the program is told. */
+static int64_t index_outside;
+static int any_outside;
+static int is_outside(int64_t index) {
+    index_outside = index;
+    any_outside = 1;
+    return 0;
+}
+#define INSIDE(index, size) ((uint64_t)(index) < (size) || is_outside(index))
+
 #define BY_TYPE(x, of_float, of_double) _Generic((x), double: of_double, default: of_float)
 #define FMA(a, b, c) BY_TYPE((a) + (b) + (c), __builtin_fmaf, __builtin_fma)(a, b, c)
 #define SQRT(x) BY_TYPE(x, __builtin_sqrtf, __builtin_sqrt)(x)
