@@ -71,13 +71,13 @@ static void s7(float *restrict b0, const float *restrict b1, const float *restri
 
 /* nll_loss_forward */
 static void s8(float *restrict b0, float *restrict b1, const float *restrict b2, const int64_t *restrict b3) {
-    float sum = 0, count = 0; for (long i = 0; i < 2; i++) { const int64_t row = b3[i]; if (row == -100) { continue; } const int inside = (uint64_t)row < 3; const float share = inside ? 1 : NAN; const float part = inside ? -share * b2[i * 3 + row] : NAN; sum += part; count += share; } b0[0] = sum / count; b1[0] = count;
+    float sum = 0, count = 0; for (long i = 0; i < 2; i++) { const int64_t row = b3[i]; if (row == -100) { continue; } const int inside = INSIDE(row, 3); const float share = inside ? 1 : NAN; const float part = inside ? -share * b2[i * 3 + row] : NAN; sum += part; count += share; } b0[0] = sum / count; b1[0] = count;
 }
 
 /* nll_loss_backward */
 static void s9(float *restrict b0, const int64_t *restrict b1, const float *restrict b2) {
     const float n0[1] = {(0x1.0000000000000p+0f)};
-    for (long i = 0; i < 2; i++) { const int64_t row = b1[i]; if (row != -100 && (uint64_t)row < 3) b0[i * 3 + row] = -n0[0] / b2[0]; }
+    for (long i = 0; i < 2; i++) { const int64_t row = b1[i]; if (row != -100 && INSIDE(row, 3)) b0[i * 3 + row] = -n0[0] / b2[0]; }
 }
 
 /* exp */

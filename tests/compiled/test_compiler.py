@@ -57,6 +57,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in (compiler.CC, compiler.MARCH):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(compiler.CACHE, str(tmp_path / "cache"))
+    monkeypatch.delenv(compiler.MORE, raising=False)  # only -O3 fuses what it may
     _forget()
     yield tmp_path / "cache" / "compiled"
     _forget()

@@ -377,7 +377,7 @@ def test_parts_and_places() -> None:
 
 
 def test_no_place_outside_memory_is_read_or_written() -> None:
-    """Indices that data holds may be wrong: what they would read is NaN, and 0 in whole numbers."""
+    """Indices that data holds may be wrong: it is told, and what they would read is NaN or 0."""
     x, i = torch.ones(8, 5), torch.zeros(6, dtype=torch.int64)
     y, n = torch.zeros(8, 5), torch.ones(8, dtype=torch.int64)
     rows = torch.zeros(6, 5)
@@ -408,7 +408,8 @@ def test_no_place_outside_memory_is_read_or_written() -> None:
         where = {
             name: np.array([of[32].data_ptr()], np.uint64) for name, of in guarded.items()
         }  # fmt: skip
-        program.run(program.addresses(where, 1))
+        with pytest.raises(IndexError, match=f"index {wrong} is out of bounds"):
+            program.run(program.addresses(where, 1))
         for name, of in guarded.items():
             assert (of[:32] == 5).all(), name
             assert (of[33:] == 5).all(), name
