@@ -94,7 +94,9 @@ def test_a_trial_is_the_same_in_other_company() -> None:
     )
     assert [[record.seed for record in records] for records in together] == [[0, 3, 7]] * 3
     assert steps == sorted(steps) and steps[-1] == (90, 90)
-    assert sorted(i for i, _ in done) == [0, 1, 2] and len({backend for _, backend in done}) == 1
+    assert sorted(i for i, _ in done) == [0, 1, 2]
+    told = [backend for _, backend in sorted(done)]
+    assert told[:2] == ["cpu", "cpu"] and told[2].startswith("cpu-torch-")
     for i, optimizer in enumerate(("sgd", "adam", OPTIMIZERS["unfused"])):
         [alone] = train_cells(specs(optimizer, seeds=[7, 0]), ARRAYS, CPU)[1]
         assert alone == [together[i][2], together[i][0]]
