@@ -201,7 +201,9 @@ class Laid(Stack):
         common = common or {}
         if key not in self.programs:
             rows = {name: tensor[:1].clone() for name, tensor in own.items()}
-            roles = {**self.model_roles(self.lane), **rows, **common}
+            # of memory of their own, as a part of a larger tensor does not begin where that does
+            alike = {name: of.clone() for name, of in common.items()}
+            roles = {**self.model_roles(self.lane), **rows, **alike}
             with torch.no_grad():
                 program = compiled(lambda: work(self.lane, roles), roles)
             self.programs[key] = program, roles

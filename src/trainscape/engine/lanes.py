@@ -66,7 +66,9 @@ class Lanes(Pack):
         }
         self.steps: dict[object, Program] = {}
         self.rules: dict[Optimizer, Rule] = {}
+        self.scored: list[bool] = []  # holds something when all that scores trials is compiled
         if like is not None:
+            self.scored = like.scored
             self.grads, self.rate, self.own = like.grads, like.rate, like.own
             self.steps, self.rules = like.steps, like.rules
         self.pace = 0.0  # seconds a step
@@ -79,11 +81,10 @@ class Lanes(Pack):
             NoCompiler: there is none.
             CompileError: the compiler failed.
         """
-        first = not self.rules
         rule = self._rule(optimizer)
         for size in dict.fromkeys(self._sizes()):
             self._program(size, rule)
-        if first:
+        if not self.scored:
             self.stack.load([0] * self.stack.width, 1)
             for split in (self.splits.val, self.splits.test, self.splits.fit):
                 if len(split.y):
@@ -92,6 +93,7 @@ class Lanes(Pack):
                 self.questions.begin([0])
                 self.questions.look(0)
                 self.questions.score()
+            self.scored.append(True)
 
     def _sizes(self) -> list[int]:
         """The sizes of batches."""
