@@ -78,7 +78,8 @@ class Laid(Stack):
             own = output[0]
             return [single(name, of, of(own, y)) for name, of in judges(task.workload).items()]
 
-        return self._each(task, ("judged", tuple(output.shape[1:])), work, {"output": output}, y=y)
+        made = self._each(task, ("judged", tuple(output.shape[1:])), work, {"output": output}, y=y)
+        return [values.clone() for values in made]  # another split may have as many examples
 
     def noise(self, task: Task, x: Sequence[Tensor], y: Sequence[Tensor]) -> list[list[float]]:
         """The noise of each trial's gradients, m and M, on its own examples.
@@ -166,7 +167,7 @@ class Laid(Stack):
                 part = {name: tensor[:1] for name, tensor in own.items()}
                 made = work(self.lane, **common, **part)
             self.results[key] = {
-                f"result.{i}": of.new_empty(self.width, *of.shape) for i, of in enumerate(made)
+                f"result.{i}": of.new_zeros(self.width, *of.shape) for i, of in enumerate(made)
             }
         results = self.results[key]
 
@@ -224,6 +225,8 @@ class Laid(Stack):
         except IndexError:
             splits = task.splits
             for split in (splits.train, splits.val, splits.test):
+                if not len(split.y):
+                    continue
                 for x, y in zip(
                     torch.split(split.x, CHUNK), torch.split(split.y, CHUNK), strict=True
                 ):

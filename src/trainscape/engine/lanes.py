@@ -98,7 +98,8 @@ class Lanes(Pack):
     def _sizes(self) -> list[int]:
         """The sizes of batches."""
         full, last = divmod(self.plan.examples, self.plan.batch_size)
-        return [self.plan.batch_size] * bool(full) + [last] * bool(last)
+        met = last and self.plan.total >= self.plan.epoch  # a short plan ends before it
+        return [self.plan.batch_size] * bool(full) + [last] * bool(met)
 
     def _rule(self, optimizer: Optimizer) -> Rule:
         if optimizer not in self.rules:
@@ -281,21 +282,30 @@ class Rule:
             params, slopes = blocks, grads
         else:
             blocks, grads = self.lane.blocks, pack.grads
-            params, slopes = self.lane.pieces(blocks), self.lane.pieces(grads)
+            params, slopes = blocks, grads
+            if not self.optimizer.elementwise:
+                params, slopes = self.lane.pieces(blocks), self.lane.pieces(grads)
             for grad in grads:
                 grad.copy_(torch.linspace(-0.1, 0.1, grad.shape[1])[None])
         with rule_errors(self.optimizer):
             states = [self.optimizer.init(param) for param in params]
         roles = roles_of(block=blocks, grad=grads, rate=pack.rate, row=self.row)
-        for j, state in enumerate(states):
-            roles.update(roles_of(**{f"state.{j}": state}))
+        own: Roles = {}
+        for j, (param, state) in enumerate(zip(params, states, strict=True)):
+            own.update(roles_of(**{f"state.{j}": state}))
+            if any(of.dim() != param.dim() or len(of) != 1 for of in state.values()):
+                raise UnsupportedError("a state without an axis of trials")
+        roles.update(own)
         pack.rate.fill_(0.01)
 
         def work() -> None:
             step(self.optimizer, zip(params, slopes, states, strict=True), pack.rate, now)
+            held = [of for state in states for of in state.values()]
+            if any(of is not kept for of, kept in zip(held, own.values(), strict=True)):
+                raise UnsupportedError("a rule that puts another tensor in the place of a state")
 
         with torch.no_grad():
-            return compiled(work, roles, self.any_size), roles
+            return compiled(work, roles, self.any_size, exact=True), roles
 
     def addresses(self, group: Group, pack: Lanes) -> Addresses:
         """What to give the program for a group's trials: by trial and block."""

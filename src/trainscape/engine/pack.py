@@ -221,7 +221,7 @@ class Pack:
         running = (self.diverged_at == 0).tolist()
         losses = {
             i: [entry["val_loss"][i] for entry in self.history]
-            for i, trial in enumerate(self.trials)
+            for i, trial in enumerate(self.trials[: self.stack.count])
             if running[i] and trial.schedule.reacts
         }
         if self.rates.follow(losses):
