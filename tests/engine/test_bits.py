@@ -53,7 +53,7 @@ def test_every_place_in_a_pack_is_the_same(name: str, optimizer: str) -> None:
     of = sized(WORKLOADS[name](), "partial")
     made: list[Trained] = []
     for width in WIDTHS[:-1]:
-        made += trained([trial(optimizer, 0.01)] * width, of)
+        made += trained([trial(optimizer, 0.01) for _ in range(width)], of)
     assert all(one == made[0] for one in made)
 
 

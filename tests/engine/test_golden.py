@@ -35,7 +35,7 @@ def cells() -> list[str]:
     from kit.crowds import WORKLOADS
     from trainscape import optimizers
 
-    rules = sorted(optimizers.registry.names())
+    rules = sorted(name for name in optimizers.registry.names() if optimizers.registry.ships(name))
     others = [name for name in WORKLOADS if name != "digits-mlp"] + ["cifar10-resnet", "valley"]
     pairs = [f"{name} {rule}" for name in others for rule in ("momentum", "adam")]
     return list(dict.fromkeys([*(f"digits-mlp {rule}" for rule in rules), *pairs, *FEW]))
