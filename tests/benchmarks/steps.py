@@ -101,6 +101,7 @@ class Stepper:
         constant = schedules.registry.get("constant")()
         self.pack.load([Trial(rule, LR * (1 + i), constant, i % 3) for i in range(width)])
         self.device = on.type
+        self._steps(1)  # compiles: a block's length is reckoned from later ones
 
     def __call__(self, count: int) -> float:
         """The seconds of that many steps."""
