@@ -130,12 +130,12 @@ static void s15(float *restrict b0, float *restrict b1, const float *restrict b2
     for (long i0 = 0; i0 < 12; i0++)
     {
         const float v0 = b0[i0];
-        const float v1 = (float)(v0 * (0x1.cccccc0000000p-1f));
+        const float v1 = settled((float)(v0 * (0x1.cccccc0000000p-1f)));
         const float v2 = b2[i0];
-        const float v3 = (float)(v1 + v2);
+        const float v3 = settled((float)(v1 + v2));
         b0[i0] = v3;
         const float v4 = b1[i0];
-        const float v5 = (float)(FMA(-(0x1.99999a0000000p-4f), v3, v4));
+        const float v5 = settled((float)(FMA(-(0x1.99999a0000000p-4f), v3, v4)));
         b1[i0] = v5;
     }
 }

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from trainscape.compiled.program import written
 from trainscape.compiled.recording import Recording
+from trainscape.compiled.text import written
 
 # four inputs, three classes, two examples; outputs lie side by side in memory
 weight, bias = torch.zeros(4, 3).t(), torch.zeros(3)

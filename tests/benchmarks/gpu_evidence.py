@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from benchmarks.ceilings import Ceilings
     from benchmarks.steps import Case
 
+    Measured = Callable[[Ceilings], tuple[list[dict[str, Any]], list[str]]]
+
 NOTICE = "no CUDA device: nothing was measured on a GPU"
 PAGES = source.PACKAGE.parents[1] / "docs" / "benchmarks"
 CHECKS = {"check": "check", "what": "on", "holds": "holds", "largest": "largest difference"}
@@ -85,44 +87,38 @@ class Evidence:
         for row in ceilings.table(self.limits).rows:
             print(f"  {row['what']}: {row['rate']}", flush=True)
 
-    def speed(self, work: Callable[[Ceilings], tuple[list[dict[str, Any]], list[str]]]) -> None:
-        """Keep and print the rows of a case.
-
-        Raises:
-            RuntimeError: the ceilings are not there to compare with.
-        """
-        if self.limits is None:
-            raise RuntimeError("there are no ceilings")
-        rows, left = work(self.limits)
-        self.rows += rows
-        for row in rows:
+    def speed(self, work: Measured) -> None:
+        """Keep and print the rows of a case."""
+        for row in self._measured(work, self.rows):
             print(
                 f"  width {row['width']}: {row['rate']:,.0f} model-steps/s, {row['ratio']:.1f} × "
                 f"eager, {row['percent']:.1f} % of the larger floor",
                 flush=True,
             )
-        for line in left:
-            self.say(line)
 
-    def rival(self, work: Callable[[Ceilings], tuple[list[dict[str, Any]], list[str]]]) -> None:
-        """Keep and print what JAX makes of a case.
-
-        Raises:
-            RuntimeError: the ceilings are not there to compare with.
-        """
-        if self.limits is None:
-            raise RuntimeError("there are no ceilings")
-        rows, left = work(self.limits)
-        self.rivals += rows
-        for row in rows:
+    def rival(self, work: Measured) -> None:
+        """Keep and print what JAX makes of a case."""
+        for row in self._measured(work, self.rivals):
             print(
                 f"  JAX, {row['way']}: {row['jax_rate']:,.0f} model-steps/s; ours "
                 f"{row['rate']:,.0f}, {row['ratio']:.2f} × JAX; "
                 f"{shown(row['difference'])} apart",
                 flush=True,
             )
+
+    def _measured(self, work: Measured, to: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows of a case, which are kept; what failed is said.
+
+        Raises:
+            RuntimeError: the ceilings are not there to compare with.
+        """
+        if self.limits is None:
+            raise RuntimeError("there are no ceilings")
+        rows, left = work(self.limits)
+        to += rows
         for line in left:
             self.say(line)
+        return rows
 
 
 def main(argv: Sequence[str] | None = None) -> int:

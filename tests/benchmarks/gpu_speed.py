@@ -15,10 +15,11 @@ from benchmarks.steps import COLUMNS, Case, EagerStepper, Stepper, needs, row
 from trainscape.engine import arithmetic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.ceilings import Ceilings
+    from benchmarks.clock import Times
 
 CASES = (
     Case("digits-mlp", "adam", 64, 512),
@@ -55,23 +56,36 @@ def rates(
 
     arithmetic.pin(precision == "tf32")
     for width in widths:
-        try:
-            works: dict[str, Callable[[int], float]] = {
-                "pack": Stepper(case, width, on, precision),
-                "eager": plain,
-            }
-            times = clock.in_turns(works, rounds, block)
-        except torch.OutOfMemoryError:
+        times = _in_turns(case, width, on, precision, {"eager": plain}, rounds, block)
+        if times is None:
             left.append(f"{case.workload} {precision} width {width}: does not fit the memory")
             continue
-        finally:
-            works = {}
-            gc.collect()
-            if on.type == "cuda":
-                torch.cuda.empty_cache()
-        found = row(case, width, times["pack"], times["eager"], least, limits, precision)
+        found = row(case, width, times["ours"], times["eager"], least, limits, precision)
         rows.append({**found, "eager_variant": eager.variant})
     return rows, left
+
+
+def _in_turns(
+    case: Case,
+    width: int,
+    on: torch.device,
+    precision: str,
+    others: Mapping[str, Callable[[int], float]],
+    rounds: int,
+    block: float,
+) -> dict[str, Times] | None:
+    """The times of ``ours`` at a width, in turns with others; None where it does not fit."""
+    works: dict[str, Callable[[int], float]] = {}
+    try:
+        works = {"ours": Stepper(case, width, on, precision), **others}
+        return clock.in_turns(works, rounds, block)
+    except torch.OutOfMemoryError:
+        return None
+    finally:
+        works.clear()
+        gc.collect()
+        if on.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def beside_jax(
@@ -103,20 +117,10 @@ def beside_jax(
     try:
         with Rival(case, folder, on, least, block, precision, among) as rival:
             for width in (way.width for way in among):
-                try:
-                    works: dict[str, Callable[[int], float]] = {
-                        "ours": Stepper(case, width, on, precision),
-                        "jax": rival,
-                    }
-                    times = clock.in_turns(works, rounds, block)
-                except torch.OutOfMemoryError:
+                times = _in_turns(case, width, on, precision, {"jax": rival}, rounds, block)
+                if times is None:
                     left.append(f"{case.workload} {precision} width {width}: does not fit")
                     continue
-                finally:
-                    works = {}
-                    gc.collect()
-                    if on.type == "cuda":
-                        torch.cuda.empty_cache()
                 step = rival.per_step(times["jax"])
                 ours = row(case, width, times["ours"], step, least, limits, precision)
                 rows.append((ours, rival.said(step)))

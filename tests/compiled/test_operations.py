@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from trainscape.compiled.decompositions import DECOMPOSITIONS
+from trainscape.compiled.lowering import LOWERINGS
+from trainscape.compiled.pointwise import POINTWISE
 
 from trainscape import optimizers
 from trainscape.compiled.call import address, tensors
 from trainscape.compiled.compiler import NoCompiler, compiler
-from trainscape.compiled.decompositions import DECOMPOSITIONS
-from trainscape.compiled.lowering import LOWERINGS
 from trainscape.compiled.nodes import UnsupportedError
-from trainscape.compiled.pointwise import POINTWISE
 from trainscape.compiled.programs import compiled
 from trainscape.compiled.recording import Recording
 

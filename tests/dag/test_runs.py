@@ -42,8 +42,7 @@ init = SGD.init
 
 
 def wait(self, param):
-    # one alone is what a rule is compiled with, before any pack trains
-    while Path("hold").exists() and len(param) > 1:
+    while Path("hold").exists():
         Path("waiting.new").write_text(str(os.getpid()))
         Path("waiting.new").rename("waiting")
         time.sleep(0.02)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from kit import examples
 from kit.examples import task, trial
+from trainscape.compiled.programs import compiled, shared
 from trainscape.engine.apart import Apart
 from trainscape.engine.fused import Fused
 from trainscape.engine.laid import Laid
@@ -142,3 +143,14 @@ def test_a_batch_that_a_short_plan_never_meets_is_not_made() -> None:
     """The last example of an epoch would be a batch of its own, which BatchNorm cannot take."""
     of = task(examples.batch_norm(), examples.images(41, test=4), 20, {"steps": 2}, validation=0)
     agree(of, [trial("sgd", 0.01)], compiled=True)
+
+
+def test_what_fades_becomes_zero() -> None:
+    """A moment without gradients is halved to the smallest normal number, then is 0."""
+    kept = torch.ones(3, 40)
+    program = compiled(lambda: kept.mul_(0.5), {"kept": kept})
+    slots = program.addresses({"kept": shared(kept, 1)}, 1)
+    program.run(slots, 126)
+    assert (kept == 2.0**-126).all()
+    program.run(slots)
+    assert (kept == 0).all()

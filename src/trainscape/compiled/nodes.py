@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -187,3 +188,42 @@ def nested(sizes: tuple[int, ...], names: list[str], body: str) -> str:
         for name, size in zip(names, sizes, strict=True)
     )
     return f"{loops}{{ {body} }}"
+
+
+def literal(value: float, c_type: str) -> str:
+    """A number in C, exact to the last bit."""
+    if c_type.startswith(("int", "uint", "truth")):
+        if value != int(value):
+            raise UnsupportedError(f"with {value} as a whole number")
+        return f"((int64_t){int(value) & (1 << 64) - 1:#x}ull)"
+    number = ctypes.c_float(value).value if c_type == "float" else float(value)
+    if number != number:
+        return "NAN"
+    if abs(number) == float("inf"):
+        return "INFINITY" if number > 0 else "-INFINITY"
+    return f"({number.hex()}{'f' if c_type == 'float' else ''})"
+
+
+def joined_axes(refs: list[Ref]) -> list[Ref]:
+    """Tensors of one shape with as few axes as can be: neighbours that all hold densely are one."""
+    sizes = refs[0].sizes
+    keep = [k for k in range(len(sizes)) if sizes[k] != 1]
+    shape: list[int] = []
+    strides: list[list[int]] = [[] for _ in refs]
+    for k in keep:
+        fits = bool(shape) and all(
+            own[-1] == ref.strides[k] * sizes[k] for own, ref in zip(strides, refs, strict=True)
+        )
+        if fits:
+            shape[-1] *= sizes[k]
+        else:
+            shape.append(sizes[k])
+        for own, ref in zip(strides, refs, strict=True):
+            if fits:
+                own[-1] = ref.strides[k]
+            else:
+                own.append(ref.strides[k])
+    return [
+        Ref(ref.buffer, ref.dtype, ref.offset, tuple(shape), tuple(own))
+        for ref, own in zip(refs, strides, strict=True)
+    ]

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from trainscape.compiled.call import address
 from trainscape.compiled.compiler import load
 from trainscape.compiled.nodes import Kernel, Map, UnsupportedError
-from trainscape.compiled.program import written
 from trainscape.compiled.recording import Looking, Recording
+from trainscape.compiled.text import written
+from trainscape.compiled.tried import copies, differing, equal, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Addresses = NDArray[np.uint64]
-    Roles = dict[str, Tensor]
+
+Roles = dict[str, Tensor]
 
 # Work on this many elements stands for work on any count of them.
 SPAN = 1009
-NEAR = 1.0078125  # the factor of numbers that it is tried on
 
 HEAD = """\
 #include "generic.h"
@@ -155,37 +155,31 @@ def compiled(
         NoCompiler: there is none.
         CompileError: the compiler failed.
     """
-    before = _copies(roles)
+    before = copies(roles)
     work()  # a model may make something at its first call, and keep it
-    fixed = [name for name, of in roles.items() if _equal(of.detach(), before[name])]
-    _put(roles, before)
+    fixed = [name for name, of in roles.items() if equal(of.detach(), before[name])]
+    put(roles, before)
     with Recording() as recording, Looking(recording):
         work()
-    _put(roles, before)
+    put(roles, before)
     if recording.why is not None:
         raise UnsupportedError(recording.why)
     program = _built(recording, roles, any_size)
-    # tried on other numbers than those that it was written down with, and on what it leaves behind
-    other = {name: of * NEAR if name in fixed and _real(of) else of for name, of in before.items()}
-    expected = _after(work, roles, other, tries)
-    if expected is None:  # such numbers are none for this work: targets above 1, say
-        other = before
-        expected = _after(work, roles, other, tries)
-    if expected is None:
-        raise UnsupportedError("does not do twice what it did once")
-    _put(roles, other)
     slots = program.addresses({name: shared(of, 1) for name, of in roles.items()}, 1)
-    if any_size:
-        nothing = Program(load(HEAD.format(scratch=1) + RUN.format(calls="")), ())
-        nothing.run(np.empty((1, 0), np.uint64), tries, program, slots[:, None], np.array([SPAN]))
-    else:
-        program.run(slots, tries)
-    wrong = [
-        name
-        for name, of in roles.items()
-        if not _close(of.detach(), expected[name], other[name] if exact else None)
-    ]
-    _put(roles, before)
+
+    def again() -> None:
+        for _ in range(tries):
+            if any_size:
+                program.library.work(_pointer(slots), ctypes.c_long(0), ctypes.c_long(SPAN))
+            else:
+                program.run(slots)
+
+    def wanted() -> None:
+        for _ in range(tries):
+            work()
+
+    wrong = differing(again, wanted, roles, fixed, exact=exact)
+    put(roles, before)
     if wrong:
         raise UnsupportedError(f"comes to other numbers when it is compiled ({', '.join(wrong)})")
     return program
@@ -206,37 +200,6 @@ def _check_any_size(recording: Recording, names: Mapping[int, str]) -> None:
                 raise UnsupportedError("numbers that hang on how many there are")
 
 
-def _after(work: Callable[[], object], roles: Roles, values: Roles, times: int) -> Roles | None:
-    """What work comes to from some values; None where it raises."""
-    _put(roles, values)
-    try:
-        for _ in range(times):
-            work()
-    except torch.OutOfMemoryError:
-        raise
-    except Exception:
-        return None
-    return _copies(roles)
-
-
-def _copies(roles: Roles) -> Roles:
-    return {name: tensor.detach().clone() for name, tensor in roles.items()}
-
-
-@torch.no_grad()
-def _put(roles: Roles, values: Roles) -> None:
-    for name, tensor in roles.items():
-        tensor.detach().copy_(values[name])
-
-
-def _real(tensor: Tensor) -> bool:
-    return tensor.is_floating_point()
-
-
-def _equal(a: Tensor, b: Tensor) -> bool:
-    return torch.equal(a.nan_to_num(), b.nan_to_num())
-
-
 def _built(recording: Recording, roles: Roles, any_size: bool) -> Program:
     names = {address(tensor): name for name, tensor in roles.items()}
     kept = {address(tensor): tensor for tensor in recording.kept}
@@ -252,41 +215,32 @@ def _built(recording: Recording, roles: Roles, any_size: bool) -> Program:
     return Program(library, tuple(names.get(slot) or kept[slot] for slot in text.slots))
 
 
-def _close(found: Tensor, expected: Tensor, before: Tensor | None) -> bool:
-    """Equal but for rounding; and moved alike from what was before, if that is given."""
-    if not found.is_floating_point():
-        return torch.equal(found, expected)
-    scale = _largest(expected)
-    if before is not None:
-        far = _largest(found - expected)
-        if far > 0.02 * _largest(expected - before) + 1e-6 * scale:
-            return False
-    return torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
-
-
-def _largest(values: Tensor) -> float:
-    return values.abs().nan_to_num(0, 0, 0).max().item() if values.numel() else 0.0
-
-
-def places_of(tensor: Tensor, rows: Sequence[int] | NDArray[np.int64], like: Tensor) -> Addresses:
+def places_of(
+    tensor: Tensor, rows: Sequence[int] | NDArray[np.int64], like: Tensor | None = None
+) -> Addresses:
     """Where rows of a tensor begin, as addresses.
 
     Args:
         tensor: (R, …).
         rows: which, in any order.
-        like: the tensor (1, …) of the role that the work was written down with.
+        like: the tensor (1, …) of the role that the work was written down with; None for work on
+            any number of elements.
 
     Raises:
-        UnsupportedError: a row does not lie in memory as that tensor does.
+        UnsupportedError: there is no such row, or it does not lie in memory as that tensor does.
     """
     if tensor.dim() == 0 or len(tensor) <= max(rows, default=-1):
         raise UnsupportedError("a state without an axis of trials")
-    own = [s for n, s in zip(tensor.shape[1:], tensor.stride()[1:], strict=True) if n > 1]
-    its = [s for n, s in zip(like.shape[1:], like.stride()[1:], strict=True) if n > 1]
-    if own != its or tensor.shape[1:] != like.shape[1:]:
+    if like is not None and _layout(tensor) != _layout(like):
         raise UnsupportedError("a state that lies otherwise in memory for several trials")
     step = tensor.stride(0) * tensor.element_size()
     return (tensor.data_ptr() + np.asarray(rows, np.int64) * step).astype(np.uint64)
+
+
+def _layout(tensor: Tensor) -> tuple[object, ...]:
+    """How a row lies in memory."""
+    pairs = zip(tensor.shape[1:], tensor.stride()[1:], strict=True)
+    return tensor.shape[1:], [stride for size, stride in pairs if size > 1]
 
 
 def shared(tensor: Tensor, count: int) -> Addresses:

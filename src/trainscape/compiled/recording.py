@@ -10,10 +10,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainscape.compiled.call import Call, address, tensors
-from trainscape.compiled.decompositions import decomposition
-from trainscape.compiled.lowering import copied, lowered
 from trainscape.compiled.nodes import Node, Ref, UnsupportedError
-from trainscape.compiled.products import product  # noqa: F401  # enters its part of the table
+from trainscape.compiled.operations import copied, decomposition, lowered
 
 # What these return depends on shapes and numbers alone.
 MADE = {

@@ -89,16 +89,16 @@ class Fused:
 
         None where memory does not even hold what it takes to find out.
         """
+        packs = -(-len(todo) // self.limit)
+        count = self.limit if self._filled else -(-len(todo) // packs)
         try:
             with out_of_memory():
                 way = self._way(todo[0].optimizer)
-                alike = list(takewhile(lambda trial: self._way(trial.optimizer) is way, todo))
+                # of equal size, as far as that goes: they can use the same memory
+                return list(takewhile(lambda one: self._way(one.optimizer) is way, todo[:count]))
         except torch.OutOfMemoryError:
             self.packs.clear()
             return None
-        packs = -(-len(alike) // self.limit)
-        # of equal size: they can use the same memory
-        return alike[: self.limit if self._filled else -(-len(alike) // packs)]
 
     @property
     def _filled(self) -> bool:

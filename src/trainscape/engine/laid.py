@@ -1,7 +1,7 @@
 """The models of a pack that train and are scored by compiled programs, one after the other.
 
-What is compiled is what torch does for one trial (:class:`Lane`). A trial's numbers depend on
-nothing but its own: the program runs for it alone.
+What is compiled is what torch does for one trial. A trial's numbers depend on nothing but its own:
+the program runs for it alone.
 """
 
 from __future__ import annotations
@@ -142,8 +142,7 @@ class Laid(Stack):
         lane.template.train(training)
         state = {**own, **buffers, **(masks or {})}
         call = partial(functional_call, lane.template, state, (x,))
-        with torch.set_grad_enabled(training or params is not None):
-            return outputs(call, task.precision, self.device)
+        return outputs(call, task.precision, self.device)
 
     def _each(
         self,

@@ -438,24 +438,38 @@ INLINE void put_in_frame(int n, int h, int w, int c, const float *restrict x, lo
     }
 }
 
+/* Images as the tiles read them: some at once, copied into a frame of zeros where there is padding. */
+struct framed {
+    int on, group;   /* whether they are copied, how many at once */
+    int h, w;        /* rows and columns with the frame */
+    long xb, xi, xj; /* strides */
+};
+INLINE struct framed frame_of(struct conv s) {
+    const int on = s.ph || s.pw, h = s.ih + 2 * s.ph, w = s.iw + 2 * s.pw;
+    return (struct framed){on, CONV_GROUP(s.b, h, w), h, w, on ? (long)h * w * s.ci : s.xb,
+                           on ? (long)w * s.ci : s.xi, on ? (long)s.ci : s.xj};
+}
+/* n images from b0 on; the frame around them is zero already. */
+INLINE const float *in_frame(struct conv s, struct framed f, int n, int b0, const float *restrict x,
+                             float *restrict scratch) {
+    if (!f.on) return x + b0 * s.xb;
+    put_in_frame(n, s.ih, s.iw, s.ci, x + b0 * s.xb, s.xb, s.xi, s.xj, s.ph, s.pw, f.h, f.w, scratch);
+    return scratch;
+}
+
 INLINE void conv_forward(struct conv s, const float *restrict x, const float *restrict w,
                          enum from from, const float *restrict bias, float *restrict y,
                          float *restrict scratch) {
     const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
-    const int framed = s.ph || s.pw, fh = s.ih + 2 * s.ph, fw = s.iw + 2 * s.pw;
-    const int group = CONV_GROUP(s.b, fh, fw);
-    const long xb = framed ? (long)fh * fw * s.ci : s.xb, xi = framed ? fw * s.ci : s.xi;
-    const long xj = framed ? s.ci : s.xj;
+    const struct framed f = frame_of(s);
+    const long xb = f.xb, xi = f.xi, xj = f.xj;
     const struct walk taps = {{s.kh, s.kw, s.ci},
                               {s.dh * xi, s.dw * xj, 1},
                               {s.kw * s.ci * s.wo, s.ci * s.wo, s.wo}};
-    if (framed) memset(scratch, 0, sizeof(float) * group * xb);
-    for (int b0 = 0; b0 < s.b; b0 += group) {
-        const int n = SMALLER(group, s.b - b0);
-        const float *images = framed ? scratch : x + b0 * xb;
-        if (framed)
-            put_in_frame(n, s.ih, s.iw, s.ci, x + b0 * s.xb, s.xb, s.xi, s.xj, s.ph, s.pw, fh, fw,
-                         scratch);
+    if (f.on) memset(scratch, 0, sizeof(float) * f.group * xb);
+    for (int b0 = 0; b0 < s.b; b0 += f.group) {
+        const int n = SMALLER(f.group, s.b - b0);
+        const float *images = in_frame(s, f, n, b0, x, scratch);
         for (int b = 0; b < n; b++)
             plane(oh, ow, s.co, images + b * xb, s.sh * xi, s.sw * xj, w, y + (b0 + b) * s.yb, s.yi,
                   s.yj, taps, from, bias, 0, y);
@@ -470,10 +484,8 @@ INLINE void conv_grad_bias(struct conv s, const float *restrict dy, float *restr
 INLINE void conv_grad_weight(struct conv s, const float *restrict x, const float *restrict dy,
                              float *restrict gw, float *restrict gb, float *restrict scratch) {
     const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
-    const int framed = s.ph || s.pw, fh = s.ih + 2 * s.ph, fw = s.iw + 2 * s.pw;
-    const int group = CONV_GROUP(s.b, fh, fw);
-    const long xb = framed ? (long)fh * fw * s.ci : s.xb, xi = framed ? fw * s.ci : s.xi;
-    const long xj = framed ? s.ci : s.xj;
+    const struct framed f = frame_of(s);
+    const long xb = f.xb, xi = f.xi, xj = f.xj;
     /* taps along j whose rows of weights lie as their numbers in x do are one run of rows */
     const int run = xj == s.ci && s.dw == 1 ? s.kw * s.ci : s.ci;
     /* The sums of dy are as slow as few taps are, as each addition waits for the last. So they ride
@@ -481,13 +493,10 @@ INLINE void conv_grad_weight(struct conv s, const float *restrict x, const float
     const int biased = !(__builtin_constant_p(gb == 0) && gb == 0);
     const int ride = biased && s.kh * s.kw * s.ci < MOST_ROWS(PANEL) && run == s.kw * s.ci;
     const int piece = SMALLER(oh, LARGER(1, 512 / ow)); /* rows of outputs that stay near */
-    if (framed) memset(scratch, 0, sizeof(float) * group * xb);
-    for (int b0 = 0; b0 < s.b; b0 += group) {
-        const int n = SMALLER(group, s.b - b0);
-        const float *images = framed ? scratch : x + b0 * xb;
-        if (framed)
-            put_in_frame(n, s.ih, s.iw, s.ci, x + b0 * s.xb, s.xb, s.xi, s.xj, s.ph, s.pw, fh, fw,
-                         scratch);
+    if (f.on) memset(scratch, 0, sizeof(float) * f.group * xb);
+    for (int b0 = 0; b0 < s.b; b0 += f.group) {
+        const int n = SMALLER(f.group, s.b - b0);
+        const float *images = in_frame(s, f, n, b0, x, scratch);
         for (int i = 0; i < oh; i += piece) {
             const struct walk places = {{n, SMALLER(piece, oh - i), ow},
                                         {xb, s.sh * xi, s.sw * xj},
