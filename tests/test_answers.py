@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from kit import synthetic
 from kit.asked import FRESH, asked, cells, equal, finalists, study
-from trainscape import answers
+from trainscape import analysis, answers
+
+if TYPE_CHECKING:
+    from trainscape.analysis import Entry
 
 CLAIMS = (
     *("chosen", "tied", "lr_range", "optimizers", "next"),
@@ -131,3 +135,19 @@ def test_headlines_have_the_same_keys_whatever_is_best() -> None:
     assert all(value is None or isinstance(value, int | float) for value in full.values())
     json.dumps([full, none], allow_nan=False)
     assert none["accuracy"] is None and none["diverged_share"] is not None
+
+
+@pytest.mark.parametrize("entries", [equal(), study()])
+def test_no_choice_hangs_on_digests(entries: list[Entry]) -> None:
+    """They change with the source; cells that tie exactly are told apart by what they are."""
+    digests = sorted(entry.record.digest for entry in entries)
+    other = [
+        replace(entry, record=replace(entry.record, digest=digest))
+        for entry, digest in zip(entries, digests, strict=True)
+    ]
+    assert other != entries
+    for count in (1, 4, 7):
+        there, here = (analysis.finalists_of(cells(of), count) for of in (entries, other))
+        assert there == here
+    there, here = (analysis.best_of_optimizers(cells(of)) for of in (entries, other))
+    assert there == here

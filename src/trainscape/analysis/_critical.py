@@ -136,11 +136,12 @@ def noise_scales(
         if digest not in cells:
             continue
         each, mean = (_by_seed(own, name) for name in ("each", "mean"))
-        found = noise_scale(each, mean, examples, generator("noise", str(digest)))
+        names = key(cells[digest])
+        found = noise_scale(each, mean, examples, generator("noise", *map(str, names)))
         numbers = {"noise_scale": found.batch, "low": found.bounds[0], "high": found.bounds[1]}
         rows.append(
             {
-                **dict(zip(AXES, key(cells[digest]), strict=True)),
+                **dict(zip(AXES, names, strict=True)),
                 "seeds": len(each),
                 **{name: _round(value) for name, value in numbers.items()},
                 "signal": _round(found.signal),

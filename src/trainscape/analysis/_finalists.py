@@ -30,7 +30,7 @@ def finalists_of(cells: Cells, count: int) -> list[int]:
 def best_of_optimizers(cells: Cells) -> dict[str, int]:
     """The cell with the best mean validation metric of each optimizer; failed ones are out.
 
-    Of equals it is the one with the fewest steps, then the smallest batch and rate, then by digest.
+    Of equals it is the one with the fewest steps, then the smallest batch and rate, then by name.
     """
     means = cells.scale().sign * cells.values("val_metric").mean(1)
     found: dict[str, tuple[object, ...]] = {}
@@ -41,6 +41,10 @@ def best_of_optimizers(cells: Cells) -> dict[str, int]:
     return {name: int(str(rank[-1])) for name, rank in found.items()}
 
 
-def _cost(row: Row) -> tuple[int, int, float, str]:
-    """What tells cells with equal means apart, the least first; the digest leaves no tie."""
-    return row["steps"] or 0, row["batch_size"], row["lr"], row["digest"]
+def _cost(row: Row) -> tuple[int, int, float, str, str]:
+    """What tells cells with equal means apart, the least first; the names leave no tie.
+
+    No digest does: it changes with the source, and with it would the choice.
+    """
+    names = row["optimizer"], row["schedule"]
+    return row["steps"] or 0, row["batch_size"], row["lr"], *names

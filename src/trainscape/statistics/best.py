@@ -63,7 +63,7 @@ def finalists(
         failed: which cells have a failed trial, (C,).
         count: how many finalists; more where the groups' own are more than that.
         keys: what breaks an exact tie, the least first, of each cell: such as (steps, batch size,
-            rate, digest). Without them, all cells that tie with the last one are finalists, too.
+            rate, names). Without them, all cells that tie with the last one are finalists, too.
 
     Returns:
         Indices of cells, the most promising first; none where no cell is complete.
