@@ -143,8 +143,10 @@ def refusal(function: Function, *given: Tensor) -> str:
 
 
 def _tensors(value: Any) -> list[Tensor]:
-    """A tensor, or several."""
-    return [value] if isinstance(value, Tensor) else list(value or ())
+    """The tensors that a function returns: one, or several in tuples, or none."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [tensor for item in value or () for tensor in _tensors(item)]
 
 
 def _shuffled(tensor: Tensor) -> Tensor:
