@@ -22,6 +22,7 @@ from trainscape.pipeline.confirm import make as confirm
 from trainscape.pipeline.doubts import doubts
 from trainscape.pipeline.estimate import estimate
 from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.make import make
 from trainscape.pipeline.propose import make as propose
 from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.verify import verify
@@ -321,6 +322,21 @@ def test_collect_writes_the_finalists_trials() -> None:
     assert list(again.columns) == list(first.columns) and len(again) == 0
     assert Path("results/examples.csv").read_text() == "digest,example,metric\n"
     assert Path("results/noise.csv").read_text() == "digest,seed,step,each,mean\n"
+
+
+@pytest.mark.parametrize("stage", ["settle", "collect"])
+def test_no_stage_leaves_out_finalists_that_are_yet_to_be_chosen(stage: str) -> None:
+    """By hand, too: a table without them would look like one of a study that has none."""
+    of = chosen(layout())
+    for path, cell in of.trained.items():
+        train(of, path, cell)
+    (file,) = of.finalists.values()
+    Path(file).rename("elsewhere")
+    with pytest.raises(MissingFileError, match=r"finalists-\w{12}\.json: no such file"):
+        make(layout(), stage)
+    assert not Path("results/confirm.csv").exists()
+    Path("elsewhere").rename(file)
+    make(layout(), stage)
 
 
 def line(text: str, name: str) -> list[int]:

@@ -11,6 +11,7 @@ from trainscape.errors import UserError, unknown
 from trainscape.figures.names import TIMED
 from trainscape.files import remove_left_behind, sweep
 from trainscape.pipeline.stages import STAMPED, stamped
+from trainscape.pipeline.verify import unsettled
 from trainscape.results.stamps import changes, remove_other_stamps, write_stamp
 
 if TYPE_CHECKING:
@@ -74,9 +75,14 @@ def _stamped_name(stage: str) -> str:
 def _check_what_is_read(layout: Layout, stage: str) -> None:
     """Refuse to read tables or figures that are not those of the study; cells hold checksums.
 
+    Where it is not known yet which cells are the study's, a table would leave some out.
+
     Raises:
         UserError: names the first file that is missing or was changed.
     """
+    if stage in ("settle", "collect"):
+        for error in unsettled(layout):
+            raise error
     for before in STAMPED[stage].reads if stage in STAMPED else ():
         if before in stamped(layout) and before != "train":
             for error in changes(Path(layout.stamp(before)), layout.stamped_files(before)):

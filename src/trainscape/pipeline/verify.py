@@ -55,6 +55,12 @@ def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
         yield from changes(Path(layout.stamp(stage)), layout.stamped_files(stage), seen)
 
 
+def unsettled(layout: Layout) -> Iterator[UserError]:
+    """What keeps the study's cells from being known: rounds and finalists that cannot be read."""
+    yield from _raised(_rounds(layout))
+    yield from _raised(_finalists(layout))
+
+
 def _rounds(layout: Layout) -> Iterator[Callable[[], object]]:
     """Calls that read the rounds of a search; they are few."""
     for files in layout.rounds.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -77,10 +78,16 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataF
 def records(table: pd.DataFrame) -> list[Row]:
     """The rows as plain Python values, null as None, in order."""
     names = [str(column) for column in table.columns]
-    values = [
-        [None if pd.isna(value) else value for value in table[name].tolist()] for name in names
-    ]
+    values = [_values(table[name]) for name in names]
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """A column as plain Python values, null as None."""
+    values: list[Any] = column.tolist()
+    for i in column.isna().to_numpy().nonzero()[0]:
+        values[i] = None
+    return values
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
@@ -90,15 +97,12 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Read back what :func:`write_csv` wrote: the same values and types."""
-    # Only text comes out of the parser: a label such as NA or null is a name here, never a null.
-    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
-    names = [str(name) for name in raw.columns]
-    columns = {name: [_value(name, text) for text in raw[name]] for name in names}
-    return pd.DataFrame(columns).astype({name: _dtype(name) for name in names})
+    kinds = {name: _dtype(name) for name in _columns(path)}
+    # an empty cell is the only null, and none in a column of text: a label may be NA or null
+    nulls = {name: [""] for name, kind in kinds.items() if kind != "string"}
+    return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=nulls)
 
 
-def _value(column: str, text: str) -> str | int | float | None:
-    kind = _dtype(column)
-    if kind == "string":
-        return text
-    return None if text == "" else int(text) if kind == "Int64" else float(text)
+def _columns(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
