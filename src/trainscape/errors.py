@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +42,17 @@ SHOWN = 80  # characters of a value that a message repeats
 
 class UserError(Exception):
     """A mistake that the user can correct. Its text is one line, printed before exit code 2."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which would make an error from its text alone; kinds take more."""
+        return _again, (type(self), self.args, vars(self))
+
+
+def _again(kind: type[UserError], args: tuple[Any, ...], about: dict[str, Any]) -> UserError:
+    """An error of another process."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(about)
+    return error
 
 
 class DamagedFileError(UserError):

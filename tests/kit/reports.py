@@ -166,7 +166,7 @@ class MadeUp:
             trials=self.trials,
             curves=self.evaluations,
             times=self.tree,
-            snippets=self._snippets(),
+            snippets=self._snippets,
             tests=self.tests,
             replayed=self.replayed,
             searched=self.searched,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -24,7 +24,7 @@ from trainscape.figures.replay import replay_figure
 from trainscape.figures.search import search_figure
 from trainscape.figures.style import RC, save
 from trainscape.figures.values import Shown, duration, number, score, shown, ticks, values
-from trainscape.hardware import usable_cores
+from trainscape.forked import begun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,28 +76,9 @@ def draw(figures: Sequence[Figure], content: Content, folder: Path) -> list[Path
         content: what to draw it from.
         folder: where the figures go.
     """
-    parts = min(len(usable_cores()), len(figures) // FEW)
-    if parts < 2 or "fork" not in multiprocessing.get_all_start_methods():
-        return [_saved(figure, content, folder) for figure in figures]
-    # forked, so that the tables need not travel: what is handed over is a number
-    with multiprocessing.get_context("fork").Pool(
-        parts, initializer=_share, initargs=(figures, content, folder)
-    ) as pool:
-        return pool.map(_numbered, range(len(figures)), chunksize=1)
-
-
-_shared: tuple[Sequence[Figure], Content, Path]
-
-
-def _share(*shared: Any) -> None:
-    """Hand a process all that it draws from, once."""
-    global _shared
-    _shared = shared
-
-
-def _numbered(index: int) -> Path:
-    figures, content, folder = _shared
-    return _saved(figures[index], content, folder)
+    calls = [partial(_saved, figure, content, folder) for figure in figures]
+    with begun(calls, len(figures) // FEW) as drawn:
+        return [path() for path in drawn]
 
 
 def _saved(figure: Figure, content: Content, folder: Path) -> Path:

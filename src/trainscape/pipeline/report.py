@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from trainscape import __version__, analysis, datasets, workloads
 from trainscape.cells import alike
+from trainscape.forked import begun
 from trainscape.hashing import SHORT, sha256
 from trainscape.pipeline.snippets import snippets
 from trainscape.pipeline.tables import replayed, searched, table
-from trainscape.report import Page, write
+from trainscape.report import Page, runtime, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +29,9 @@ LIBRARIES = ("torch", "numpy", "pandas", "seaborn", "snakemake", "dvc")
 
 def make(layout: Layout) -> None:
     """Write ``report.html``."""
-    write(page(layout), layout.output / "report.html")
+    # what takes long and needs no table: the snippets load torch, Vega is bundled
+    with begun([partial(snippets, layout), runtime], 1) as (own, vega):
+        write(replace(page(layout), snippets=own, vega=vega), layout.output / "report.html")
 
 
 def page(layout: Layout) -> Page:
@@ -47,7 +52,7 @@ def page(layout: Layout) -> Page:
         confirmed=table(layout, "confirm"),
         curves=curves[curves["split"] == split],
         times=times,
-        snippets=snippets(layout),
+        snippets=partial(snippets, layout),
         paths=analysis.records(table(layout, "paths")),
         tests=analysis.records(table(layout, "range")),
         replayed=replayed(layout),

@@ -64,7 +64,7 @@ def data(page: Page, specs: Mapping[str, Any]) -> str:
     tree = {
         "name": page.study["name"],
         "budget": page.study.get("budget"),
-        "snippets": page.snippets,
+        "snippets": page.snippets(),
         "columns": _columns(page),
         "names": COLUMNS,
         "workloads": workloads,

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainscape.analysis import validated
+from trainscape.report._runtime import runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -35,7 +36,9 @@ class Page:
         confirmed: a row per trial on fresh seeds, if finalists were confirmed.
         times: ``timings.json``: step times, what is fastest, and where and when it was measured.
         paths: a row per step of every descent that keeps its parameters.
-        snippets: the parts of a cell as text to paste, as :mod:`trainscape.pipeline.snippets` says.
+        snippets: gives the parts of a cell as text to paste, as
+            :mod:`trainscape.pipeline.snippets` says.
+        vega: gives the library that draws the live charts, packed.
         tests: a row per learning-rate range test.
         replayed: the simulated searches, if the study has any.
         searched: what was trained of the grid, if not all.
@@ -55,7 +58,8 @@ class Page:
     confirmed: pd.DataFrame | None = None
     times: Mapping[str, Any] = field(default_factory=dict)
     paths: Sequence[Row] = ()
-    snippets: Mapping[str, Any] = field(default_factory=dict)
+    snippets: Callable[[], Mapping[str, Any]] = dict
+    vega: Callable[[], str] = runtime
     tests: Sequence[Row] = ()
     replayed: Replayed | None = None
     searched: Searched | None = None

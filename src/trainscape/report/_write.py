@@ -19,7 +19,7 @@ from trainscape.report._data import data
 from trainscape.report._facts import facts, machine
 from trainscape.report._first import First, first
 from trainscape.report._gallery import gallery
-from trainscape.report._runtime import packed, runtime
+from trainscape.report._runtime import packed
 from trainscape.report._sections import SHORT, Section, sections
 from trainscape.report._table import table, with_verdicts
 from trainscape.report._times import doubts
@@ -87,7 +87,7 @@ def write(page: Page, path: Path) -> None:
             css=style(),
             js=script(),
             data=packed(data(page, specs)),
-            runtime=runtime(),
+            runtime=page.vega(),
             pictures=packed(json.dumps(gallery(page), separators=(",", ":"), ensure_ascii=False)),
         )
     )
