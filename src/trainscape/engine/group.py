@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from trainscape.optimizers import Optimizer
 
 
+# A table of rules' numbers has a multiple of so many columns: rules of all kinds share a program.
+COLUMNS = 8
+
+
+def columns(count: int) -> int:
+    """How many columns a table of so many numbers has."""
+    return max(1, -(-count // COLUMNS)) * COLUMNS
+
+
 class Group:
     """Neighbours in a pack that share an optimizer, updated together.
 
@@ -35,10 +44,10 @@ class Group:
         self.params = self._rows(stack.blocks)
         self.states = [optimizer.init(param) for param in self.params]
         self.names = list(optimizer.scalars(1))
-        self.row = stack.blocks[0].new_zeros(1, len(self.names))
+        self.row = stack.blocks[0].new_zeros(1, columns(len(self.names)))
         self.now = {name: self.row[0, i] for i, name in enumerate(self.names)}
         # a captured step reads it again and again: it stays where it is
-        self.table = self.row.new_zeros(steps, len(self.names))
+        self.table = self.row.new_zeros(steps, self.row.shape[1])
 
     def _rows(self, blocks: Sequence[Tensor]) -> list[Tensor]:
         """The group's rows of tensors laid out like the blocks, as the rule takes them."""
@@ -49,7 +58,7 @@ class Group:
         """Lay out the rule's numbers that the step alone decides, for all of these steps."""
         with telling(f"optimizer {str(self.optimizer)!r}"):
             rows = [list(self.optimizer.scalars(k + 1).values()) for k in steps]
-        self.table[: len(rows)].copy_(torch.tensor(rows, dtype=self.row.dtype))
+        self.table[: len(rows), : len(self.names)].copy_(torch.tensor(rows, dtype=self.row.dtype))
 
     def update(
         self, grads: Sequence[Tensor], lr: Tensor, at: Tensor, norms: Tensor | None = None

@@ -133,7 +133,7 @@ class Lanes(Pack):
         return self.calls[size]
 
     def _program(self, size: int, rule: Rule) -> Program:
-        """A step of one batch size, for all rules that need as many numbers of it."""
+        """A step of one batch size, for all rules: but for those of a great many numbers."""
         clipped = rule.optimizer.clip_norm
         key = size, clipped, rule.row.shape[1]
         steps = self.template.steps
@@ -169,7 +169,7 @@ class Lanes(Pack):
 
     def _step_program(self, size: int, clipped: float | None, rule: Rule) -> Program:
         lane, template, own = self.stack.lane, self.template, self.template.own
-        table = torch.zeros(self.plan.epoch, max(rule.row.shape[1], 1))
+        table = torch.zeros(self.plan.epoch, rule.row.shape[1])
         train, columns = self.splits.train, torch.arange(size)
         common = {**template.common, "first": self.first, "row": rule.row, "table": table}
         roles = {**self.stack.model_roles(lane), **own, **common}
@@ -187,10 +187,8 @@ class Lanes(Pack):
             if clipped is not None:
                 clip(template.grads, norms_of(template.grads), clipped)
             template.rate[0].copy_(own["lrs"][0].index_select(0, at))
-            if rule.row.shape[1]:
-                rule.row.copy_(table.index_select(0, at))
-            if self.task.trace:
-                own["losses"][0].index_copy_(0, at, loss[None])
+            rule.row.copy_(table.index_select(0, at))
+            own["losses"][0].index_copy_(0, at, loss[None])
             own["sum"].add_(loss)
             own["finite"].add_(own["sum"].isfinite())
             at.add_(1)
@@ -208,7 +206,7 @@ class Template:
         grads: of the trial that steps, by block, (1, n).
         rate: of its step, (1, 1).
         own: the tensors (1, …) of what is a trial's own beside its model, by role.
-        steps: programs of a step, by batch size, clipping, and how many numbers the rule takes.
+        steps: programs of a step, by batch size, clipping, and columns of the rule's numbers.
         rules: programs of update rules.
         scored: whether all that scores trials is compiled.
     """

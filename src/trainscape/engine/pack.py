@@ -60,9 +60,8 @@ class Pack:
         self.first = torch.zeros(1, dtype=torch.int64, device=device)  # the step its epoch began at
         self.loss_sum = torch.zeros(width, dtype=torch.float64, device=device)
         self.finite = torch.zeros(width, dtype=torch.int64, device=device)  # steps with such a sum
-        # of every step of an epoch, to be traced
-        rows = self.plan.epoch if task.trace else 0
-        self.losses_of = self.lr.new_zeros(width, rows).t()  # a trial's lie side by side
+        # of every step of an epoch, where they may be traced; a trial's lie side by side
+        self.losses_of = self.lr.new_zeros(width, self.plan.epoch).t()
 
     def load(self, trials: Sequence[Trial]) -> None:
         """Start with these trials, as many as the pack is wide.

@@ -10,7 +10,7 @@ import torch
 from trainscape.compiled.nodes import UnsupportedError
 from trainscape.compiled.programs import SPAN, compiled, places_of, roles_of, shared
 from trainscape.engine.blame import rule_errors
-from trainscape.engine.group import step
+from trainscape.engine.group import columns, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Rule:
         rate: of its step, (1, 1).
 
     Attributes:
-        row: the numbers of a step that the rule takes, (1, n).
+        row: the numbers of a step that the rule takes, and zeros, (1, columns).
         sizes: for each call of a step, how many elements it is for; 0 for the whole model.
 
     Raises:
@@ -53,7 +53,7 @@ class Rule:
         self.optimizer, self.lane, self.grads, self.rate = optimizer, lane, grads, rate
         with rule_errors(optimizer):
             self.first = optimizer.scalars(1)
-        self.row = rate.new_zeros(1, len(self.first))
+        self.row = rate.new_zeros(1, columns(len(self.first)))
         self.any_size = optimizer.elementwise
         try:
             self.program, self.roles = self._made()
@@ -68,8 +68,7 @@ class Rule:
     def _made(self) -> tuple[Program, Roles]:
         """The program, and the tensors that it was written down with."""
         now = {name: self.row[0, i] for i, name in enumerate(self.first)}
-        if self.first:
-            self.row.copy_(torch.tensor([list(self.first.values())]))
+        self.row[0, : len(self.first)] = torch.tensor(list(self.first.values()))
         self.rate.fill_(0.01)
         blocks, grads = self._example()
         params, slopes = blocks, grads
