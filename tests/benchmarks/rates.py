@@ -33,7 +33,7 @@ FULL = (
     *(Case("digits-cnn", "momentum", size, 64) for size in (16, 64)),
     *(Case("mnist-mlp", name, 64, 128) for name in ("momentum", "adam")),
     *(Case("mnist-mlp", "momentum", size, 64) for size in (16, 256)),
-    *(Case("mnist-cnn", "adam", size, 8) for size in (16, 64)),
+    *(Case("mnist-cnn", "adam", size, 16) for size in (16, 64)),
 )
 QUICK = (Case("digits-mlp", "momentum", 16, 8), Case("digits-cnn", "adam", 16, 2))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import jax_peer
+from benchmarks import jax_peer, rates, sizes
 from benchmarks.__main__ import main
 from kit.cores import one_core as one_core  # a fixture, once it is here
 
@@ -54,6 +54,12 @@ def quick(name: str, out: Path) -> dict[str, Any]:
     assert found["rows"] == [] or "| --- |" in page
     assert str(ROOT) not in page + json.dumps(found)
     return found
+
+
+def test_every_case_of_the_engine_has_a_width() -> None:
+    """In either size; else there is nothing to compare with."""
+    for size, cases in ((sizes.FULL, rates.FULL), (sizes.QUICK, rates.QUICK)):
+        assert all(case.widest >= min(size.widths) for case in cases)
 
 
 @pytest.mark.dag

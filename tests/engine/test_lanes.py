@@ -12,15 +12,19 @@ from torch.nn import functional
 
 from kit import examples
 from kit.examples import task, trial
+from trainscape import optimizers
+from trainscape.compiled.compiler import load
 from trainscape.compiled.programs import compiled, shared
 from trainscape.engine.apart import Apart
 from trainscape.engine.fused import Fused
 from trainscape.engine.laid import Laid
+from trainscape.engine.lanes import Lanes
 from trainscape.optimizers import Optimizer
 from trainscape.workloads import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ctypes import CDLL
 
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
@@ -154,3 +158,19 @@ def test_what_fades_becomes_zero() -> None:
     assert (kept == 2.0**-126).all()
     program.run(slots)
     assert (kept == 0).all()
+
+
+def test_rules_and_traces_share_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another rule is one more program, and a trace none: each takes a second to compile."""
+    texts: set[str] = set()
+
+    def noted(text: str) -> CDLL:
+        texts.add(text)
+        return load(text)
+
+    monkeypatch.setattr("trainscape.compiled.programs.load", noted)
+    plain, counts = network(), []
+    for of, name in ((plain, "sgd"), (plain, "adam"), (replace(plain, trace=3), "adam")):
+        Lanes(of, 1).prepare(optimizers.registry.make({"name": name}))
+        counts.append(len(texts))
+    assert counts == [counts[0], counts[0] + 1, counts[0] + 1]
