@@ -13,6 +13,7 @@ from torch.nn import functional
 from kit import examples
 from kit.examples import task, trial
 from trainscape import optimizers
+from trainscape.compiled import text
 from trainscape.compiled.compiler import load
 from trainscape.compiled.programs import compiled, shared
 from trainscape.engine.apart import Apart
@@ -164,9 +165,9 @@ def test_rules_and_traces_share_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another rule is one more program, and a trace none: each takes a second to compile."""
     texts: set[str] = set()
 
-    def noted(text: str) -> CDLL:
-        texts.add(text)
-        return load(text)
+    def noted(made: str) -> CDLL:
+        texts.add(made)
+        return load(made)
 
     monkeypatch.setattr("trainscape.compiled.programs.load", noted)
     plain, counts = network(), []
@@ -174,3 +175,26 @@ def test_rules_and_traces_share_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
         Lanes(of, 1).prepare(optimizers.registry.make({"name": name}))
         counts.append(len(texts))
     assert counts == [counts[0], counts[0] + 1, counts[0] + 1]
+
+
+@pytest.mark.parametrize("name", ["momentum", "adam", "lamb"])
+def test_gradients_in_parts_change_no_bit(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Of a large block a few rows are made and updated at a time; a rule of all has it whole."""
+    texts: list[str] = []
+
+    def noted(made: str) -> CDLL:
+        texts.append(made)
+        return load(made)
+
+    monkeypatch.setattr("trainscape.compiled.programs.load", noted)
+    monkeypatch.setattr(text, "PART", 1)  # 64 rows come as 24, 24 and 16
+    found = []
+    for least in (text.LARGE, 1):
+        monkeypatch.setattr(text, "LARGE", least)
+        texts.clear()
+        pack = Lanes(network(), 3)
+        pack.load([trial(name, 0.05, seed) for seed in range(3)])
+        pack.advance(6)
+        assert any("static float part[24 * 40]" in own for own in texts) == (least == 1)
+        found.append([block.clone() for block in pack.stack.blocks])
+    assert all(map(torch.equal, *found))

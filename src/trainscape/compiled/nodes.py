@@ -150,6 +150,8 @@ class Kernel:
         scratch: bytes of working memory that ``$scratch`` points to.
         partial: whether ``outs`` keep some elements, or are read as well.
         doing: the operation that it comes from.
+        rows: the statements that make the rows ``$from`` to ``$to`` of ``outs[0]`` alone, if there
+            are such.
     """
 
     ins: list[Ref]
@@ -158,6 +160,7 @@ class Kernel:
     scratch: int = 0
     partial: bool = False
     doing: str = ""
+    rows: str = ""
 
     def reads(self) -> list[Ref]:
         """What is read."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from trainscape.compiled.text import Text
+
     Addresses = NDArray[np.uint64]
 
 Roles = dict[str, Tensor]
@@ -42,28 +44,58 @@ typedef void update(char **slots, long from, long to);
 
 """
 # slots: for each trial the addresses of what the work goes over. An update rule comes after every
-# step, once for each block of a trial's parameters, with addresses and sizes of its own.
+# step, once for each block of a trial's parameters, with addresses and sizes of its own; `gradient`
+# is which of its addresses is that of the gradient, or -1 for a rule that must have all of it.
 RUN = """
 static void once(char **slots, long from, long to) {{
     {calls}
 }}
 
-void work(char **slots, long from, long to) {{ once(slots, from, to); }}
+static void finish(char **slots) {{
+    {finish}
+}}
+
+/* The gradient of a block and its update, some rows at a time; 0 for one that is there already. */
+static int in_parts(long block, char **slots, update *rule, char **rules, long width,
+                    long gradient) {{
+    char *own[width];
+{parts}    return 0;
+}}
+
+void work(char **slots, long from, long to) {{ once(slots, from, to); finish(slots); }}
 
 int64_t outside(void) {{ return index_outside; }}
 
 int run(long trials, long steps, char **slots, long each, update *rule, char **rules, long blocks,
-        long width, const long *sizes) {{
+        long width, const long *sizes, long gradient) {{
     any_outside = 0;
     for (long t = 0; t < trials; t++)
         for (long s = 0; s < steps; s++) {{
             once(slots + t * each, 0, 0);
             if (any_outside) return 1;
-            for (long b = 0; b < blocks; b++)
-                rule(rules + (t * blocks + b) * width, 0, sizes[b]);
+            if (gradient < 0) finish(slots + t * each);
+            for (long b = 0; b < blocks; b++) {{
+                char **own = rules + (t * blocks + b) * width;
+                if (gradient < 0 || !in_parts(b, slots + t * each, rule, own, width, gradient))
+                    rule(own, 0, sizes[b]);
+            }}
         }}
     return 0;
 }}
+"""
+# of a block: its rows are always made at the same place, which stays in the cache
+IN_PARTS = """\
+    if (block == {block}) {{
+        static float part[{each} * {columns}] __attribute__((aligned(64)));
+        memcpy(own, rules, sizeof own);
+        for (long from = 0; from < {rows}; from += {each}) {{
+            const long to = SMALLER({rows}, from + {each});
+            own[gradient] = (char *)((uintptr_t)part - from * {columns} * sizeof *part);
+            {call}
+            rule(own, from * {columns}, to * {columns});
+        }}
+        return 1;
+    }}
 """
 
 
@@ -94,6 +126,7 @@ class Program:
     def run(
         self, slots: Addresses, steps: int = 1, rule: Program | None = None,
         rules: Addresses | None = None, sizes: NDArray[np.int64] | None = None,
+        gradient: int = -1,
     ) -> None:  # fmt: skip
         """Do the work for some trials, one after the other.
 
@@ -103,6 +136,7 @@ class Program:
             rule: what follows on every step, if anything.
             rules: its addresses, by trial and block, (n, blocks, slots).
             sizes: the numbers of every block, (blocks,).
+            gradient: which of the rule's slots is a block's gradient, if it may come in parts.
 
         Raises:
             IndexError: data named a row that is not there.
@@ -120,6 +154,7 @@ class Program:
             _pointer(rules),
             *map(ctypes.c_long, (blocks, width)),
             _pointer(sizes),
+            ctypes.c_long(gradient),
         )
         if lost:
             self.library.outside.restype = ctypes.c_int64
@@ -139,6 +174,7 @@ def compiled(
     any_size: bool = False,
     tries: int = 2,
     exact: bool = False,
+    blocks: Sequence[str] = (),
 ) -> Program:
     """The program that does what ``work`` does.
 
@@ -149,6 +185,7 @@ def compiled(
         any_size: whether the work is done on ``SPAN`` elements that stand for any number.
         tries: how often it is run to try the program; the second time on what the first one left.
         exact: whether what it changes is to change alike, too: it hangs on no rounding.
+        blocks: the roles that an update rule takes block by block, and that may come in parts.
 
     Raises:
         UnsupportedError: something in it has no entry in the tables of operations.
@@ -164,7 +201,7 @@ def compiled(
     put(roles, before)
     if recording.why is not None:
         raise UnsupportedError(recording.why)
-    program = _built(recording, roles, any_size)
+    program = _built(recording, roles, any_size, blocks)
     slots = program.addresses({name: shared(of, 1) for name, of in roles.items()}, 1)
 
     def again() -> None:
@@ -200,7 +237,7 @@ def _check_any_size(recording: Recording, names: Mapping[int, str]) -> None:
                 raise UnsupportedError("numbers that hang on how many there are")
 
 
-def _built(recording: Recording, roles: Roles, any_size: bool) -> Program:
+def _built(recording: Recording, roles: Roles, any_size: bool, blocks: Sequence[str]) -> Program:
     names = {address(tensor): name for name, tensor in roles.items()}
     kept = {address(tensor): tensor for tensor in recording.kept}
     for node in recording.nodes:
@@ -209,10 +246,36 @@ def _built(recording: Recording, roles: Roles, any_size: bool) -> Program:
                 raise UnsupportedError("changes a tensor in place that is no state of a trial's")
     if any_size:
         _check_any_size(recording, names)
-    text = written(recording.nodes, recording.made, recording.constants, SPAN if any_size else None)
+    numbers = {address(roles[name]): roles[name].numel() for name in blocks}
+    span = SPAN if any_size else None
+    text = written(recording.nodes, recording.made, recording.constants, span, numbers)
     head = HEAD.format(scratch=max(text.scratch, 1))
-    library = load(head + "\n".join(text.functions) + RUN.format(calls="\n    ".join(text.calls)))
+    library = load(head + "\n".join(text.functions) + _run(text, list(numbers)))
     return Program(library, tuple(names.get(slot) or kept[slot] for slot in text.slots))
+
+
+def _run(text: Text, blocks: Sequence[int]) -> str:
+    """The functions that a program is called by.
+
+    Args:
+        text: its statements.
+        blocks: the buffers that an update rule takes, in the order of its calls.
+    """
+    finish = [one.call(one.to[1], "0", str(one.rows)) for one in text.parts]
+    parts = [
+        IN_PARTS.format(
+            block=blocks.index(one.to[0]),
+            each=one.each,
+            rows=one.rows,
+            columns=one.columns,
+            call=one.call("(void *)own[gradient]", "from", "to"),
+        )
+        for one in text.parts
+    ]
+    between = "\n    "
+    return RUN.format(
+        calls=between.join(text.calls), finish=between.join(finish), parts="".join(parts)
+    )
 
 
 def places_of(

@@ -19,6 +19,39 @@ if TYPE_CHECKING:
     from trainscape.compiled.statements import Statement
 
 ALIGNED = 64
+LARGE = (
+    1 << 17
+)  # bytes of a result from which on it is made in parts: with more it leaves the cache
+PART = 1 << 15  # bytes of a part, about
+ROWS = 24  # of which a part has a multiple: `PRODUCT_ROWS`
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A product that comes last, and of which a few rows can be made at a time.
+
+    Args:
+        function: its name in C: takes where rows go, ``given``, and the first and the last row.
+        to: the buffer from outside that it is to fill, and its address in C.
+        given: the addresses of what it is made of, in C.
+        rows: how many it has.
+        columns: the numbers of a row.
+    """
+
+    function: str
+    to: tuple[int, str]
+    given: tuple[str, ...]
+    rows: int
+    columns: int
+
+    def call(self, to: str, first: str, last: str) -> str:
+        """The statement that makes some rows."""
+        return f"{self.function}({', '.join((to, *self.given, first, last))});"
+
+    @property
+    def each(self) -> int:
+        """The rows of a part."""
+        return ROWS * max(1, round(PART / (ROWS * self.columns * 4)))
 
 
 @dataclass
@@ -30,12 +63,14 @@ class Text:
         calls: the statements, in their order.
         slots: the buffers from outside whose addresses it is given, in their order.
         scratch: bytes of working memory.
+        parts: the statements after these.
     """
 
     functions: list[str]
     calls: list[str]
     slots: list[int]
     scratch: int
+    parts: list[Parts]
 
 
 @dataclass
@@ -83,6 +118,7 @@ def written(
     own: set[int],
     constants: Mapping[int, Tensor],
     span: int | None = None,
+    whole: Mapping[int, int] | None = None,
 ) -> Text:
     """The text of a program.
 
@@ -91,24 +127,60 @@ def written(
         own: buffers that exist within it alone.
         constants: tensors that are the same at every run, by address.
         span: the count of elements that stands for any: such loops run from ``from`` to ``to``.
+        whole: buffers that may be made in parts, last of all, with the numbers of each.
 
     Raises:
         UnsupportedError: so many elements would have to be kept from one loop to another.
     """
     inner = own - constants.keys()
     lines = statements(uncopied(needed(nodes, inner), inner))
+    last = [
+        line
+        for line in lines
+        if isinstance(line, Kernel) and _comes_last(line, lines, inner, whole or {})
+    ]
+    lines = [*(line for line in lines if not any(line is one for one in last)), *last]
     places, size = _placed(lines, _stored(lines, inner), span)
     buffers = Buffers(inner, places, constants)
-    functions, calls = [], []
+    functions, calls, parts = [], [], []
     for i, line in enumerate(lines):
-        function, call = _statement(f"s{i}", line, buffers, span)
+        late = any(line is one for one in last)
+        function, handed = _statement(f"s{i}", line, buffers, span, late)
         functions.append(function)
-        calls.append(call)
-    return Text(functions, calls, buffers.slots, size)
+        if late:
+            out = line.writes()[0]
+            to = (out.buffer, handed[0])
+            parts.append(Parts(f"s{i}", to, tuple(handed[1:]), *out.sizes))
+        else:
+            calls.append(f"s{i}({', '.join(handed)});")
+    return Text(functions, calls, buffers.slots, size, parts)
 
 
-def _statement(name: str, line: Statement, buffers: Buffers, span: int | None) -> tuple[str, str]:
-    """A statement as a function of the memory that it touches, and the call of it."""
+def _comes_last(
+    line: Kernel, lines: Sequence[Statement], inner: set[int], whole: Mapping[int, int]
+) -> bool:
+    """Whether a kernel makes all of a large buffer by rows, and nothing hangs on when it does."""
+    out, sources = line.outs[0], {ref.buffer for ref in line.ins}
+    at = next(i for i, other in enumerate(lines) if other is line)
+    return (
+        bool(line.rows)
+        and out.bytes >= LARGE
+        and whole.get(out.buffer) == out.numel
+        and (out.offset, *out.strides) == (0, out.sizes[1], 1)
+        and sources <= inner
+        and all(
+            out.buffer not in {ref.buffer for ref in (*other.reads(), *other.writes())}
+            for other in lines
+            if other is not line
+        )
+        and all(ref.buffer not in sources for other in lines[at + 1 :] for ref in other.writes())
+    )
+
+
+def _statement(
+    name: str, line: Statement, buffers: Buffers, span: int | None, late: bool
+) -> tuple[str, list[str]]:
+    """A statement as a function of the memory that it touches, and what it is to be given."""
     touched = [ref for ref in (*line.writes(), *line.reads()) if buffers.lie(ref)]
     changed = {ref.buffer for ref in line.writes()}
     seen = {ref.buffer: ref.c_type for ref in touched}
@@ -119,14 +191,15 @@ def _statement(name: str, line: Statement, buffers: Buffers, span: int | None) -
     ]
     handed = [buffers.address(buffer) for buffer in seen]
     if isinstance(line, Kernel):
-        body, doing = _kernel_text(line, names, buffers), [line.doing]
+        body, doing = _kernel_text(line, names, buffers, late), [line.doing]
+        given += ["long from", "long to"] if late else []
     else:
         body, doing = _loop_text(line, names, buffers), [node.doing for node, _ in line.maps]
         if span and line.sizes == (span,):
             body = body.replace(f"i0 = 0; i0 < {span};", "i0 = from; i0 < to;")
             given, handed = [*given, "long from", "long to"], [*handed, "from", "to"]
     head = f"/* {', '.join(doing)} */\nstatic void {name}({', '.join(given)})"
-    return f"{head} {{\n{body}}}\n", f"{name}({', '.join(handed)});"
+    return f"{head} {{\n{body}}}\n", handed
 
 
 def _stored(lines: Sequence[Statement], inner: set[int]) -> set[int]:
@@ -182,8 +255,8 @@ def _placed(
     return places, top
 
 
-def _kernel_text(line: Kernel, seen: Mapping[int, str], buffers: Buffers) -> str:
-    words = {"scratch": "scratch"}
+def _kernel_text(line: Kernel, seen: Mapping[int, str], buffers: Buffers, late: bool) -> str:
+    words = {"scratch": "scratch", "from": "from", "to": "to"}
     head = ""
     for i, ref in enumerate(line.ins):
         if buffers.single(ref):
@@ -194,7 +267,7 @@ def _kernel_text(line: Kernel, seen: Mapping[int, str], buffers: Buffers) -> str
     words.update((f"w{i}", seen[ref.buffer]) for i, ref in enumerate(line.outs))
     if line.scratch:
         head += f"    static char scratch[{line.scratch}] __attribute__((aligned({ALIGNED})));\n"
-    return f"{head}    {filled(line.body, words)}\n"
+    return f"{head}    {filled(line.rows if late else line.body, words)}\n"
 
 
 def _loop_text(line: Loop, seen: Mapping[int, str], buffers: Buffers) -> str:

@@ -195,7 +195,8 @@ class Lanes(Pack):
 
         with torch.no_grad():
             twice = self.plan.batch_size + size <= len(train.y)
-            return compiled(work, roles, tries=2 if twice else 1)
+            blocks = list(roles_of(grad=template.grads))
+            return compiled(work, roles, tries=2 if twice else 1, blocks=blocks)
 
 
 @dataclass
@@ -261,6 +262,6 @@ class Call:
 
     def run(self, part: slice, steps: int) -> int:
         """Take steps of some of the trials; how many steps that were in all."""
-        slots = self.slots[part]
-        self.program.run(slots, steps, self.rule.program, self.rules[part], self.rule.sizes)
+        slots, rule = self.slots[part], self.rule
+        self.program.run(slots, steps, rule.program, self.rules[part], rule.sizes, rule.gradient)
         return steps * len(slots)

@@ -40,6 +40,7 @@ class Rule:
     Attributes:
         row: the numbers of a step that the rule takes, and zeros, (1, columns).
         sizes: for each call of a step, how many elements it is for; 0 for the whole model.
+        gradient: which slot of the program is a block's gradient; -1 for the whole model.
 
     Raises:
         UnsupportedError: the rule has something that cannot be compiled.
@@ -64,6 +65,8 @@ class Rule:
             self.program, self.roles = self._made()
         sizes = [block.shape[1] for block in lane.blocks] if self.any_size else [0]
         self.sizes: NDArray[np.int64] = np.array(sizes, np.int64)
+        slots = self.program.slots
+        self.gradient = slots.index("grad.0") if self.any_size and "grad.0" in slots else -1
 
     def _made(self) -> tuple[Program, Roles]:
         """The program, and the tensors that it was written down with."""

@@ -58,13 +58,16 @@ def product(out: Ref, a: Ref, b: Ref, start: str = "0", bias: Ref | None = None)
         ins.append(bias)
         source = f"$r2 + {bias.offset}"
     mode = {"0": "FROM_ZERO", "bias": "FROM_BIAS", "out": "FROM_OUTPUT"}[start]
-    body = (
-        f"{before}{name}({m}, {n}, {k}, {places['$r0']}, {a.strides[-2]}, {a.strides[-1]}, "
-        f"{words}, {row}, {mode}, {source}, {places['$w0']}, {out.strides[-2]});"
+    given = (
+        f"{m}, {n}, {k}, {places['$r0']}, {a.strides[-2]}, {a.strides[-1]}, "
+        f"{words}, {row}, {mode}, {source}, {places['$w0']}, {out.strides[-2]}"
     )
+    body, rows = f"{before}{name}({given});", ""
     if len(out.sizes) == 3:
         body = f"for (long t = 0; t < {out.sizes[0]}; t++) {{ {body} }}"
-    return Kernel(ins, [out], body, scratch, start == "out", "product")
+    elif kind == "float" and start == "0" and not before:
+        rows = f"product_rows({given}, $from, $to);"
+    return Kernel(ins, [out], body, scratch, start == "out", "product", rows)
 
 
 def _turned(out: Ref, a: Ref, b: Ref) -> Kernel:
