@@ -24,6 +24,7 @@ from trainscape.engine.apart import Apart, obstacle
 from trainscape.engine.blame import apart_because
 from trainscape.engine.foresight import why_apart
 from trainscape.engine.fused import Fused
+from trainscape.engine.laid import Laid
 from trainscape.engine.model import Stack
 from trainscape.engine.trial import Trial
 from trainscape.engine.unfused import Unfused
@@ -190,6 +191,40 @@ def test_divergence_is_recorded_as_in_other_packs() -> None:
         assert [(r.status, r.diverged_at) for r in fused] == [
             (r.status, r.diverged_at) for r in apart
         ]
+
+
+class Projected(nn.Module):
+    """Sees its input by a random projection that it does not train."""
+
+    def __init__(self, buffer: bool) -> None:
+        super().__init__()
+        self.way: Tensor
+        if buffer:
+            self.register_buffer("way", torch.randn(64, 20))
+        else:
+            self.way = torch.randn(64, 20)
+        self.fixed = torch.linspace(0, 1, 20)
+        self.out = nn.Linear(20, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.out(x.flatten(1) @ self.way + self.fixed)
+        return made
+
+
+@pytest.mark.parametrize("buffer", [True, False])
+def test_a_tensor_that_is_drawn_is_each_models_own(buffer: bool) -> None:
+    """As a buffer models fuse; else they train one by one, and the line names it."""
+    of = task(examples.named(lambda: Projected(buffer)), examples.images(50), 16)
+    line = why_apart(of)
+    if buffer:
+        assert line is None
+    else:
+        assert line and "the model (it draws tensor 'way', which is no buffer) takes one" in line
+        assert "make 'way' a buffer" in line
+    for seed in (3, 5):
+        one = trial("adam", 0.002, seed)
+        kind = Laid if buffer else None
+        agrees(train([trial("sgd", 0.1, 1), one], of, kind)[1], plain(one, of))
 
 
 def looking(output: Tensor, target: Tensor) -> Tensor:

@@ -135,7 +135,28 @@ def obstacle(task: Task) -> Obstacle | None:
             "the model gets other weights when it is built again with one seed; draw them by torch",
         )
     assigned = _tried_alone(task, x, y)
-    return assigned or _not_batched(task, x, y)
+    return assigned or _drawn_aside(task.workload.build) or _not_batched(task, x, y)
+
+
+def _drawn_aside(builder: Callable[[], nn.Module]) -> Obstacle | None:
+    """The first tensor that hangs on the seed and is neither parameter nor buffer.
+
+    Models that run as one program share such a tensor: that of the first.
+    """
+    model = build(builder, 0)
+    held, again, other = (_held(one) for one in (model, build(builder, 0), build(builder, 1)))
+    for (layer, name), value in held.items():
+        at, module = (layer, name), model.get_submodule(layer)
+        if name in module._buffers or not _equal(value, again.get(at)):
+            continue
+        if not _equal(value, other.get(at)):
+            reason = f"it draws tensor {name!r}, which is no buffer"
+            return Obstacle(layer, type(module), ValueError(reason), f"make {name!r} a buffer")
+    return None
+
+
+def _equal(a: Tensor, b: Tensor | None) -> bool:
+    return b is not None and torch.equal(a.detach().nan_to_num(), b.detach().nan_to_num())
 
 
 def _not_batched(task: Task, x: Tensor, y: Tensor) -> Obstacle | None:
