@@ -266,6 +266,14 @@ REFUSED = {
         {"forward": "import random, torch; x = x * torch.tensor(random.random())"},
         "the model draws random numbers in its forward pass; use nn.Dropout modules",
     ),
+    "a number for a loss": (
+        {"loss": "return functional.cross_entropy(output, target).item()"},
+        "the loss gives a float and is to give a tensor of one number",
+    ),
+    "nothing for a model": (
+        {"model": "None"},
+        "the model's function returns nothing and is to return an nn.Module",
+    ),
     "in the metric": (
         {"metric": "import random; random.random()"},
         "the loss or metric draws random numbers, which no trial could draw again",

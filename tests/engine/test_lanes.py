@@ -198,3 +198,21 @@ def test_gradients_in_parts_change_no_bit(monkeypatch: pytest.MonkeyPatch, name:
         assert any("static float part[24 * 40]" in own for own in texts) == (least == 1)
         found.append([block.clone() for block in pack.stack.blocks])
     assert all(map(torch.equal, *found))
+
+
+class Arc(Optimizer):
+    """A rule with an operation that the tables have no entry for."""
+
+    name = "arc"
+
+    def update(self, param: Tensor, grad: Tensor, state: State, lr: Tensor, now: Now) -> None:
+        param.sub_(lr * grad.atan())
+
+
+def test_the_line_says_that_it_is_the_update_rule() -> None:
+    """Not the model, whose operations are all known."""
+    said: list[str] = []
+    one = replace(trial("sgd", 0.05), optimizer=Arc())
+    list(Fused(network(), None, said.append).train([one], lambda _: None))
+    (line,) = said
+    assert "more slowly: in its update rule, aten.atan.default has no entry" in line

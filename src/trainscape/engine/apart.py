@@ -7,6 +7,7 @@ trial, in a plain loop; all else is as in other packs: the same update rules, ra
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -167,9 +168,12 @@ def _not_batched(task: Task, x: Tensor, y: Tensor) -> Obstacle | None:
     xs, ys = (of.expand(2, *of.shape) for of in (x, y))
     masks = stack.open_masks(len(x))
     try:
-        # at its second call a model may use what it kept of its first
-        before = _seen(stack, task, xs, ys, masks)
-        seen = _seen(stack, task, xs, ys, masks)
+        with warnings.catch_warnings():
+            # of operations that torch batches one by one: on a CPU trials are compiled, not batched
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            # at its second call a model may use what it kept of its first
+            before = _seen(stack, task, xs, ys, masks)
+            seen = _seen(stack, task, xs, ys, masks)
         if seen.foreign:
             reason = "it changes a tensor in place that is no buffer"
         elif seen.numbers <= before.numbers:

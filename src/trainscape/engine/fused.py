@@ -168,7 +168,7 @@ class Fused:
             name = self.task.workload.name
             self.say(
                 f"workload {name!r}: its trials with {optimizer} train one by one, by torch's "
-                f"kernels and more slowly: {error}"
+                f"kernels and more slowly: {error} (docs/engine.md, The tables)"
             )
             return False
         return True

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainscape.compiled.nodes import UnsupportedError
 from trainscape.compiled.programs import Program, Roles, compiled, places_of, roles_of, shared
 from trainscape.engine import pulse
 from trainscape.engine.blame import blaming
@@ -85,7 +86,10 @@ class Lanes(Pack):
         rules, template = self.template.rules, self.template
         if optimizer not in rules:
             pulse.doing(f"compiling the update rule of {optimizer}")
-            rules[optimizer] = Rule(optimizer, self.stack.lane, template.grads, template.rate)
+            try:
+                rules[optimizer] = Rule(optimizer, self.stack.lane, template.grads, template.rate)
+            except UnsupportedError as error:
+                raise UnsupportedError(f"in its update rule, {error}") from error
         return rules[optimizer]
 
     def load(self, trials: Sequence[Trial]) -> None:

@@ -62,11 +62,14 @@ def build(builder: Callable[[], nn.Module], seed: int) -> nn.Module:
     """A fresh model with the initial weights of ``seed``, drawn on the CPU for every device.
 
     Raises:
-        ValueError: the model has a kind of dropout that has no masked form.
+        ValueError: it is no model, or has a kind of dropout that has no masked form.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams.derive(seed, "weights"))
         model = builder()
+    if not isinstance(model, nn.Module):
+        given = "nothing" if model is None else f"a {type(model).__name__}"
+        raise ValueError(f"the model's function returns {given} and is to return an nn.Module")
     # with duplicates: a module that stands in two places draws a mask of its own in each
     for name, module in list(model.named_modules(remove_duplicate=False)):
         if isinstance(module, _DropoutNd):

@@ -63,8 +63,11 @@ def single(name: str, of: Judge, values: Tensor, axes: int = 0) -> Tensor:
         axes: how many axes of trials.
 
     Raises:
-        PartError: they have a shape.
+        PartError: they have a shape, or are no tensor.
     """
+    if not isinstance(values, Tensor):
+        kind = type(values).__name__
+        raise PartError(of, f"the {name} gives a {kind} and is to give a tensor of one number")
     shape = tuple(values.shape[axes:])
     if shape:
         raise PartError(
