@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.workers import Job
     from trainscape.engine.data import Splits
 
-# what benchmarks.jax_program has
+# what benchmarks.jax_models has
 WORKLOADS = ("digits-mlp", "mnist-mlp", "digits-cnn", "mnist-cnn")
 RULES = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
 FEW = 16  # models that a cache holds
