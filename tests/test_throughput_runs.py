@@ -1,35 +1,30 @@
-"""Step times: the suite as the workflow runs it, with the machine to itself, and its record."""
+"""The suite of step times as the workflow runs it, in a process of its own."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import subprocess
 import sys
-import tempfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kit.cores import one_core as one_core  # a fixture, once it is here
+from kit.own_lock import own_lock as own_lock  # another
 from kit.small_study import make
 from trainscape import datasets, hardware, throughput
 from trainscape.cells import grid
-from trainscape.cli import main
-from trainscape.sealed import read_sealed
 from trainscape.study import read
 from trainscape.throughput import SUITE
 from trainscape.throughput import alone as alone_module
-from trainscape.throughput.identity import MODES, wanted
+from trainscape.throughput.identity import MODES
 from trainscape.throughput.suite import conftest
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from trainscape.study import Study
 
 ROW = {
     "workload",
@@ -48,188 +43,6 @@ ROW = {
     "noisy_because",
     "load",
 }
-
-
-# The machine to itself
-
-
-def test_share() -> None:
-    """What others used is the busy time less our own, over the cores and the time that passed."""
-    cores = len(hardware.usable_cores())
-    start = alone_module.Clock(wall=100.0, busy=50.0, own=3.0)
-    half = alone_module.Clock(wall=102.0, busy=50.0 + 2 * cores, own=3.0 + cores)
-    assert alone_module.share(start, half) == 0.5
-    clock = alone_module.Clock
-    assert alone_module.share(start, clock(102.0, 50.0, 4.0)) == 0.0  # clocks are coarse
-    assert alone_module.share(start, clock(102.0, 50.0 + 9 * cores, 3.0)) == 1.0
-
-
-def test_working() -> None:
-    """Waiting is not work, and a guest's time counts once."""
-    core = {"user": 5.0, "nice": 1.0, "system": 2.0, "steal": 0.5, "guest": 3.0}
-    assert alone_module.working({**core, "idle": 70.0, "iowait": 9.0}) == 8.5
-
-
-def test_glance() -> None:
-    """A process that keeps a core busy is seen."""
-    busy = subprocess.Popen(
-        [sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=-1
-    )
-    try:
-        assert busy.stdout
-        busy.stdout.readline()
-        assert alone_module.glance() * len(hardware.usable_cores()) > 0.2
-    finally:
-        busy.kill()
-        busy.communicate()
-
-
-@pytest.fixture
-def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A temporary folder of the test's own, for this process and its children."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-
-@pytest.mark.usefixtures("own_lock")
-@pytest.mark.parametrize(("others", "too_high"), [(0.1, False), (0.101, True)])
-def test_load(
-    others: float,
-    too_high: bool,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """A measurement beside others is flagged, and said to be, from a tenth of the machine on."""
-    monkeypatch.setattr(alone_module, "glance", lambda: 0.0)
-    monkeypatch.setattr(alone_module, "share", lambda *_: others)
-    with alone_module.alone() as load:
-        assert load == {}
-    assert load == {"before": 0.0, "during": others, "after": 0.0, "too_high": too_high}
-    said = "throughput: others used more than 10% of the machine: the times are too long\n"
-    assert capsys.readouterr().err == (said if too_high else "")
-
-
-HOLD = """
-from trainscape.throughput.alone import alone
-with alone():
-    print("in", flush=True)
-    input()
-"""
-
-
-def hold() -> subprocess.Popen[str]:
-    """A process that takes the lock, says so, and holds it until it is told to go on."""
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", HOLD], stdin=-1, stdout=-1, stderr=-1, text=True, env=env
-    )
-
-
-@pytest.mark.usefixtures("own_lock")
-def test_lock() -> None:
-    """A second measurement says that it waits, and begins only when the first has ended."""
-    first = hold()
-    assert first.stdout and first.stdout.readline() == "in\n"
-    second = hold()
-    try:
-        assert second.stdout and second.stderr
-        assert "waiting" in second.stderr.readline()
-        assert not select.select([second.stdout], [], [], 0.3)[0]
-        first.communicate("\n", timeout=20)
-        assert second.stdout.readline() == "in\n"
-        second.communicate("\n", timeout=20)
-        assert first.returncode == second.returncode == 0
-    finally:
-        for process in (first, second):
-            process.kill()
-            process.wait()
-
-
-# From what was measured to the record
-
-
-def benchmarks(study: Study) -> dict[str, Any]:
-    """What the suite writes for a study."""
-    cells = grid.cells(study)
-    numbers = {"step_time_s": 0.001, "iqr_s": 0.0, "samples_per_s": 1e3, "peak_memory_bytes": 9}
-    return {
-        "machine_info": {"cpu": "any", "device": "cpu", "threads": 2},
-        "benchmarks": [],
-        "digest": throughput.digest(study, cells),
-        "load": {"before": 0.0, "during": 0.2, "after": 0.0, "too_high": True},
-        "rows": [{**one.key(), **numbers, "blocks": 8} for one in wanted(cells)],
-    }
-
-
-@pytest.fixture
-def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place of the record of the tests' study, in an empty project."""
-    monkeypatch.chdir(tmp_path)
-    study = make()
-    path = tmp_path / study.output / throughput.path(study, grid.cells(study))
-    path.parent.mkdir(parents=True)
-    (tmp_path / study.output / ".study").write_text(study.name)
-    return path
-
-
-def ask(made: object) -> int:
-    """Make the record of the tests' study from what a suite wrote: the exit status."""
-    with open("benchmarks.json", "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(made if isinstance(made, str) else json.dumps(made))
-    study = make().model_dump_json()
-    return main(["make", "throughput", "--study", study, "--benchmarks", "benchmarks.json"])
-
-
-def test_record(record: Path) -> None:
-    """A record has the machine, its load and the rows; records of old times go, others' stay."""
-    old = record.with_name(f"{record.stem.partition('-')[0]}-000000000000.json")
-    other = record.with_name(f"000000000000-{record.stem.partition('-')[2]}.json")
-    for file in (old, other):
-        file.write_text("{}")
-    made = benchmarks(make())
-    assert ask(made) == 0
-    assert read_sealed(record) == {
-        "record": record.stem,
-        "fingerprint": hardware.fingerprint("cpu"),
-        "hardware": made["machine_info"],
-        "load": made["load"],
-        "rows": made["rows"],
-    }
-    assert sorted(record.parent.iterdir()) == sorted([record, other])
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (lambda _: "", "cannot be read: "),
-        (lambda made: {**made, "digest": "0" * 64}, "is of another study or source; run"),
-        (lambda _: {"benchmarks": []}, "is of another study or source; run"),
-        (lambda made: {**made, "rows": made["rows"][:3]}, "has 3 of 8 measurements"),
-        (lambda made: {**made, "rows": made["rows"][1:] * 2}, "has 14 of 8 measurements"),
-    ],
-)
-def test_no_record(
-    change: Any, complaint: str, record: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Times that are damaged, of something else or incomplete are refused; the old record stays."""
-    record.write_text("the one before")
-    assert ask(change(benchmarks(make()))) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"trainscape: throughput: benchmarks.json {complaint}")
-    assert said.count("\n") == 1
-    assert record.read_text() == "the one before"
-    assert [*record.parent.iterdir()] == [record]
-
-
-def test_nothing_measured(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """To make a record without saying what was measured is refused in one line."""
-    assert main(["make", "throughput", "--study", make().model_dump_json()]) == 2
-    assert capsys.readouterr().err == (
-        "trainscape: make throughput: --benchmarks must name what the suite has measured\n"
-    )
-
-
-# The suite in its own process
 
 
 def suite(
