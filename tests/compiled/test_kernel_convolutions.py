@@ -16,12 +16,12 @@ from kit.c_kernels import (
     ZERO,
     Array,
     Libraries,
+    Window,
     built,
     call,
     canaries,
     initialiser,
     near,
-    out_size,
     same,
     some,
     strides,
@@ -84,7 +84,7 @@ void conv_grad_input(const conv *s, const float *dy, const float *w, float *dx) 
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(Window):
     """A convolution: sizes as in `struct conv`, and `gap` numbers after channels and weights."""
 
     b: int
@@ -106,14 +106,6 @@ class Conv:
     def sizes(self) -> list[int]:
         """The sizes in the order of `struct conv`."""
         return [getattr(self, field.name) for field in fields(self) if field.name != "gap"]
-
-    @property
-    def out(self) -> tuple[int, int]:
-        """The rows and columns of outputs."""
-        return (
-            out_size(self.ih, self.kh, self.sh, self.ph, self.dh),
-            out_size(self.iw, self.kw, self.sw, self.pw, self.dw),
-        )
 
     @property
     def x_shape(self) -> tuple[int, ...]:

@@ -13,12 +13,12 @@ from torch.nn import functional
 from kit.c_kernels import (
     Array,
     Libraries,
+    Window,
     built,
     call,
     canaries,
     initialiser,
     near,
-    out_size,
     same,
     some,
     strides,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pool:
+class Pool(Window):
     """A pooling: sizes as in `struct pool`."""
 
     b: int
@@ -43,14 +43,6 @@ class Pool:
     sw: int = 2
     ph: int = 0
     pw: int = 0
-
-    @property
-    def out(self) -> tuple[int, int]:
-        """The rows and columns of outputs."""
-        return (
-            out_size(self.ih, self.kh, self.sh, self.ph),
-            out_size(self.iw, self.kw, self.sw, self.pw),
-        )
 
     @property
     def x_shape(self) -> tuple[int, ...]:

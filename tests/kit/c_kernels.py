@@ -98,6 +98,29 @@ def built(folder: Path, lines: Sequence[str], plain: str = "") -> Libraries:
     return Libraries(plain=loaded.pop("plain"), made=loaded)
 
 
+class Window:
+    """What slides over images: a dataclass adds the fields of `struct conv` or `struct pool`."""
+
+    ih: int
+    iw: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    ph: int
+    pw: int
+    dh: int = 1
+    dw: int = 1
+
+    @property
+    def out(self) -> tuple[int, int]:
+        """The rows and columns of outputs."""
+        return (
+            _out_size(self.ih, self.kh, self.sh, self.ph, self.dh),
+            _out_size(self.iw, self.kw, self.sw, self.pw, self.dw),
+        )
+
+
 def call(library: ctypes.CDLL, name: str, *arrays: Array | None) -> None:
     """Calls a function with pointers to the arrays."""
     pointers = [None if a is None else ctypes.c_void_p(a.ctypes.data) for a in arrays]
@@ -109,7 +132,7 @@ def initialiser(values: Sequence[int]) -> str:
     return "{" + ", ".join(map(str, values)) + "}"
 
 
-def out_size(size: int, window: int, step: int, frame: int, spread: int = 1) -> int:
+def _out_size(size: int, window: int, step: int, frame: int, spread: int) -> int:
     """How many places a window of a convolution or pooling has along one axis.
 
     Args:

@@ -77,7 +77,8 @@ def draw(figures: Sequence[Figure], content: Content, folder: Path) -> list[Path
         folder: where the figures go.
     """
     calls = [partial(_saved, figure, content, folder) for figure in figures]
-    with begun(calls, len(figures) // FEW) as drawn:
+    parts = len(figures) // FEW
+    with begun(calls, parts if parts > 1 else 0) as drawn:
         return [path() for path in drawn]
 
 
