@@ -266,6 +266,14 @@ REFUSED = {
         {"forward": "import random, torch; x = x * torch.tensor(random.random())"},
         "the model draws random numbers in its forward pass; use nn.Dropout modules",
     ),
+    "a plain array": (
+        {
+            "build": "import numpy",
+            "model": "scaled(Model(), numpy)",
+            "forward": "x = x * self.scale",
+        },
+        "the model gets other weights when it is built again with one seed; draw them by torch",
+    ),
     "a number for a loss": (
         {"loss": "return functional.cross_entropy(output, target).item()"},
         "the loss gives a float and is to give a tensor of one number",
@@ -281,6 +289,11 @@ REFUSED = {
 }
 HELPER = """
 CALLS = []
+
+
+def scaled(model, numpy):
+    model.scale = float(numpy.random.rand())
+    return model
 
 
 def drawn(model, numpy, torch):

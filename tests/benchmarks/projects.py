@@ -9,6 +9,7 @@ import yaml
 
 from benchmarks.clock import timed
 from kit.project import ROOT, Project, scratch
+from trainscape.compiled.libraries import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,11 @@ def fresh(folder: Path, study: Mapping[str, Any]) -> Project:
     return project
 
 
+def compiled(project: Project) -> Path:
+    """Where a project keeps what it compiles: not where all other runs on this machine do."""
+    return project.shared / "compiled"
+
+
 def seconds(project: Project, *command: str) -> float:
     """The time of a command that must succeed.
 
@@ -48,7 +54,7 @@ def run(project: Project, *command: str) -> str:
     Raises:
         RuntimeError: it fails.
     """
-    process = project.start(*command)
+    process = project.start("env", f"{CACHE}={compiled(project)}", *command)
     try:
         said, _ = process.communicate(timeout=LIMIT)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):

@@ -68,8 +68,8 @@ def test_grid(tmp_path: Path) -> None:
     """Every way gives seconds and a ratio to ours, and all do the same work."""
     found = quick("grid", tmp_path)
     ways = [row["way"] for row in found["rows"]]
-    assert ways[0] == "ours: training"
-    assert len(ways) == len(set(ways)) == (6 if jax_peer.missing() else 7)
+    assert ways[0] == "ours: training, compiled beforehand"
+    assert len(ways) == len(set(ways)) == (7 if jax_peer.missing() else 8)
     for row in found["rows"]:
         assert row["how"] in ("measured", "extrapolated") or row["how"].startswith("skipped")
         if not row["how"].startswith("skipped"):

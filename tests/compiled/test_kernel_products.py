@@ -1,9 +1,8 @@
-"""The C kernels of products, transposes and sums of columns."""
+"""The C kernels of products and of transposes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,10 +20,8 @@ from kit.c_kernels import (
     same,
     some,
 )
+from kit.fenced import Fenced
 from kit.fenced import fenced as fenced
-
-if TYPE_CHECKING:
-    from kit.fenced import Fenced
 
 # What the kernels must equal, bit for bit: one chain a number, in the written order.
 PLAIN_PRODUCT = """
@@ -35,11 +32,6 @@ void NAME(const long *s, const NUMBER *a, const NUMBER *b, const NUMBER *bias, N
         FOR(k, K) t = FMA(a[m * am + k * ak], b[k * bk + n], t);
         c[m * cm + n] = t;
     }
-}
-"""
-PLAIN_SUMS = """
-void column_sums(const long *s, const float *x, float *y) {
-    FOR(n, s[1]) { float t = 0; FOR(m, s[0]) t += x[m * s[2] + n]; y[n] = t; }
 }
 """
 KINDS = (("product", "float", "fmaf"), ("product_double", "double", "fma"))
@@ -117,15 +109,11 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Libraries:
             f"void transpose{i}(const float *x, float *y) {{ transpose({p.m}, {p.n}, x, {cm}, y,"
             f" {p.m + p.gap}); }}"
         )
-        lines.append(
-            f"void column_sums{i}(const float *x, float *y) {{ column_sums({p.m}, {p.n}, x, {cm},"
-            " y); }"
-        )
     plain = [
         PLAIN_PRODUCT.replace("NAME", name).replace("NUMBER", number).replace("FMA", fma)
         for name, number, fma in KINDS
     ]
-    return built(tmp_path_factory.mktemp("products"), lines, "".join((*plain, PLAIN_SUMS)))
+    return built(tmp_path_factory.mktemp("products"), lines, "".join(plain))
 
 
 @each_product
@@ -155,20 +143,25 @@ def test_product(i: int, libraries: Libraries) -> None:
 
 
 @each_product
-def test_transpose_and_sums(i: int, libraries: Libraries) -> None:
-    """Copies with the other axis as unit stride, and sums of columns."""
+def test_transpose(i: int, libraries: Libraries) -> None:
+    """Copies with the other axis as unit stride."""
     p = PRODUCTS[i]
-    x, sums = some(1, *p.c_shape), np.zeros(p.n, np.float32)
-    call(libraries.plain, "column_sums", np.array([p.m, p.n, p.n + p.gap], np.int64), x, sums)
-    near(sums, x[:, : p.n].sum(0, np.float64))
+    x = some(1, *p.c_shape)
     for name, library in libraries.made.items():
-        turned, found = canaries(p.n, p.m + p.gap), canaries(p.n)
+        turned = canaries(p.n, p.m + p.gap)
         expected = turned.copy()
         expected[:, : p.m] = x[:, : p.n].T
         call(library, f"transpose{i}", x, turned)
         same(turned, expected, name)
-        call(library, f"column_sums{i}", x, found)
-        same(found, sums, name)
+
+
+def test_a_number_outside_is_seen(libraries: Libraries) -> None:
+    """The fence holds: what has room for one number less than is written ends the process."""
+    at, p = next((i, p) for i, p in enumerate(PRODUCTS) if p.n * p.m > 1)
+    fence = Fenced(at_end=True)
+    x, turned = fence.put(some(1, *p.c_shape)), fence.put(canaries(p.n * p.m - 1))
+    with pytest.raises(AssertionError, match=f"transpose{at}"):
+        fence.stay_inside(libraries, [(f"transpose{at}", (x, turned))])
 
 
 def test_products_in_bounds(fenced: Fenced, libraries: Libraries) -> None:
@@ -183,7 +176,7 @@ def test_products_in_bounds(fenced: Fenced, libraries: Libraries) -> None:
         bias = put(some(4, p.n))
         turned = put(canaries(p.n * (p.m + p.gap) - p.gap))
         calls += [(f"{kind}{i}", (a, b, bias, c)) for kind in ("product", "product_rows")]
-        calls += [(f"transpose{i}", (c, turned)), (f"column_sums{i}", (c, bias))]
+        calls.append((f"transpose{i}", (c, turned)))
         if i in DOUBLE:
             doubles = tuple(put(t.astype(np.float64)) for t in (a, b, bias, c))
             calls.append((f"product_double{i}", doubles))

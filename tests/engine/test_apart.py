@@ -49,8 +49,7 @@ def train(trials: Sequence[Trial], of: Task, kind: type[Stack] | None = None) ->
     if kind is not None:
         engine.usual = kind
     made = [record for part in engine.train(trials, lambda _: None) for record in part]
-    if kind is None:
-        assert engine.usual is Apart
+    assert set(engine.ways.values()) == {kind or Apart}
     return made
 
 
@@ -225,6 +224,31 @@ def test_a_tensor_that_is_drawn_is_each_models_own(buffer: bool) -> None:
         one = trial("adam", 0.002, seed)
         kind = Laid if buffer else None
         agrees(train([trial("sgd", 0.1, 1), one], of, kind)[1], plain(one, of))
+
+
+class Scaled(nn.Module):
+    """Scales its outputs by numbers that it draws, and keeps as no tensor of its own."""
+
+    def __init__(self, listed: bool) -> None:
+        super().__init__()
+        self.out = nn.Linear(64, 10)
+        self.scale = [torch.rand(10) + 0.5] if listed else torch.rand(()).item() + 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.scale[0] if isinstance(self.scale, list) else self.scale
+        made: Tensor = self.out(x.flatten(1)) * scale
+        return made
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_numbers_that_are_drawn_are_each_models_own(listed: bool) -> None:
+    """However a model keeps them, outputs show whether they are another model's."""
+    of = task(examples.named(lambda: Scaled(listed)), examples.images(50), 16)
+    line = why_apart(of)
+    assert line and "the model (it draws numbers that are no buffers) takes one" in line
+    for seed in (3, 5):
+        one = trial("adam", 0.002, seed)
+        agrees(train([trial("sgd", 0.1, 1), one], of)[1], plain(one, of))
 
 
 def looking(output: Tensor, target: Tensor) -> Tensor:

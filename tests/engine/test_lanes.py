@@ -118,7 +118,45 @@ class Counts(Optimizer):
         param.sub_(lr * grad / state["step"])
 
 
-@pytest.mark.parametrize(("rule", "compiled"), [(Signs, True), (Assigns, False), (Counts, False)])
+class Halves(Optimizer):
+    """Keeps two numbers for each element, in one state of twice the length."""
+
+    name = "halves"
+
+    def init(self, param: Tensor) -> State:
+        return {"both": torch.cat([param, param], -1).zero_()}
+
+    def update(self, param: Tensor, grad: Tensor, state: State, lr: Tensor, now: Now) -> None:
+        mean, square = state["both"].chunk(2, -1)
+        mean.lerp_(grad, 0.1)
+        square.lerp_(grad * grad, 0.1)
+        param.sub_(lr * mean / (square.sqrt() + 1e-3))
+
+
+class Across(Optimizer):
+    """Keeps a state whose trials lie side by side, element after element."""
+
+    name = "across"
+
+    def init(self, param: Tensor) -> State:
+        turned = torch.zeros(param.shape[::-1])
+        return {"mean": turned.permute(*range(param.dim())[::-1])}
+
+    def update(self, param: Tensor, grad: Tensor, state: State, lr: Tensor, now: Now) -> None:
+        state["mean"].mul_(0.9).add_(grad)
+        param.sub_(lr * state["mean"])
+
+
+class AcrossWhole(Across):
+    """The same, of a parameter at a time."""
+
+    elementwise = False
+
+
+RULES = ((Signs, True), (Assigns, False), (Counts, False), (Halves, True))
+
+
+@pytest.mark.parametrize(("rule", "compiled"), [*RULES, (Across, False), (AcrossWhole, False)])
 def test_unusual_rules_train_as_elsewhere(rule: Callable[[], Optimizer], compiled: bool) -> None:
     """What cannot be compiled for any trial trains by torch."""
     one = replace(trial("sgd", 0.003), optimizer=rule())
@@ -177,7 +215,10 @@ def test_rules_and_traces_share_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts == [counts[0], counts[0] + 1, counts[0] + 1]
 
 
-@pytest.mark.parametrize("name", ["momentum", "adam", "lamb"])
+WHOLE = ("lamb", "schedule_free_sgd", "schedule_free_adamw")  # that keep more than an element's
+
+
+@pytest.mark.parametrize("name", ["momentum", "adam", *WHOLE])
 def test_gradients_in_parts_change_no_bit(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Of a large block a few rows are made and updated at a time; a rule of all has it whole."""
     texts: list[str] = []
@@ -196,6 +237,8 @@ def test_gradients_in_parts_change_no_bit(monkeypatch: pytest.MonkeyPatch, name:
         pack.load([trial(name, 0.05, seed) for seed in range(3)])
         pack.advance(6)
         assert any("static float part[24 * 40]" in own for own in texts) == (least == 1)
+        [rule] = pack.template.rules.values()
+        assert (rule.gradient < 0) == (name in WHOLE)
         found.append([block.clone() for block in pack.stack.blocks])
     assert all(map(torch.equal, *found))
 

@@ -187,11 +187,11 @@ def test_the_parts_of_an_evaluation_decide_nothing(
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_metric_of_a_whole_split_is_the_same_in_every_pack(name: str) -> None:
-    """At widths 1 to 33 the bits of a trial's values are the same."""
+    """At widths 1 to 33 the bits of a trial's values are the same as together."""
     of, trials = judged(name), crowd()
     of = replace(of, plan=replace(of.plan, budget={"steps": 4}, evaluate_every=0.2))
     together = train(trials, of)
-    for part in parts()[:4]:
+    for part in parts()[::2]:
         assert train(trials[part], of) == together[part]
 
 

@@ -20,15 +20,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import trainscape
+from trainscape.compiled import toolchain
+from trainscape.compiled.building import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Array = NDArray[Any]
 
-HEADERS = Path(trainscape.__file__).parent / "compiled" / "c"
-FLAGS = ("-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC")
 ZERO, BIAS, OUTPUT = 0, 1, 2  # `enum from`: what a sum starts from
 
 HEAD = '#include "kernels.h"\n'
@@ -60,14 +59,15 @@ def commands() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     runs = levels()
     if compiler := shutil.which("cc"):
-        found |= {f"cc {level}": [compiler, "-O3", f"-march=x86-64-{level}"] for level in runs}
+        wide = toolchain.WIDE if "v4" in runs else ()
+        found |= {f"cc {level}": [compiler, *wide, f"-march=x86-64-{level}"] for level in runs}
         if not runs:
-            found["cc"] = [compiler, "-O3"]
+            found["cc"] = [compiler]
     if importlib.util.find_spec("ziglang"):
-        zig = [sys.executable, "-m", "ziglang", "cc", "-O3"]
-        found |= {f"clang {level}": [*zig, f"-mcpu=x86_64_{level}"] for level in runs}
+        zig = [sys.executable, "-m", "ziglang", "cc"]
+        found |= {f"zig {level}": [*zig, f"-mcpu=x86_64_{level}"] for level in runs}
     if clang := shutil.which("clang"):
-        found |= {f"clang {level}": [clang, "-O3", f"-march=x86-64-{level}"] for level in runs}
+        found |= {f"clang {level}": [clang, f"-march=x86-64-{level}"] for level in runs}
     return found
 
 
@@ -85,10 +85,11 @@ def built(folder: Path, lines: Sequence[str], plain: str = "") -> Libraries:
     (folder / "kernels.c").write_text("\n".join((HEAD, *lines, "")))
     (folder / "plain.c").write_text(PLAIN_HEAD + plain)
     named = {name: [*of, f"-I{HEADERS}", "kernels.c"] for name, of in made.items()}
-    named["plain"] = [*next(iter(made.values())), "-O1", "plain.c"]
+    named["plain"] = [*next(iter(made.values())), "plain.c"]
     jobs = {}
     for i, (name, command) in enumerate(named.items()):
-        command = [*command, *FLAGS, "-shared", "-o", f"{i}.so", "-lm"]
+        level = ["-O1"] if name == "plain" else []
+        command = [*command, *toolchain.FLAGS, *level, "-o", f"{i}.so", "-lm"]
         jobs[name] = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     loaded = {}
     for i, (name, job) in enumerate(jobs.items()):

@@ -23,6 +23,9 @@ C_TYPES = {
 }
 
 
+Roles = dict[str, Tensor]  # what is a trial's own, by names that programs know it by
+
+
 class UnsupportedError(Exception):
     """A step has something that the tables of operations have no entry for."""
 

@@ -1,7 +1,7 @@
 """From work that torch can do once to a function that does it for any trial, any number of times.
 
-Work is written down while torch does it for one trial, turned into C, compiled, and tried on what
-it was written down with: it is to come to the same. What is a trial's own lies in tensors that have
+Work is written down while torch does it for one trial, turned into C, compiled, and tried on other
+numbers: it is to come to the same. What is a trial's own lies in tensors that have
 names here, *roles*; to run the work for another trial is to give it other addresses.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trainscape.compiled.call import address
 from trainscape.compiled.compiler import load
-from trainscape.compiled.nodes import Kernel, Map, UnsupportedError
+from trainscape.compiled.nodes import Kernel, Map, Roles, UnsupportedError
 from trainscape.compiled.recording import Looking, Recording
 from trainscape.compiled.text import written
 from trainscape.compiled.tried import copies, differing, equal, put
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     Addresses = NDArray[np.uint64]
 
-Roles = dict[str, Tensor]
-
 # Work on this many elements stands for work on any count of them.
 SPAN = 1009
 
@@ -44,22 +42,28 @@ typedef void update(char **slots, long from, long to);
 
 """
 # slots: for each trial the addresses of what the work goes over. An update rule comes after every
-# step, once for each block of a trial's parameters, with addresses and sizes of its own; `gradient`
-# is which of its addresses is that of the gradient, or -1 for a rule that must have all of it.
+# step, once for each block of a trial's parameters, with addresses and sizes of its own. `gradient`
+# is which of its addresses is that of the gradient: a rule that is called for some elements of a
+# block as well as for all gets them in parts, and a block that is made so lies nowhere as a whole.
+# It is -1 for a rule that must have all of it.
 RUN = """
 static void once(char **slots, long from, long to) {{
     {calls}
 }}
 
-static void finish(char **slots) {{
-    {finish}
-}}
-
-/* The gradient of a block and its update, some rows at a time; 0 for one that is there already. */
-static int in_parts(long block, char **slots, update *rule, char **rules, long width,
-                    long gradient) {{
+/* A block's gradient, some rows at a time, and what takes them; 0 for one that is there already. */
+static int in_parts(long block, update *rule, char **rules, long width, long gradient) {{
     char *own[width];
 {parts}    return 0;
+}}
+
+/* Elements from a part to the whole. */
+static void kept(char **own, long from, long to) {{
+    memcpy((float *)own[0] + from, (float *)own[1] + from, (to - from) * sizeof(float));
+}}
+
+static void finish(char **slots) {{
+    {finish}
 }}
 
 void work(char **slots, long from, long to) {{ once(slots, from, to); finish(slots); }}
@@ -76,7 +80,7 @@ int run(long trials, long steps, char **slots, long each, update *rule, char **r
             if (gradient < 0) finish(slots + t * each);
             for (long b = 0; b < blocks; b++) {{
                 char **own = rules + (t * blocks + b) * width;
-                if (gradient < 0 || !in_parts(b, slots + t * each, rule, own, width, gradient))
+                if (gradient < 0 || !in_parts(b, rule, own, width, gradient))
                     rule(own, 0, sizes[b]);
             }}
         }}
@@ -86,6 +90,7 @@ int run(long trials, long steps, char **slots, long each, update *rule, char **r
 # of a block: its rows are always made at the same place, which stays in the cache
 IN_PARTS = """\
     if (block == {block}) {{
+        _Static_assert({each} % PRODUCT_ROWS == 0, "parts hold whole blocks of rows");
         static float part[{each} * {columns}] __attribute__((aligned(64)));
         memcpy(own, rules, sizeof own);
         for (long from = 0; from < {rows}; from += {each}) {{
@@ -104,7 +109,7 @@ class Program:
     """Compiled work.
 
     Args:
-        library: has ``run`` and ``work``.
+        library: has ``run``, ``work`` and ``outside``.
         slots: for each address that it is given, a role, or a tensor that is always the same.
     """
 
@@ -261,14 +266,18 @@ def _run(text: Text, blocks: Sequence[int]) -> str:
         text: its statements.
         blocks: the buffers that an update rule takes, in the order of its calls.
     """
-    finish = [one.call(one.to[1], "0", str(one.rows)) for one in text.parts]
+    finish = [
+        f"{{ char *whole[2] = {{{one.to[1]}, 0}}; "
+        f"in_parts({blocks.index(one.to[0])}, kept, whole, 2, 1); }}"
+        for one in text.parts
+    ]
     parts = [
         IN_PARTS.format(
             block=blocks.index(one.to[0]),
             each=one.each,
             rows=one.rows,
             columns=one.columns,
-            call=one.call("(void *)own[gradient]", "from", "to"),
+            call=one.call("(void *)own[gradient]"),
         )
         for one in text.parts
     ]
@@ -294,13 +303,13 @@ def places_of(
     """
     if tensor.dim() == 0 or len(tensor) <= max(rows, default=-1):
         raise UnsupportedError("a state without an axis of trials")
-    if like is not None and _layout(tensor) != _layout(like):
+    if like is not None and layout(tensor) != layout(like):
         raise UnsupportedError("a state that lies otherwise in memory for several trials")
     step = tensor.stride(0) * tensor.element_size()
     return (tensor.data_ptr() + np.asarray(rows, np.int64) * step).astype(np.uint64)
 
 
-def _layout(tensor: Tensor) -> tuple[object, ...]:
+def layout(tensor: Tensor) -> tuple[object, ...]:
     """How a row lies in memory."""
     pairs = zip(tensor.shape[1:], tensor.stride()[1:], strict=True)
     return tensor.shape[1:], [stride for size, stride in pairs if size > 1]

@@ -105,8 +105,13 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.made.update(map(address, fresh))
         steady = call.name in MADE | EMPTY or (bool(given) and self.steady >= set(given))
         changed = {address(tensor) for tensor in (*fresh, *call.written)}
-        self.steady = self.steady | changed if steady and not call.draws else self.steady - changed
-        if call.name == "_local_scalar_dense" and steady:
+        if steady and not call.draws:
+            self.steady |= changed
+        else:
+            self.steady -= changed
+        if call.name == "_local_scalar_dense":
+            if not steady:
+                self._refuse(f"{call.func} looks at a number: by .item(), or by an if on a value")
             return
         if call.name in EMPTY:
             return
@@ -124,11 +129,15 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _take(self, nodes: list[Node]) -> None:
         """Add nodes, unless they read what a kernel made that nobody saw."""
         for node in nodes:
-            seen = self.made - self.filled - self.constants.keys()
-            if any(ref.buffer in seen for ref in node.reads()):
+            if any(self._unseen(ref.buffer) for ref in node.reads()):
                 raise UnsupportedError("reads what nothing has written")
             self.filled.update(ref.buffer for ref in node.writes())
         self.nodes += nodes
+
+    def _unseen(self, buffer: int) -> bool:
+        """Whether something made it, and nothing that was noted has filled it."""
+        written = buffer in self.filled or buffer in self.constants
+        return buffer in self.made and not written
 
     def _vary(self, tensor: Tensor) -> None:
         """A constant is written to: it is made from a literal at every run."""

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from trainscape.compiled.statements import Statement
 
 ALIGNED = 64
-LARGE = (
-    1 << 17
-)  # bytes of a result from which on it is made in parts: with more it leaves the cache
+# Bytes of a result from which on it is made in parts: with more, a model leaves the cache.
+LARGE = 1 << 17
 PART = 1 << 15  # bytes of a part, about
-ROWS = 24  # of which a part has a multiple: `PRODUCT_ROWS`
+ROWS = 24  # of which a part has a multiple: PRODUCT_ROWS of kernels.h
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Parts:
     rows: int
     columns: int
 
-    def call(self, to: str, first: str, last: str) -> str:
-        """The statement that makes some rows."""
-        return f"{self.function}({', '.join((to, *self.given, first, last))});"
+    def call(self, to: str) -> str:
+        """The statement that makes the rows ``from`` to ``to``, in C; they go to an address."""
+        return f"{self.function}({', '.join((to, *self.given, 'from', 'to'))});"
 
     @property
     def each(self) -> int:
@@ -134,20 +133,16 @@ def written(
     """
     inner = own - constants.keys()
     lines = statements(uncopied(needed(nodes, inner), inner))
-    last = [
-        line
-        for line in lines
-        if isinstance(line, Kernel) and _comes_last(line, lines, inner, whole or {})
-    ]
-    lines = [*(line for line in lines if not any(line is one for one in last)), *last]
+    late = [_comes_last(i, lines, inner, whole or {}) for i in range(len(lines))]
+    order = sorted(range(len(lines)), key=late.__getitem__)
+    lines = [lines[i] for i in order]
     places, size = _placed(lines, _stored(lines, inner), span)
     buffers = Buffers(inner, places, constants)
     functions, calls, parts = [], [], []
-    for i, line in enumerate(lines):
-        late = any(line is one for one in last)
-        function, handed = _statement(f"s{i}", line, buffers, span, late)
+    for i, (line, comes_last) in enumerate(zip(lines, sorted(late), strict=True)):
+        function, handed = _statement(f"s{i}", line, buffers, span, comes_last)
         functions.append(function)
-        if late:
+        if comes_last:
             out = line.writes()[0]
             to = (out.buffer, handed[0])
             parts.append(Parts(f"s{i}", to, tuple(handed[1:]), *out.sizes))
@@ -157,23 +152,23 @@ def written(
 
 
 def _comes_last(
-    line: Kernel, lines: Sequence[Statement], inner: set[int], whole: Mapping[int, int]
+    i: int, lines: Sequence[Statement], inner: set[int], whole: Mapping[int, int]
 ) -> bool:
-    """Whether a kernel makes all of a large buffer by rows, and nothing hangs on when it does."""
+    """Whether a statement makes all of a large buffer by rows, and may do so last of all."""
+    line = lines[i]
+    if not isinstance(line, Kernel) or not line.rows:
+        return False
     out, sources = line.outs[0], {ref.buffer for ref in line.ins}
-    at = next(i for i, other in enumerate(lines) if other is line)
+    if out.bytes < LARGE or whole.get(out.buffer) != out.numel or not sources <= inner:
+        return False
+    others = (
+        ref for k, other in enumerate(lines) if k != i for ref in (*other.reads(), *other.writes())
+    )
+    later = (ref for other in lines[i + 1 :] for ref in other.writes())
     return (
-        bool(line.rows)
-        and out.bytes >= LARGE
-        and whole.get(out.buffer) == out.numel
-        and (out.offset, *out.strides) == (0, out.sizes[1], 1)
-        and sources <= inner
-        and all(
-            out.buffer not in {ref.buffer for ref in (*other.reads(), *other.writes())}
-            for other in lines
-            if other is not line
-        )
-        and all(ref.buffer not in sources for other in lines[at + 1 :] for ref in other.writes())
+        (out.offset, *out.strides) == (0, out.sizes[1], 1)
+        and all(ref.buffer != out.buffer for ref in others)
+        and all(ref.buffer not in sources for ref in later)
     )
 
 
@@ -235,7 +230,7 @@ def _placed(
                 first.setdefault(ref.buffer, i)
                 last[ref.buffer] = i
                 held = ref.end * ref.dtype.itemsize
-                if span and held >= span:
+                if span and ref.end >= span:
                     raise UnsupportedError("a rule in several loops")
                 sizes[ref.buffer] = max(sizes.get(ref.buffer, 0), held)
     places: dict[int, int] = {}

@@ -16,7 +16,7 @@ from trainscape.compiled.nodes import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    Roles = dict[str, Tensor]
+    from trainscape.compiled.nodes import Roles
 
 NEAR = 1.0078125  # the factor of the numbers that it is tried on
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainscape.compiled.call import LITERALS, Call, address
-from trainscape.engine.model import MaskedDropout, Stack, build, drawn, repeats
+from trainscape.engine.model import MaskedDropout, Stack, build, drawn, repeats, state_of
 from trainscape.engine.trial import PartError, judges, outputs, single
 from trainscape.memory import out_of_memory
 
@@ -130,34 +131,54 @@ def obstacle(task: Task) -> Obstacle | None:
         Exception: the workload cannot train by itself either; what it raised.
     """
     x, y = task.splits.train.x[:2], task.splits.train.y[:2]
-    if not repeats(task.workload.build):
+    assigned = _tried_alone(task, x, y)
+    _check_repeats(task, x)
+    return assigned or _not_batched(task, x, y) or _kept_aside(task, x)
+
+
+@torch.no_grad()
+def _check_repeats(task: Task, x: Tensor) -> None:
+    """Refuse a model that is another one when it is built again with one seed."""
+    builder = task.workload.build
+    first, again = (_answer(task, build(builder, 0).to(x.device), x) for _ in range(2))
+    if not (repeats(builder) and _alike(first, again)):
         raise PartError(
-            task.workload.build,
+            builder,
             "the model gets other weights when it is built again with one seed; draw them by torch",
         )
-    assigned = _tried_alone(task, x, y)
-    return assigned or _drawn_aside(task.workload.build) or _not_batched(task, x, y)
 
 
-def _drawn_aside(builder: Callable[[], nn.Module]) -> Obstacle | None:
-    """The first tensor that hangs on the seed and is neither parameter nor buffer.
+@torch.no_grad()
+def _kept_aside(task: Task, x: Tensor) -> Obstacle | None:
+    """What hangs on the seed and is neither parameter nor buffer, if a model has such a thing.
 
-    Models that run as one program share such a tensor: that of the first.
+    Models that run as one program share it: that of the first.
     """
-    model = build(builder, 0)
-    held, again, other = (_held(one) for one in (model, build(builder, 0), build(builder, 1)))
+    first, other = (build(task.workload.build, seed).to(x.device) for seed in (0, 1))
+    if _alike(_answer(task, other, x), _answer(task, first, x, state_of(other))):
+        return None
+    held, others = _held(first), _held(other)
     for (layer, name), value in held.items():
-        at, module = (layer, name), model.get_submodule(layer)
-        if name in module._buffers or not _equal(value, again.get(at)):
-            continue
-        if not _equal(value, other.get(at)):
+        module = first.get_submodule(layer)
+        if name not in module._buffers and not _alike(value, others.get((layer, name))):
             reason = f"it draws tensor {name!r}, which is no buffer"
             return Obstacle(layer, type(module), ValueError(reason), f"make {name!r} a buffer")
-    return None
+    reason = "it draws numbers that are no buffers"
+    return Obstacle("", None, ValueError(reason), "keep them in buffers")
 
 
-def _equal(a: Tensor, b: Tensor | None) -> bool:
-    return b is not None and torch.equal(a.detach().nan_to_num(), b.detach().nan_to_num())
+def _answer(task: Task, model: nn.Module, x: Tensor, state: Tensors | None = None) -> Tensor:
+    """The outputs of a model, with its own parameters and buffers or with another's."""
+    model.eval()
+    call = partial(functional_call, model, state, (x,)) if state else partial(model, x)
+    return outputs(call, task.precision, x.device)
+
+
+def _alike(a: Tensor, b: Tensor | None) -> bool:
+    """Equal but for rounding."""
+    if b is None or a.shape != b.shape or not a.is_floating_point():
+        return b is not None and torch.equal(a, b)
+    return torch.allclose(a, b, 1e-4, equal_nan=True)
 
 
 def _not_batched(task: Task, x: Tensor, y: Tensor) -> Obstacle | None:

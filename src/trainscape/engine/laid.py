@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from trainscape.compiled.programs import Program, Roles
+    from trainscape.compiled.nodes import Roles
+    from trainscape.compiled.programs import Program
     from trainscape.engine.model import Tensors
     from trainscape.engine.task import Task
 

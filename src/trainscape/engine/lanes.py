@@ -1,7 +1,8 @@
 """Train a pack by a compiled step: one trial after the other, each in the core's cache.
 
-A trial's step is C (:mod:`trainscape.compiled`): it takes the trial's next examples, and makes its
-gradients and its update. The program runs for many steps of one trial, then for the next trial.
+A trial's step is C (:mod:`trainscape.compiled`): it takes the trial's next examples and makes its
+gradients; the update rule, a program of its own, takes these. They run for many steps of one trial,
+then for the next trial.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainscape.compiled.nodes import UnsupportedError
-from trainscape.compiled.programs import Program, Roles, compiled, places_of, roles_of, shared
+from trainscape.compiled.nodes import Roles, UnsupportedError
+from trainscape.compiled.programs import Program, compiled, places_of, roles_of, shared
 from trainscape.engine import pulse
 from trainscape.engine.blame import blaming
 from trainscape.engine.group import clip, norms_of
@@ -137,7 +138,7 @@ class Lanes(Pack):
         return self.calls[size]
 
     def _program(self, size: int, rule: Rule) -> Program:
-        """A step of one batch size, for all rules: but for those of a great many numbers."""
+        """A step of one batch size; rules with equal clipping and table width share it."""
         clipped = rule.optimizer.clip_norm
         key = size, clipped, rule.row.shape[1]
         steps = self.template.steps

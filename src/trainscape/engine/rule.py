@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from trainscape.compiled.nodes import UnsupportedError
-from trainscape.compiled.programs import SPAN, compiled, places_of, roles_of, shared
+from trainscape.compiled.programs import SPAN, compiled, layout, places_of, roles_of, shared
 from trainscape.engine.blame import rule_errors
 from trainscape.engine.group import columns, step
 
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from trainscape.compiled.programs import Addresses, Program, Roles
+    from trainscape.compiled.nodes import Roles
+    from trainscape.compiled.programs import Addresses, Program
     from trainscape.engine.model import Stack
     from trainscape.optimizers import Optimizer
 
     States = Sequence[Mapping[str, Tensor]]
+
+
+STATE = "state."  # begins the roles of what a rule keeps
 
 
 class Rule:
@@ -40,7 +44,8 @@ class Rule:
     Attributes:
         row: the numbers of a step that the rule takes, and zeros, (1, columns).
         sizes: for each call of a step, how many elements it is for; 0 for the whole model.
-        gradient: which slot of the program is a block's gradient; -1 for the whole model.
+        gradient: which slot of the program is a block's gradient, if it may come in parts: it may
+            where all that the rule keeps is a number for each element. Else -1.
 
     Raises:
         UnsupportedError: the rule has something that cannot be compiled.
@@ -65,8 +70,9 @@ class Rule:
             self.program, self.roles = self._made()
         sizes = [block.shape[1] for block in lane.blocks] if self.any_size else [0]
         self.sizes: NDArray[np.int64] = np.array(sizes, np.int64)
-        slots = self.program.slots
-        self.gradient = slots.index("grad.0") if self.any_size and "grad.0" in slots else -1
+        slots, kept = self.program.slots, [self.roles[n] for n in self.roles if n.startswith(STATE)]
+        in_parts = self.any_size and all(of.numel() == SPAN for of in kept) and "grad.0" in slots
+        self.gradient = slots.index("grad.0") if in_parts else -1
 
     def _made(self) -> tuple[Program, Roles]:
         """The program, and the tensors that it was written down with."""
@@ -79,9 +85,7 @@ class Rule:
             params, slopes = self.lane.pieces(blocks), self.lane.pieces(grads)
         with rule_errors(self.optimizer):
             states = [self.optimizer.init(param) for param in params]
-        for param, state in zip(params, states, strict=True):
-            if any(of.dim() != param.dim() or len(of) != 1 for of in state.values()):
-                raise UnsupportedError("a state without an axis of trials")
+        self._check_states(params, states, blocks)
         held = _by_role(states)
         roles = {**roles_of(block=blocks, grad=grads, rate=self.rate, row=self.row), **held}
 
@@ -93,6 +97,29 @@ class Rule:
 
         with torch.no_grad():
             return compiled(work, roles, self.any_size, exact=True), roles
+
+    def _check_states(
+        self, params: Sequence[Tensor], states: States, blocks: Sequence[Tensor]
+    ) -> None:
+        """See that a state lies in memory as the program takes it to, for any trial and element.
+
+        Raises:
+            UnsupportedError: it does not.
+        """
+        both = [torch.cat([block, block]) for block in blocks]
+        two = both if self.optimizer.elementwise else self.lane.pieces(both)
+        for param, state, beside in zip(params, states, two, strict=True):
+            with rule_errors(self.optimizer):
+                other = self.optimizer.init(beside)
+            for name, of in state.items():
+                if of.dim() != param.dim() or len(of) != 1 or len(other[name]) != 2:
+                    raise UnsupportedError("a state without an axis of trials")
+                if layout(of) != layout(other[name]):
+                    raise UnsupportedError(
+                        "a state that lies otherwise in memory for several trials"
+                    )
+                if self.any_size and of.shape not in ((1, SPAN), (1, 1)):
+                    raise UnsupportedError("a state of neither one number nor one for each element")
 
     def _example(self) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Parameters and gradients (1, n), by block, to write the rule down with."""
@@ -147,5 +174,5 @@ def _by_role(states: States) -> Roles:
     return {
         name: of
         for j, state in enumerate(states)
-        for name, of in roles_of(**{f"state.{j}": state}).items()
+        for name, of in roles_of(**{f"{STATE}{j}": state}).items()
     }

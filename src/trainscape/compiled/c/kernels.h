@@ -24,8 +24,6 @@
  *     the same as `product` for doubles, simple and slower
  * transpose(rows, cols, x, xi, y, yj)
  *     y[j*yj + i] = x[i*xi + j] for i < rows, j < cols
- * column_sums(M, N, x, xm, y)
- *     y[n] = 0 + x[n] + x[xm + n] + ..., plain additions in the order of m
  *
  * Images lie as x[b*xb + i*xi + j*xj + c] ("channels last"), outputs as y[b*yb + i*yi + j*yj + o],
  * weights as w[((ki*kw + kj)*ci + c)*wo + o]. `struct conv` and `struct pool` hold sizes and
@@ -35,9 +33,8 @@
  *     y[b,i,j,o] = start + sum over ki, kj, c of x[b, i*sh - ph + ki*dh, j*sw - pw + kj*dw, c] *
  *     w[ki,kj,c,o]. `from` is FROM_ZERO or FROM_BIAS. Around the image x is 0, and these zeros are
  *     multiplied and added as all other numbers are.
- * conv_grad_weight(s, x, dy, gw, gb, scratch)
- *     gw[ki,kj,c,o] = 0 + sum over b, i, j of x[the same] * dy[b,i,j,o], and what the next one
- *     does, unless gb is the constant 0
+ * conv_grad_weight(s, x, dy, gw, scratch)
+ *     gw[ki,kj,c,o] = 0 + sum over b, i, j of x[the same] * dy[b,i,j,o]
  * conv_grad_bias(s, dy, gb)
  *     gb[o] = 0 + dy[0,0,0,o] + ..., plain additions in the order of b, i, j
  * conv_grad_input(s, dy, w, dx, scratch)
@@ -164,28 +161,24 @@ INLINE void store_some(float *p, vec v, int part) {
     else store_v(p, v);
 }
 
+#define PART(v) ((v) == vectors - 1 ? part : 0)
+
 /* ri * rj rows of `vectors` vectors, of whose last only `part` lanes count (all of them if 0). Row
- * (i, j) reads a + i*ai + j*aj and writes c + i*ci + j*cj. All in registers from start to end. With
- * `sum`, one more row adds up b itself, for the gradient of a bias. */
+ * (i, j) reads a + i*ai + j*aj and writes c + i*ci + j*cj. All in registers from start to end. */
 INLINE void tile(int ri, int rj, int vectors, int part, const float *a, long ai, long aj,
                  const float *b, float *c, long ci, long cj, struct walk w, enum from from,
-                 const float *bias, int sum, float *total) {
+                 const float *bias) {
     const int rows = ri * rj;
-    vec acc[16][4], acc_sum[4];
-#define PART(v) ((v) == vectors - 1 ? part : 0)
+    vec acc[16][4];
 #define C(r, v) (c + (r) / rj * ci + (r) % rj * cj + (v) * LANES)
     if (from == FROM_OUTPUT) {
         UNROLL for (int r = 0; r < rows; r++) {
             UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = load_some(C(r, v), PART(v));
         }
-        UNROLL for (int v = 0; v < vectors; v++) {
-            if (sum) acc_sum[v] = load_some(total + v * LANES, PART(v));
-        }
     } else {
         UNROLL for (int v = 0; v < vectors; v++) {
             const vec start = from == FROM_BIAS ? load_some(bias + v * LANES, PART(v)) : all_v(0);
             UNROLL for (int r = 0; r < rows; r++) acc[r][v] = start;
-            acc_sum[v] = start;
         }
     }
     w = join(w);
@@ -199,9 +192,6 @@ INLINE void tile(int ri, int rj, int vectors, int part, const float *a, long ai,
                     const vec x = all_v(ak[r / rj * ai + r % rj * aj]);
                     UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = fma_v(x, bs[v], acc[r][v]);
                 }
-                if (sum) {
-                    UNROLL for (int v = 0; v < vectors; v++) acc_sum[v] = add_v(acc_sum[v], bs[v]);
-                }
                 ak += w.a[2];
                 bk += w.b[2];
             }
@@ -210,11 +200,7 @@ INLINE void tile(int ri, int rj, int vectors, int part, const float *a, long ai,
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int v = 0; v < vectors; v++) store_some(C(r, v), acc[r][v], PART(v));
     }
-    if (sum) {
-        UNROLL for (int v = 0; v < vectors; v++) store_some(total + v * LANES, acc_sum[v], PART(v));
-    }
 #undef C
-#undef PART
 }
 
 /* ---------------------------------------------------------------- all outputs, tile by tile
@@ -226,8 +212,8 @@ INLINE void tile(int ri, int rj, int vectors, int part, const float *a, long ai,
  */
 INLINE void panel(int vectors, int part, int ni, int nj, const float *a, long ai, long aj,
                   const float *b, float *c, long ci, long cj, struct walk w, enum from from,
-                  const float *bias, int sum, float *sums) {
-    const int most = MOST_ROWS(vectors) - sum;
+                  const float *bias) {
+    const int most = MOST_ROWS(vectors);
     const int along_i = nj <= most; /* then a tile is `width` by nj, else 1 by `width` */
     const int n = along_i ? ni : nj;
     const int tiles = UP(n, along_i ? most / nj : most);
@@ -238,43 +224,48 @@ INLINE void panel(int vectors, int part, int ni, int nj, const float *a, long ai
         for (int t = 0; t < wides; t++)
             tile(along_i ? wide : 1, along_i ? nj : wide, vectors, part,
                  a + i * ai + t * wide * at, ai, aj, b, c + i * ci + t * wide * ct, ci, cj, w, from,
-                 bias, sum, sums);
+                 bias);
         for (int t = 0; t < tiles - wides; t++)
             tile(along_i ? narrow : 1, along_i ? nj : narrow, vectors, part,
                  a + i * ai + (wides * wide + t * narrow) * at, ai, aj, b,
-                 c + i * ci + (wides * wide + t * narrow) * ct, ci, cj, w, from, bias, sum, sums);
+                 c + i * ci + (wides * wide + t * narrow) * ct, ci, cj, w, from, bias);
     }
 }
 
 INLINE void plane(int ni, int nj, int n, const float *a, long ai, long aj, const float *b, float *c,
-                  long ci, long cj, struct walk w, enum from from, const float *bias, int sum,
-                  float *sums) {
+                  long ci, long cj, struct walk w, enum from from, const float *bias) {
     const int vectors = SMALLER(PANEL, UP(n, LANES));
     const int width = vectors * LANES, panels = n / width, rest = n % width;
     if (from != FROM_BIAS) bias = b; /* read by nobody, but may be moved along like b */
-    if (!sum) sums = c;
     for (int p = 0; p < panels; p++)
         panel(vectors, 0, ni, nj, a, ai, aj, b + p * width, c + p * width, ci, cj, w, from,
-              bias + p * width, sum, sums + p * width);
+              bias + p * width);
     if (rest)
         panel(UP(rest, LANES), rest % LANES, ni, nj, a, ai, aj, b + panels * width,
-              c + panels * width, ci, cj, w, from, bias + panels * width, sum,
-              sums + panels * width);
+              c + panels * width, ci, cj, w, from, bias + panels * width);
 }
 
-/* The sums of rows of b alone: a tile without rows. */
-INLINE void sums(int n, const float *b, float *y, struct walk w) {
-    const int width = 4 * LANES, panels = n / width, rest = n % width;
-    for (int p = 0; p < panels; p++)
-        tile(0, 1, 4, 0, b, 0, 0, b + p * width, y, 0, 0, w, FROM_ZERO, b, 1, y + p * width);
-    if (rest)
-        tile(0, 1, UP(rest, LANES), rest % LANES, b, 0, 0, b + panels * width, y, 0, 0, w,
-             FROM_ZERO, b, 1, y + panels * width);
+/* The sums of rows of b, of so many vectors. */
+INLINE void sum_rows(int vectors, int part, const float *b, float *y, struct walk w) {
+    vec acc[4];
+    UNROLL for (int v = 0; v < vectors; v++) acc[v] = all_v(0);
+    w = join(w);
+    for (int p = 0; p < w.n[0]; p++) {
+        for (int q = 0; q < w.n[1]; q++) {
+            for (int k = 0; k < w.n[2]; k++) {
+                const float *row = b + p * w.b[0] + q * w.b[1] + k * w.b[2];
+                UNROLL for (int v = 0; v < vectors; v++)
+                    acc[v] = add_v(acc[v], load_some(row + v * LANES, PART(v)));
+            }
+        }
+    }
+    UNROLL for (int v = 0; v < vectors; v++) store_some(y + v * LANES, acc[v], PART(v));
 }
+#undef PART
 
 /* ---------------------------------------------------------------- products */
 
-/* A multiple of every tile's height, so that blocks of it hold whole tiles alone. */
+/* Rows of a block, which split into equal tiles. */
 #define PRODUCT_ROWS 24
 /* Where b's panel is too large for the nearest cache, k goes in pieces of at most this length, all
  * rows for one piece, then the next. Chains go on from c: a stored number is the number. */
@@ -286,8 +277,7 @@ INLINE void product(int M, int N, int K, const float *restrict a, long am, long 
     const int pieces = M > MOST_ROWS(PANEL) ? UP(K, PRODUCT_DEPTH) : 1, depth = UP(K, pieces);
     for (int k = 0; k < K; k += depth) {
         const struct walk w = {{1, 1, SMALLER(depth, K - k)}, {0, 0, ak}, {0, 0, bk}};
-        plane(1, M, N, a + k * ak, 0, am, b + k * bk, c, 0, cm, w, k ? FROM_OUTPUT : from, bias, 0,
-              c);
+        plane(1, M, N, a + k * ak, 0, am, b + k * bk, c, 0, cm, w, k ? FROM_OUTPUT : from, bias);
     }
 }
 
@@ -314,10 +304,6 @@ INLINE void product_double(int M, int N, int K, const double *restrict a, long a
                 c[m * cm + n] = __builtin_fma(x, b[k * bk + n], c[m * cm + n]);
         }
     }
-}
-
-INLINE void column_sums(int M, int N, const float *restrict x, long xm, float *restrict y) {
-    sums(N, x, y, (struct walk){{1, 1, M}, {0, 0, 0}, {0, 0, xm}});
 }
 
 /* ---------------------------------------------------------------- transposition
@@ -472,26 +458,25 @@ INLINE void conv_forward(struct conv s, const float *restrict x, const float *re
         const float *images = in_frame(s, f, n, b0, x, scratch);
         for (int b = 0; b < n; b++)
             plane(oh, ow, s.co, images + b * xb, s.sh * xi, s.sw * xj, w, y + (b0 + b) * s.yb, s.yi,
-                  s.yj, taps, from, bias, 0, y);
+                  s.yj, taps, from, bias);
     }
 }
 
 INLINE void conv_grad_bias(struct conv s, const float *restrict dy, float *restrict gb) {
-    const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
-    sums(s.co, dy, gb, (struct walk){{s.b, oh, ow}, {0, 0, 0}, {s.yb, s.yi, s.yj}});
+    const struct walk places = {{s.b, ROWS_OUT(s), COLUMNS_OUT(s)}, {0}, {s.yb, s.yi, s.yj}};
+    const int width = 4 * LANES, panels = s.co / width, rest = s.co % width;
+    for (int p = 0; p < panels; p++) sum_rows(4, 0, dy + p * width, gb + p * width, places);
+    if (rest)
+        sum_rows(UP(rest, LANES), rest % LANES, dy + panels * width, gb + panels * width, places);
 }
 
 INLINE void conv_grad_weight(struct conv s, const float *restrict x, const float *restrict dy,
-                             float *restrict gw, float *restrict gb, float *restrict scratch) {
+                             float *restrict gw, float *restrict scratch) {
     const int oh = ROWS_OUT(s), ow = COLUMNS_OUT(s);
     const struct framed f = frame_of(s);
     const long xb = f.xb, xi = f.xi, xj = f.xj;
     /* taps along j whose rows of weights lie as their numbers in x do are one run of rows */
     const int run = xj == s.ci && s.dw == 1 ? s.kw * s.ci : s.ci;
-    /* The sums of dy are as slow as few taps are, as each addition waits for the last. So they ride
-     * along where one tile holds all taps. A pointer that is no constant is not null. */
-    const int biased = !(__builtin_constant_p(gb == 0) && gb == 0);
-    const int ride = biased && s.kh * s.kw * s.ci < MOST_ROWS(PANEL) && run == s.kw * s.ci;
     const int piece = SMALLER(oh, LARGER(1, 512 / ow)); /* rows of outputs that stay near */
     if (f.on) memset(scratch, 0, sizeof(float) * f.group * xb);
     for (int b0 = 0; b0 < s.b; b0 += f.group) {
@@ -505,10 +490,9 @@ INLINE void conv_grad_weight(struct conv s, const float *restrict x, const float
             for (int k = 0; k < s.kw * s.ci / run; k++)
                 plane(s.kh, run, s.co, images + i * s.sh * xi + k * s.dw * xj, s.dh * xi, 1,
                       dy + b0 * s.yb + i * s.yi, gw + k * run * s.wo, s.kw * s.ci * s.wo, s.wo,
-                      places, from, gw, ride, ride ? gb : gw);
+                      places, from, gw);
         }
     }
-    if (biased && !ride) conv_grad_bias(s, dy, gb);
 }
 
 /* Of the inputs i = first, first + stride, ... of one axis: how many there are, and which taps they
@@ -569,7 +553,7 @@ INLINE void conv_grad_input(struct conv s, const float *restrict dy, const float
                     const int ni = LARGER(1, s.ih / s.sh), nj = LARGER(1, s.iw / s.sw);
 #define IF_INPUTS(ni, nj)                                                                     \
     if (ti.inputs == (ni) && tj.inputs == (nj))                                               \
-        plane(ni, nj, s.ci, a, yi, yj, wt, c, s.sh * s.xi, s.sw * s.xj, walk, FROM_ZERO, wt, 0, c)
+        plane(ni, nj, s.ci, a, yi, yj, wt, c, s.sh * s.xi, s.sw * s.xj, walk, FROM_ZERO, wt)
                     IF_INPUTS(ni, nj);
                     if (s.iw % s.sw) IF_INPUTS(ni, nj + 1);
                     if (s.ih % s.sh) IF_INPUTS(ni + 1, nj);
@@ -662,9 +646,6 @@ INLINE void fill_zero(struct pool s, float *restrict x) {
     }
 }
 
-/* dx = 0, then each output's gradient is added at its index, in the order of b, i, j. All places of
- * a window are visited and the others add a zero, which changes no sum that started from zero: so
- * that channels stay vectors. */
 /* x or 0, by its bits: gcc 12 mixes up the lanes of a select of floats by whole numbers for AVX2. */
 INLINE float kept_if(int32_t yes, float x) {
     int32_t bits;
@@ -674,6 +655,9 @@ INLINE float kept_if(int32_t yes, float x) {
     return x;
 }
 
+/* dx = 0, then each output's gradient is added at its index, in the order of b, i, j. All places of
+ * a window are visited and the others add a zero, which changes no sum that started from zero: so
+ * that channels stay vectors. */
 INLINE void spread_to_window(struct pool s, const float *dy, const int64_t *index, float *dx, int n,
                              int rows, int columns, int first) {
     int32_t place[POOL_CHANNELS];

@@ -102,8 +102,6 @@ def _entry(call: Call) -> list[Node]:
             raise UnsupportedError("rounded in such a way")
         values = [v for name, v in call.of.items() if name in OPERANDS and v is not None]
         return [mapped(target(call), call.name, values, call.of)]
-    if call.name == "_local_scalar_dense":
-        raise UnsupportedError("looks at a number: by .item(), or by an if on a value")
     raise UnsupportedError("has no entry in the table of operations")
 
 

@@ -109,7 +109,8 @@ def _grouped(call: Call, floats: str, text: str) -> str:
     text = text.replace(" + I", own[0]).replace(" + O", own[1])
     if groups > 1:
         text = f"for (long g = 0; g < {groups}; g++) {text}"
-    return f"static float scratch[{floats}] __attribute__((aligned(64))); {text}"
+    scratch = f"static float scratch[{floats}] __attribute__((aligned(64))); " if floats else ""
+    return f"{scratch}{text}"
 
 
 @lowers("convolution")
@@ -144,11 +145,11 @@ def _convolution_backward(call: Call) -> list[Node]:
         nodes.append(Kernel([dy, w], [dx], _grouped(call, back, made)))
     if dw is not None:
         places = f"$r0 + {x.offset} + I, $r1 + {dy.offset} + O, $w0 + {dw.offset} + O"
-        made = f"conv_grad_weight({text}, {places}, (void *)0, scratch);"
+        made = f"conv_grad_weight({text}, {places}, scratch);"
         nodes.append(Kernel([x, dy], [dw], _grouped(call, there, made)))
     if db is not None:
         made = f"conv_grad_bias({text}, $r0 + {dy.offset} + O, $w0 + {db.offset} + O);"
-        nodes.append(Kernel([dy], [db], _grouped(call, "1", made)))
+        nodes.append(Kernel([dy], [db], _grouped(call, "", made)))
     return nodes
 
 

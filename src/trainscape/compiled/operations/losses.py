@@ -22,6 +22,11 @@ def _averaged(x: Tensor, reduction: int) -> Tensor:
     return x.mean() if reduction == 1 else x.sum() if reduction == 2 else x
 
 
+def _share(x: Tensor, reduction: int) -> float:
+    """What an element counts in that."""
+    return 1 / x.numel() if reduction == 1 else 1.0
+
+
 @stands_for(aten.mse_loss.default)
 def _mse(x: Tensor, y: Tensor, reduction: int = 1) -> Tensor:
     far = x - y
@@ -30,7 +35,7 @@ def _mse(x: Tensor, y: Tensor, reduction: int = 1) -> Tensor:
 
 @stands_for(aten.mse_loss_backward.default)
 def _mse_backward(grad: Tensor, x: Tensor, y: Tensor, reduction: int) -> Tensor:
-    return grad * (x - y) * (2 / x.numel() if reduction == 1 else 2.0)
+    return grad * (x - y) * (2 * _share(x, reduction))
 
 
 @stands_for(aten.smooth_l1_loss.default)
@@ -43,7 +48,7 @@ def _smooth_l1(x: Tensor, y: Tensor, reduction: int = 1, beta: float = 1.0) -> T
 def _smooth_l1_backward(grad: Tensor, x: Tensor, y: Tensor, reduction: int, beta: float) -> Tensor:
     far = x - y
     slope = torch.where(far.abs() < beta, far / beta, far.sign())
-    return grad * slope * (1 / x.numel() if reduction == 1 else 1.0)
+    return grad * slope * _share(x, reduction)
 
 
 @stands_for(aten.huber_loss.default)
@@ -56,7 +61,7 @@ def _huber(x: Tensor, y: Tensor, reduction: int = 1, delta: float = 1.0) -> Tens
 @stands_for(aten.huber_loss_backward.default)
 def _huber_backward(grad: Tensor, x: Tensor, y: Tensor, reduction: int, delta: float) -> Tensor:
     slope = (x - y).clamp(-delta, delta)
-    return grad * slope * (1 / x.numel() if reduction == 1 else 1.0)
+    return grad * slope * _share(x, reduction)
 
 
 @stands_for(aten.binary_cross_entropy_with_logits.default)
@@ -84,7 +89,7 @@ def _bce_backward(
 ) -> Tensor:
     slope = grad * (x - y) / ((1 - x) * x).clamp(min=1e-12)
     slope = slope if weight is None else slope * weight
-    return slope * (1 / x.numel() if reduction == 1 else 1.0)
+    return slope * _share(x, reduction)
 
 
 @stands_for(aten.nll_loss2d_forward.default)

@@ -213,21 +213,6 @@ def _whole_norm(x: Tensor, p: float = 2) -> Any:
     return _vector_norm(x, p)
 
 
-@stands_for(aten.var.correction)
-def _var(
-    x: Tensor,
-    dim: Sequence[int] | None = None,
-    *,
-    correction: float | None = None,
-    keepdim: bool = False,
-) -> Tensor:
-    dims = list(dim or range(x.dim()))
-    count = math.prod(x.shape[k] for k in dims)
-    far = x - x.mean(dims, keepdim=True)
-    rest = max(count - (1 if correction is None else correction), 0)
-    return (far * far).sum(dims, keepdim) / rest
-
-
 @stands_for(aten.var_mean.correction)
 def _var_mean(
     x: Tensor,
@@ -236,8 +221,18 @@ def _var_mean(
     correction: float | None = None,
     keepdim: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    mean = x.mean(list(dim or range(x.dim())), keepdim)
-    return _var(x, dim, correction=correction, keepdim=keepdim), mean
+    dims = list(dim or range(x.dim()))
+    count = math.prod(x.shape[k] for k in dims)
+    mean = x.mean(dims, keepdim=True)
+    far = x - mean
+    rest = max(count - (1 if correction is None else correction), 0)
+    var = (far * far).sum(dims, keepdim) / rest
+    return var, mean if keepdim else mean.squeeze(dims)
+
+
+@stands_for(aten.var.correction)
+def _var(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    return _var_mean(x, *args, **kwargs)[0]
 
 
 @stands_for(aten.std_mean.correction)
