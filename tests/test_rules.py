@@ -77,6 +77,12 @@ MIXING: dict[str, Step] = {
     "the first trial": lambda g, _: g + g[:1],
     "the number of trials": lambda g, _: g / len(g),
     "a wrong axis": lambda g, _: g / g.flatten(1).norm(dim=0).view(1, *g.shape[1:]),
+    **{
+        f"a limit of {limit:g} for the largest": lambda g, _, limit=limit: (  # type: ignore[misc]
+            g.sign() if g.abs().max() > limit else g
+        )
+        for limit in (1e-3, 0.03, 0.1, 1, 100, 1e3)
+    },
 }
 ELEMENTS: dict[str, Step] = {
     "plain": lambda g, _: g,

@@ -38,6 +38,8 @@ MOST = 200  # rules to keep: then only those of this study are kept
 # shorter than some limit, and a part of the numbers is shorter than all by more than that.
 SCALES = [10.0**k for k in range(-4, 5)]
 RATES = (0.5, 0.3, 1.0)  # of three trials
+# A trial's gradients beside those of the next: a rule may ask whether any number is above a limit.
+BESIDE = (1.0, 0.1, 10.0)
 FLAT = (24,)  # numbers of a parameter
 SHAPES = (FLAT, (4, 6), (4, 3, 2, 1))
 CUT = 7  # of 24 numbers: no vector and no row of a matrix ends there
@@ -203,8 +205,8 @@ def _numbers(shape: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
 
     drawn = torch.Generator().manual_seed(0)
     start, *slopes = torch.randn(1 + len(SCALES), len(RATES), *shape, generator=drawn)
-    sizes = torch.logspace(-1, 1, math.prod(shape))
-    sizes = sizes.view(shape)
+    beside = torch.tensor(BESIDE).view(-1, *[1] * len(shape))
+    sizes = torch.logspace(-1, 1, math.prod(shape)).view(shape) * beside
     return start, [slope * sizes * scale for slope, scale in zip(slopes, SCALES, strict=True)]
 
 
