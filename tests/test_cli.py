@@ -114,6 +114,7 @@ def test_open_without_a_screen_says_the_path_alone(
     [
         ([], "snakemake --cores all"),
         (["--study", "other.yaml"], "snakemake --cores all --configfile other.yaml"),
+        (["--configfile", "other.yaml"], "snakemake --cores all --configfile other.yaml"),
     ],
 )
 def test_open_names_the_command_that_makes_a_missing_page(

@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         if study:
             sub.add_argument(
                 "--study",
+                "--configfile",  # as snakemake calls it
                 default="params.yaml",
                 metavar="FILE",
                 help="parameter file, or a study as JSON (default: params.yaml)",
