@@ -17,6 +17,7 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from trainscape.engine import streams
+from trainscape.engine.initial import Portable
 from trainscape.engine.trial import judges, outputs, single
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def build(builder: Callable[[], nn.Module], seed: int) -> nn.Module:
     Raises:
         ValueError: it is no model, or has a kind of dropout that has no masked form.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), Portable():
         torch.manual_seed(streams.derive(seed, "weights"))
         model = builder()
     if not isinstance(model, nn.Module):
