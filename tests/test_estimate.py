@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 from kit import examples
 from kit.estimated import STUDY, layout, record, seconds
@@ -220,6 +220,28 @@ def test_a_workload_whose_trials_train_one_by_one_is_told(monkeypatch: pytest.Mo
         monkeypatch.setattr(speeds, "calibrate", pytest.fail)
         both = seconds(estimate(plan))
         assert both > 5 * seconds(estimate(layout()))
+
+
+class Sorted(nn.Module):
+    """A layer with an operation that has no entry in the tables."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = x.sort(dim=1).values
+        return found
+
+
+def test_what_no_compiled_step_trains_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the cells' logs comes before a job starts, once for each rule that is tried."""
+    with kept(workloads.registry):
+        plugin("sorted", lambda: nn.Sequential(nn.Flatten(), Sorted(), nn.Linear(64, 10)))
+        text = estimate(layout(workloads=["sorted", "digits-mlp"]))
+    slow = [line for line in text.splitlines() if "by torch's kernels" in line]
+    assert len(slow) == 1
+    assert slow[0].startswith("workload 'sorted': its trials with ")
+    assert "aten.sort.default has no entry" in slow[0]
+    monkeypatch.setenv("TRAINSCAPE_CC", "none")
+    text = estimate(layout(workloads=["digits-mlp"]))
+    assert "trials train by torch's kernels and more slowly: TRAINSCAPE_CC is none" in text
 
 
 def test_a_batch_of_one_example_is_found_where_batch_norm_meets_it() -> None:

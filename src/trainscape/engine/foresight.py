@@ -11,10 +11,12 @@ import torch
 
 from trainscape.engine.apart import obstacle
 from trainscape.engine.blame import apart_because, blaming
+from trainscape.engine.fused import Fused
 from trainscape.engine.model import build
 
 if TYPE_CHECKING:
     from trainscape.engine.task import Task
+    from trainscape.optimizers import Optimizer
 
 
 def check_single(task: Task) -> None:
@@ -42,3 +44,17 @@ def why_apart(task: Task) -> str | None:
     with blaming(task):
         found = obstacle(task)
     return apart_because(task.workload.name, found) if found else None
+
+
+def why_not_compiled(task: Task, optimizer: Optimizer) -> str | None:
+    """The line for trials of an optimizer that no compiled step trains; None where one does.
+
+    What is compiled is kept: training does not compile it again.
+
+    Raises:
+        UserError: the workload or the optimizer's rule cannot train at all.
+        torch.OutOfMemoryError: memory ran out.
+    """
+    said: list[str] = []
+    Fused(task, None, said.append).compiles(optimizer)
+    return said[0] if said else None

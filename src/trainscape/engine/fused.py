@@ -145,7 +145,7 @@ class Fused:
         if optimizer not in self.ways:
             with blaming(self.task):
                 self.usual = self.usual or self._usual_way()
-            compiles = self.usual is not Laid or self._compiles(optimizer)
+            compiles = self.usual is not Laid or self.compiles(optimizer)
             self.ways[optimizer] = self.usual if compiles else Apart
         return self.ways[optimizer]
 
@@ -158,7 +158,7 @@ class Fused:
                 return Apart
         return Stack if self._filled else Laid
 
-    def _compiles(self, optimizer: Optimizer) -> bool:
+    def compiles(self, optimizer: Optimizer) -> bool:
         """Compile all that a trial of an optimizer needs; False, and a line, where that fails."""
         try:
             with blaming(self.task):

@@ -65,7 +65,7 @@ def estimate(layout: Layout, on: str | None = None) -> str:
     duration = _duration(layout, todo, foreseen, other)
     taken = sum(len(cell.seeds) for cell in todo.train) - sum(map(len, new.values()))
     kept = [f"{counted(taken, 'trial')} of these cells kept with other seeds: taken, not trained"]
-    notes = [*layout.notes, *foreseen.apart.values(), *(kept if taken else [])]
+    notes = [*layout.notes, *foreseen.apart.values(), *foreseen.slow, *(kept if taken else [])]
     found = [_head(layout, cells), *layout.progress, *aligned(table), *notes, duration]
     return "\n".join(line for line in found if line)
 
