@@ -19,7 +19,7 @@ from trainscape.throughput import SUITE
 
 try:
     RUN = Run.of(workflow)
-except UserError as error:
+except (UserError, OSError) as error:
     print(f"trainscape: {error}", file=sys.stderr)
     sys.exit(2)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kit.killed import OPEN, half_written, line, program
-from trainscape import files
+from trainscape import alive
 from trainscape.files import (
     left_behind,
     replacing,
@@ -159,7 +159,7 @@ def test_where_processes_have_no_start_a_running_one_is_believed(
 ) -> None:
     """Without /proc a temporary file stays as long as a process of its owner's number runs."""
     ours = temporary(tmp_path / "a.csv")
-    monkeypatch.setattr(files, "PROC", tmp_path)
+    monkeypatch.setattr(alive, "PROC", tmp_path)
     own = temporary(tmp_path / "a.csv")
     assert not left_behind(own)
     assert not left_behind(ours)

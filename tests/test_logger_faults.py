@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import snakemake_logger_plugin_trainscape as plugin
-from snakemake_logger_plugin_trainscape.faults import config_fault, in_a_line
+from snakemake_logger_plugin_trainscape import announced
+from snakemake_logger_plugin_trainscape.faults import config_fault, full_disk, in_a_line
 
 SOURCE = Path(plugin.__file__).parent.parent
 SNAKEFILE = "rule all:\n    shell: 'true'\n"
@@ -85,3 +87,87 @@ def test_an_error_that_is_meant_for_the_user_goes_without_lines_of_code() -> Non
     raised = 'WorkflowError:\nNo GPU here.\n  File "/a b/executor.py", line 86, in run_jobs\n'
     assert in_a_line(raised) == "No GPU here."
     assert in_a_line("MissingInputException in rule a in file x, line 3:\nMissing input") is None
+
+
+TRACEBACK = """{error}
+
+
+During handling of the above exception, another exception occurred:
+
+
+Traceback (most recent call last):
+
+  File "/a b/snakemake/persistence/file.py", line 255, in _write_locks
+    with open(lockfile, "w") as lock:
+
+{error}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            "OSError: [Errno 28] No space left on device",
+            "a file cannot be written or read: No space left on device; free some space",
+        ),
+        (
+            f"PermissionError: [Errno 13] Permission denied: '{Path.cwd()}/.snakemake/locks'",
+            ".snakemake/locks cannot be written or read: Permission denied; let this user write",
+        ),
+        (
+            "OSError: [Errno 30] Read-only file system: 'logs'",
+            "logs cannot be written or read: Read-only file system; let this user write",
+        ),
+        (
+            "OSError: [Errno 122] Disk quota exceeded: 'logs/a.log'",
+            "logs/a.log cannot be written or read: Disk quota exceeded; free some space",
+        ),
+    ],
+)
+def test_what_the_system_refuses_snakemake_is_a_line(error: str, line: str) -> None:
+    """It names the file, where Python does, and what to do; other errors keep their traceback."""
+    told = in_a_line(TRACEBACK.format(error=error))
+    assert told is not None
+    assert told.startswith(line)
+    assert "\n" not in told
+    assert in_a_line(TRACEBACK.format(error="KeyError: 'a'")) is None
+    missing = "FileNotFoundError: [Errno 2] No such file or directory: 'a'"
+    assert in_a_line(TRACEBACK.format(error=missing)) is None
+
+
+def test_records_that_cannot_be_written_are_a_line() -> None:
+    """Snakemake's own words for it, at the end of a job."""
+    text = "WorkflowError:\nError recording metadata for finished job ([Errno 28] No space left on"
+    told = in_a_line(f"{text} device). Please ensure write permissions for the directory /a")
+    assert told is not None
+    assert told.startswith("a file cannot be written or read: No space left on device; free some")
+
+
+def test_a_disk_is_full_without_space_or_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """File systems that count no files (Btrfs) have none left, which says nothing."""
+
+    def disk(space: int, files: int, left: int) -> None:
+        found = SimpleNamespace(f_bavail=space, f_frsize=1000, f_files=files, f_favail=left)
+        monkeypatch.setattr(os, "statvfs", lambda _: found)
+
+    disk(space=100_000, files=10, left=5)
+    assert full_disk() == ""
+    disk(space=100_000, files=0, left=0)
+    assert full_disk() == ""
+    disk(space=8, files=10, left=5)
+    assert full_disk() == (
+        "The disk of this project is full (8 KB are left): free some space, then run the same "
+        "command again; what is done stays."
+    )
+    disk(space=100_000, files=10, left=0)
+    assert "no more files" in full_disk()
+
+
+def test_who_holds_a_lock_is_the_workflows_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it says nothing, Snakemake's own words stay."""
+    locked = "LockException:\nError: Directory cannot be locked."
+    monkeypatch.setattr(announced, "_holder", [])
+    assert in_a_line(locked) is None
+    plugin.inform(holder=lambda: "a.txt is held by process 7")
+    assert in_a_line(locked) == "a.txt is held by process 7"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +14,7 @@ from trainscape.results import seen as module
 from trainscape.results.seen import Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -46,6 +50,94 @@ def test_a_file_is_read_once(file: Path, tmp_path: Path) -> None:
     assert read(store, file, "two") == [file]
     store.write_text("[")
     assert read(store, file, "two") == [file]
+
+
+def same_dates(path: Path, other: os.stat_result) -> None:
+    """Give a file the dates that it had, as a copy with its dates or `touch -d` does."""
+    os.utime(path, ns=(other.st_atime_ns, other.st_mtime_ns))
+
+
+def _overwritten(file: Path) -> None:
+    file.write_text("bad")
+
+
+def _through_a_hard_link(file: Path) -> None:
+    link = file.with_name("link")
+    os.link(file, link)
+    link.write_text("bad")
+    link.unlink()
+
+
+def _through_a_map_of_its_memory(file: Path) -> None:
+    with file.open("r+b") as content, mmap.mmap(content.fileno(), 0) as mapped:
+        mapped[:] = b"bad"
+        mapped.flush()
+
+
+def _replaced(file: Path) -> None:
+    new = file.with_name("new")
+    new.write_text("bad")
+    new.replace(file)
+
+
+def _made_again_in_its_place(file: Path) -> None:
+    file.unlink()
+    file.write_text("bad")  # most file systems give the place of a removed file out again
+
+
+def _behind_a_link(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_text("bad")
+    file.unlink()
+    file.symlink_to(other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _overwritten,
+        _through_a_hard_link,
+        _through_a_map_of_its_memory,
+        _replaced,
+        _made_again_in_its_place,
+        _behind_a_link,
+    ],
+)
+def test_a_change_that_leaves_size_and_date_is_seen(
+    file: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    """However it came about: the time of the last change of all is the system's alone."""
+    store = tmp_path / "own/files.json"
+    before = file.stat()
+    assert read(store, file) == [file]
+    assert read(store, file) == []
+    change(file)
+    same_dates(file, before)
+    after = file.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert read(store, file) == [file]
+
+
+def test_a_clock_that_goes_back_is_no_way_round(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies in the clock's future is read at each look, until the clock has passed it."""
+    monkeypatch.setattr(module, "SETTLED", 2.0)
+    store = tmp_path / "own/files.json"
+    changed = file.stat().st_ctime
+    for now, found in ((-3600.0, [file]), (1.0, [file]), (3.0, [file]), (3.0, []), (-9.0, [file])):
+        monkeypatch.setattr(time, "time", lambda now=now: changed + now)
+        assert read(store, file) == found
+
+
+def test_a_store_of_other_files_is_no_help(file: Path, tmp_path: Path) -> None:
+    """A project copied with its store, dates and all, is read again: its files are others."""
+    store = tmp_path / "own/files.json"
+    assert read(store, file) == [file]
+    copy = tmp_path / "copy.csv"
+    shutil.copy2(file, copy)
+    store.write_text(store.read_text().replace(str(file), str(copy)))
+    assert read(store, copy) == [copy]
 
 
 def test_what_was_just_changed_is_read_again(

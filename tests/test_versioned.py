@@ -10,8 +10,8 @@ import pytest
 
 from trainscape.cli import main
 from trainscape.errors import UserError
+from trainscape.pipeline.refusals import check_place
 from trainscape.pipeline.versioned import warnings
-from trainscape.pipeline.workflow import check_place
 
 STAGE = {"DVC_STAGE": "data"}
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from snakemake_executor_plugin_fuse import gpus
 from snakemake_executor_plugin_fuse.bundles import Bundle, Task, plan
 from snakemake_executor_plugin_fuse.process import Guard, Process, bundle_command, ending
-from snakemake_executor_plugin_fuse.records import Records, point_to, tail
+from snakemake_executor_plugin_fuse.records import Records, in_a_line, point_to, tail
 from snakemake_executor_plugin_fuse.running import Running
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Crew:
             with contextlib.closing(Guard()) as guard:  # closing it ends all that still runs
                 self._run_bundles(guard)
         except Exception as error:
-            self._reporter.crashed(error)
+            self._reporter.crashed(in_a_line(error))
 
     def _run_bundles(self, guard: Guard) -> None:
         """Take messages, start processes and look after them, until it is closed."""

@@ -28,7 +28,7 @@ from snakemake_interface_executor_plugins.settings import (  # type: ignore[impo
 from snakemake_executor_plugin_fuse import gpus
 from snakemake_executor_plugin_fuse.bundles import Task
 from snakemake_executor_plugin_fuse.crew import Crew
-from snakemake_executor_plugin_fuse.records import Records, job_line
+from snakemake_executor_plugin_fuse.records import Records, in_a_line, job_line
 from snakemake_executor_plugin_fuse.slots import Slots
 
 if TYPE_CHECKING:
@@ -96,7 +96,11 @@ class Executor(RealExecutor):  # type: ignore[misc]
         slots = Slots(self.cores, self._devices, settings.per_gpu)
         # a launcher may run bundles on other machines, whose files take a while to be seen here
         latency = self.workflow.execution_settings.latency_wait if settings.launcher else 0
-        self._crew = Crew(slots, settings, Records(HOME), self, latency)
+        try:
+            records = Records(HOME)
+        except OSError as error:
+            raise in_a_line(error) from None
+        self._crew = Crew(slots, settings, records, self, latency)
         self._crew.open()
         if threading.current_thread() is threading.main_thread():
             # Snakemake's own handler, which it sets late, lets running jobs finish

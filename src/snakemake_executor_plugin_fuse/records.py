@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -71,7 +73,7 @@ class Records:
             "seconds": round(seconds, 3),
             "exit": status,
         }
-        with self._timings.open("a", encoding="ascii") as file:
+        with suppress(OSError), self._timings.open("a", encoding="ascii") as file:  # a full disk
             file.write(json.dumps(line) + "\n")
 
 
@@ -95,6 +97,17 @@ def _remove_unless_locked(folder: Path) -> None:
         descriptor = _lock(folder)
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def in_a_line(error: Exception) -> Exception:
+    """An error of the system, such as a full disk, as one that Snakemake shows without code."""
+    if not isinstance(error, OSError):
+        return error
+    where = f"{os.path.relpath(error.filename)}: " if isinstance(error.filename, str) else ""
+    return WorkflowError(
+        f"{where}{error.strerror or error}: no more processes can be started; when that is mended, "
+        "run the same command again"
+    )
 
 
 def job_line(outputs: list[str], logs: list[str]) -> str:

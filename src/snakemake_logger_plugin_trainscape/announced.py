@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
     Best = Callable[[Iterable[str]], str]
     Duration = Callable[[Mapping[str, int], Iterable[str]], str]
+    Holder = Callable[[], str]
 
 _report: list[Path] = []
 _names: dict[str, object] = {}
 _kept: list[Sized] = []
 _best: list[Best] = []
 _duration: list[Duration] = []
+_holder: list[Holder] = []
 
 
 def announce(
@@ -42,7 +44,9 @@ def announce(
     _names.update(names or {})
 
 
-def inform(best: Best | None = None, duration: Duration | None = None) -> None:
+def inform(
+    best: Best | None = None, duration: Duration | None = None, holder: Holder | None = None
+) -> None:
     """Give the logger what it asks for words while a run goes on.
 
     Args:
@@ -51,9 +55,11 @@ def inform(best: Best | None = None, duration: Duration | None = None) -> None:
             second and at every message: it is to be done in a moment.
         duration: says how long a run would take, in a line that may be empty, from the number of
             jobs of each rule and the files of its training jobs. Dry runs ask for it.
+        holder: says who holds the lock that a run has come upon, and what to do, in a line.
     """
     _best[:] = [] if best is None else [best]
     _duration[:] = [] if duration is None else [duration]
+    _holder[:] = [] if holder is None else [holder]
 
 
 def best(finished: Iterable[str]) -> str:
@@ -73,6 +79,11 @@ def duration(jobs: Mapping[str, int], files: Iterable[str]) -> str:
         files: of its training jobs.
     """
     return _duration[0](jobs, files) if _duration else ""
+
+
+def holder() -> str:
+    """Who holds the lock that this run has come upon, in a line; empty where nobody knows."""
+    return _holder[0]() if _holder else ""
 
 
 def report() -> Path | None:

@@ -6,7 +6,9 @@ nothing but a logger is there to say what is wrong.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import sys
 from contextlib import redirect_stderr
@@ -14,11 +16,28 @@ from pathlib import Path
 
 import yaml
 
+from snakemake_logger_plugin_trainscape import announced
+
 CONFIG = ("snakemake/common/configfile.py", "WorkflowError:\nConfig file ")
 CACHE = "snakemake/sourcecache.py"
 HOW = re.compile(r"^\w*Error: (?:\[Errno \d+\] )?(.+)$", re.MULTILINE)
 FRAME = re.compile(r'^  File ".+", line \d+, in .+\n?', re.MULTILINE)
 PLAIN = "WorkflowError:\n"  # how an error begins that is meant for the user
+LOCKED = "LockException:\n"
+# What the system refuses, as Python words it, with the file where it names one.
+REFUSED = re.compile(
+    r"(?:^\w*Error: |^Error recording metadata .*\()\[Errno (\d+)\] ([^:)\n]+)(?:: '(.*)')?",
+    re.MULTILINE,
+)
+FULL = "free some space, then run the same command again; what is done stays"
+RIGHTS = "let this user write to the project's folder, or work on a copy of the project"
+CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), RIGHTS),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files: 'ulimit -n 4096'"),
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "look after the disk, or the server of its files"),
+}
+LEFT = 1_000_000  # bytes on a disk that is as good as full
 
 
 def in_a_line(text: str) -> str | None:
@@ -34,9 +53,32 @@ def in_a_line(text: str) -> str | None:
             f"Snakemake cannot make its cache ({found[-1]}); set XDG_CACHE_HOME to a folder that "
             "can be written to"
         )
+    if (refused := _refused(text)) is not None:
+        return refused
+    if text.startswith(LOCKED):
+        return announced.holder() or None
     if text.startswith(PLAIN):
         return FRAME.sub("", text.removeprefix(PLAIN)).strip()
     return None
+
+
+def _refused(text: str) -> str | None:
+    """What the system did not let Snakemake do, and how to mend it; None for any other error."""
+    for number, why, path in reversed(REFUSED.findall(text)):
+        if int(number) in CURES:
+            where = os.path.relpath(path) if path else "a file"
+            return f"{where} cannot be written or read: {why}; {CURES[int(number)]}"
+    return None
+
+
+def full_disk() -> str:
+    """That the project's disk is full, and how to go on, in a line; empty if it is not."""
+    disk = os.statvfs(".")
+    left, no_more_files = disk.f_bavail * disk.f_frsize, disk.f_files and not disk.f_favail
+    if left > LEFT and not no_more_files:
+        return ""
+    what = "no more files" if no_more_files else f"{left // 1000} KB are left"
+    return f"The disk of this project is full ({what}): {FULL}."
 
 
 def config_fault(path: Path) -> str | None:

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import threading
+import traceback
 from functools import partial
 from time import monotonic as now
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_trainscape import announced, words
 from snakemake_logger_plugin_trainscape.failure import failure
-from snakemake_logger_plugin_trainscape.faults import in_a_line
+from snakemake_logger_plugin_trainscape.faults import FULL, full_disk, in_a_line
 from snakemake_logger_plugin_trainscape.run import Run
 from snakemake_logger_plugin_trainscape.screen import Hidden, screen
 
@@ -45,6 +46,7 @@ ROUTINE = (  # how messages begin that are left out
     "Building DAG of jobs",
     "Config file ",
     "DAG of jobs will be updated after completion",
+    "Failed to set marker file for job started",
     "Elapsed time:",
     "Select jobs to execute",
     "Updating checkpoint dependencies",
@@ -52,7 +54,11 @@ ROUTINE = (  # how messages begin that are left out
     "host:",
 )
 LOGFILE = "Complete log(s):"
-RESTORED = "Restored previous version of"  # a warning for each output of a job that failed
+FAILURES = (  # how warnings begin that are given for each output of a job that failed
+    "Restored previous version of",
+    "Cannot restore ",
+    "--keep-incomplete mode is set",
+)
 STOPPING = {  # how messages begin that say that the user stops the run, and what is shown
     "Terminating processes on user request": "Stopping.",
     "Will exit after finishing currently running jobs": "Stopping when what is running is done.",
@@ -85,6 +91,9 @@ class LogHandler(LogHandlerBase):
         settings = self.common_settings
         quiet = {str(getattr(q, "name", q)).lower() for q in settings.quiet or ()}
         sys.excepthook = partial(_show_uncaught, sys.excepthook)
+        # where Snakemake's full log cannot be written, on a full disk, each message would be shown
+        # as an error of its own
+        logging.raiseExceptions = False
         self._stream = sys.stdout if settings.stdout else sys.stderr
         self._silent = "all" in quiet
         # whoever asks for details gets Snakemake's own output
@@ -94,6 +103,7 @@ class LogHandler(LogHandlerBase):
         self._screen = Hidden() if hidden else screen(self._stream)
         self._run = Run()
         self._stopped = ""  # what is said of a run that the user has stopped; empty if nobody has
+        self._said_full = False  # whether it has been said that the disk is full
         self._last_tail: list[str] = []  # the end of the log that the last failure showed
         self._failed_commands: list[str] = []  # errors of commands whose jobs' errors are to follow
         self._snakemakes: logging.Handler | None = None
@@ -133,7 +143,7 @@ class LogHandler(LogHandlerBase):
                 shown = bool(super().handle(record))
                 self._screen.show(self._run, now())
             except Exception:  # would end the thread that shows messages, and so all output
-                self.handleError(record)
+                traceback.print_exc()
                 return False
         return shown
 
@@ -143,7 +153,9 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.ERROR and not (self._stopped or verbose):
             fault = in_a_line(record.getMessage())
             if fault is not None:
-                self._write(fault)
+                if not (FULL in fault and self._said_full):  # each job may say so
+                    self._write(fault)
+                self._said_full = self._said_full or FULL in fault
                 return
         if self._verbatim:
             self._show_as_snakemake_does(record)
@@ -186,6 +198,8 @@ class LogHandler(LogHandlerBase):
             foretold = announced.duration(run.jobs, run.files.values())
             for line in filter(None, (foretold, DRY)):
                 self._write(line)
+        if run.failed and not (self._stopped or self._said_full) and (full := full_disk()):
+            self._write(full)
         if self._stopped:
             self._write(
                 f"{self._stopped} What is done stays; to go on, run the same command again."
@@ -231,7 +245,7 @@ class LogHandler(LogHandlerBase):
         """Whether the record says nothing that the user needs to know."""
         text = record.getMessage()
         if record.levelno > logging.INFO:
-            return text.startswith(RESTORED)
+            return text.startswith(FAILURES)
         if text.startswith(NOTHING):
             return _others_follow()
         return text.startswith(ROUTINE) or (text.startswith(LOGFILE) and not self._run.failed)

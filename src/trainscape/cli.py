@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from trainscape.study import Study
 
 Command = Callable[[argparse.Namespace], int | None]
+# What a disk that is full, or another user's, says to whatever comes upon it.
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 NAMES = 11  # characters that a command's name may take in the help
 
 
@@ -41,9 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:
-        if not is_lack(error):
+        if is_lack(error):
+            line = f"memory ran out: {told(error)}"
+        elif isinstance(error, OSError) and error.errno in REFUSALS:
+            line = f"{error.filename or 'a file'}: cannot be read or written: {error.strerror}"
+        else:
             raise
-        print(f"trainscape: memory ran out: {told(error)}", file=sys.stderr)
+        print(f"trainscape: {line}", file=sys.stderr)
         return 2
 
 

@@ -13,12 +13,11 @@ import re
 import shutil
 import time
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from trainscape import alive
 from trainscape.errors import UserError
-from trainscape.hashing import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,8 +29,6 @@ CALLS = itertools.count()  # two threads may write the same file
 SHOWN = 50  # characters of a file's name in its temporary name: file systems allow 255 bytes
 DAY = 24 * 3600.0  # seconds
 TRIES = 50  # to open a file in a new folder, which a sweep may remove while it is empty
-PROC = Path("/proc")
-UNKNOWN = "unknown"  # when a process started, where the system has no /proc or hides the process
 
 
 @contextmanager
@@ -150,7 +147,7 @@ def remove_left_behind(paths: Iterable[Path]) -> None:
 def temporary(path: Path) -> Path:
     """A name beside ``path`` for this process alone, another one at every call."""
     process = os.getpid()
-    owner = f"{_machine()}-{process}-{_start(process)}-{next(CALLS)}"
+    owner = f"{alive.machine()}-{process}-{alive.started(process)}-{next(CALLS)}"
     return path.with_name(f".{path.name[:SHOWN]}.{owner}.tmp")
 
 
@@ -163,8 +160,8 @@ def left_behind(path: Path) -> bool:
     owner = TEMPORARY.fullmatch(path.name)
     if owner is None:
         return False
-    if owner["machine"] == _machine():
-        return not _runs(int(owner["process"]), owner["start"])
+    if owner["machine"] == alive.machine():
+        return not alive.runs(int(owner["process"]), owner["start"])
     try:
         return time.time() - path.stat().st_mtime > DAY
     except OSError:  # its process has just renamed it
@@ -182,34 +179,3 @@ def _created(path: Path) -> BinaryIO:
             tries -= 1
             if not tries:
                 raise
-
-
-@cache
-def _machine() -> str:
-    """8 hex digits for this machine, or for this container, which numbers processes by itself."""
-    with suppress(OSError):
-        return sha256([os.uname().nodename, str((PROC / "self/ns/pid").readlink())])[:8]
-    return sha256(os.uname().nodename)[:8]
-
-
-def _runs(process: int, start: str) -> bool:
-    """Whether the process of this number is the one that started then, and has not ended."""
-    try:
-        os.kill(process, 0)  # sends nothing
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        pass
-    return _start(process) in (start, UNKNOWN)
-
-
-def _start(process: int) -> str:
-    """When a process started, in 8 hex digits: numbers of processes are given out again."""
-    try:
-        # after the program's name, which may hold anything
-        fields = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
-        boot = (PROC / "sys/kernel/random/boot_id").read_text()
-    except OSError:
-        return UNKNOWN
-    state, ticks = fields[0], fields[19]  # ticks of the clock since the machine was started
-    return "ended" if state in "ZX" else sha256([boot, ticks])[:8]

@@ -28,6 +28,7 @@ EXCLUDED = {
     "trainscape": "holds the version only",
     "trainscape.errors": "words for messages",
     "trainscape.files": "writes files",
+    "trainscape.alive": "tells whether a process runs",
     "trainscape.sealed": "writes files, and refuses what is not as it was written",
     "trainscape.hashing": "hashes: what it says stands in the digest itself",
     "trainscape.user_lines": "words for messages",

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,20 @@ SAID = "and is to be made again"
 # root without its rights over others' files: as any user, it cannot write to a protected file
 PLAIN = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 EVERY_TABLE = {"collect", "answer", "figures", "timings", "report"}
+# While cells train, a clock that is ahead dates their data.
+AHEAD = """import os, sys, time
+from pathlib import Path
+
+if "train" in sys.argv:
+    for path in Path("data").rglob("*"):
+        os.utime(path, (time.time() + 3600,) * 2)
+"""
+# A process that trains is killed when it is about to end.
+DIES = """import atexit, os, signal, sys
+
+if "train" in sys.argv:
+    atexit.register(os.kill, os.getpid(), signal.SIGKILL)
+"""
 
 
 def _may_be_plain() -> bool:
@@ -127,26 +142,42 @@ def test_stamps_and_links_that_lie(project: Project) -> None:
     assert project.plan() == {}
 
 
-def test_inputs_dated_in_the_future(project: Project) -> None:
-    """An unpacked archive whose files are from the future loses no cell and fails no job."""
+def test_files_dated_in_the_future(project: Project) -> None:
+    """No date loses a cell or fails a job, nor one that comes while cells train."""
     cell = project.cells()[0]
     for path in [*(project / "data").rglob("*"), *(project / "results").rglob("*")]:
         os.utime(path, (4e9, 4e9))
     (project / cell).unlink()
-    (project / "results/report.html").unlink()
+    (project / "plugins/ahead.py").write_text(AHEAD, encoding="utf-8")
+    project.change(plugins=["plugins/ahead.py"])
     project.snakemake()
     assert project.work() - EVERY_TABLE == {"train adam lr0.01", "settle"}
+    assert (project / "data/digits.npz").stat().st_mtime > time.time() + 3000
     assert project.plan() == {}
-    assert max(path.stat().st_mtime for path in (project / "results").rglob("*.csv")) < 4e9
 
 
 def test_marks_of_a_killed_run(project: Project) -> None:
-    """A whole file is finished, though a killed Snakemake has left a mark that it is not."""
+    """A whole file is finished, whatever mark a killed run has left, and without a profile."""
     marks = project / ".snakemake/incomplete"
     for file in [*project.cells(), "results/summary.csv", "results/report.html"]:
         (marks / base64.b64encode(file.encode()).decode()).write_text("{}")
     assert project.plan() == {}
-    project.snakemake()
+    project.snakemake("--workflow-profile", "none", "--rerun-triggers", "mtime")
+    assert project.work() == set()
+
+
+def test_a_process_that_dies_after_its_cell(project: Project) -> None:
+    """What it had made by then is kept: nothing is trained again, and the run goes on."""
+    cell = project.cells()[0]
+    whole = (project / cell).read_bytes()
+    (project / cell).unlink()
+    (project / "plugins/dies.py").write_text(DIES, encoding="utf-8")
+    project.change(plugins=["plugins/dies.py"])
+    said = project.fail("snakemake", "--cores", "1", "--executor", "local", cell)
+    assert "Failed: digits-mlp adam" in said and "Removing output" not in said
+    assert (project / cell).read_bytes() == whole
+    project.work()
+    project.snakemake(cell)
     assert project.work() == set()
 
 
@@ -180,6 +211,24 @@ def test_cells_of_another_study(project: Project) -> None:
     assert [(project / cell).read_bytes() for cell in cells] == first
     project.snakemake("--config", "name=try", "output=results-try", "--forcerun", "train")
     assert not any("restored" in log.read_text(encoding="utf-8") for log in logs)
+
+
+@pytest.mark.skipif(not _may_be_plain(), reason="needs setpriv (util-linux), and to be let use it")
+@pytest.mark.parametrize("folder", ["results", ".snakemake", "logs"])
+def test_folders_that_cannot_be_written(project: Project, folder: str) -> None:
+    """The run ends with a line that names one, and all that was made is as it was."""
+    (project / "results/report.html").unlink()
+    before = project.results()
+    (project / folder).mkdir(exist_ok=True)
+    places = [path for path in (project / folder).rglob("*") if path.is_dir()]
+    for place in (project / folder, *places):
+        place.chmod(0o555)
+    said = project.fail(*(PLAIN if os.geteuid() == 0 else ()), "snakemake", "--cores", "1")
+    assert "Traceback" not in said
+    lines = [line for line in said.splitlines() if "cannot be written" in line]
+    assert len(lines) == 1 and lines[0].removeprefix("trainscape: ").startswith(f"{folder}/")
+    assert "Permission denied" in lines[0]
+    assert project.results() == before
 
 
 @pytest.mark.skipif(not _may_be_plain(), reason="needs setpriv (util-linux), and to be let use it")

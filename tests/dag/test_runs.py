@@ -101,7 +101,8 @@ def test_killed(finished: Project, clean: Project) -> None:
     """After `kill -9` amid training, a run ends with the bytes of one that nothing has disturbed.
 
     Those are of another folder, by DVC on all cores, and DVC takes these for the same. If a process
-    that trains is killed, its cells that wait fail; if all of Snakemake is, it wants its unlock.
+    that trains is killed, its cells that wait fail; if all of Snakemake is, its lock is removed. A
+    second run beside a first is refused in a line that names the first.
     """
     study = (clean / "params.yaml").read_bytes()
     (clean / "plugins/waiting.py").write_text(WAITING, encoding="utf-8")
@@ -115,18 +116,24 @@ def test_killed(finished: Project, clean: Project) -> None:
     assert said.count("Failed: digits-mlp") == 4 - len(clean.cells())
 
     running, training = _amid_training(clean)
+    second = clean.fail("snakemake", "--cores", "1").splitlines()
+    assert re.fullmatch(
+        rf"results/\S+ is held by process {running.pid} \(study 'tiny', since .+\): wait until it "
+        "ends, or stop it by Ctrl-C",
+        second[-1],
+    )
+    assert len(second) == 2, second  # the first one names the profile
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     training.wait(30)
-    assert "--unlock" in clean.fail("snakemake", "--cores", "1")
     for name in HALF_WRITTEN:
         half_written(clean / name)
 
     for name in ("hold", "waiting", "plugins/waiting.py"):
         (clean / name).unlink()
     (clean / "params.yaml").write_bytes(study)
-    clean.run("snakemake", "--unlock")
-    clean.run("snakemake", "--cores", "1")
+    said = clean.run("snakemake", "--cores", "1")
+    assert f"removed the lock of process {running.pid} (study 'tiny'" in said
     assert clean.results() == finished.results()
     assert not list(clean.root.rglob("*.tmp"))
     assert clean.plan() == {}

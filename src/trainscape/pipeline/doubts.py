@@ -6,15 +6,13 @@ cell may be damaged. Time stamps say nothing of that, hashes do.
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape.errors import DamagedFileError, MissingFileError
-from trainscape.files import copy, make_own
+from trainscape.files import make_own
 from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.verify import faults
 from trainscape.results.seen import Seen
@@ -85,23 +83,3 @@ def remove_dead_links(layout: Layout) -> None:
         if place.is_symlink() and not place.exists():
             with suppress(OSError):  # then Snakemake says so
                 place.unlink()
-
-
-def bring_into_the_past(layout: Layout) -> None:
-    """Give files that are dated in the future the time of now; no content changes.
-
-    Nothing here depends on time, but Snakemake fails the jobs that read such files.
-    """
-    now = time.time()
-    for path in map(Path, {*layout.targets(*STAGES), *layout.trained}):
-        with suppress(OSError):  # it is not there
-            if max(path.lstat().st_mtime, path.stat().st_mtime) > now:
-                _date_now(path)
-
-
-def _date_now(path: Path) -> None:
-    try:
-        os.utime(path)
-        os.utime(path, follow_symlinks=False)
-    except PermissionError:  # it is another user's
-        copy(path, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -12,19 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import ancient, regex_from_filepattern, report
+from snakemake.io import ancient, report
 from snakemake.ioflags import update
-from snakemake.logging import logger
 
 from snakemake_logger_plugin_trainscape import inform
 from trainscape import study
 from trainscape.cells.identity import identity
 from trainscape.errors import UserError
 from trainscape.hashing import canonical
-from trainscape.pipeline.doubts import bring_into_the_past, doubts, remove_dead_links, unprotect
+from trainscape.pipeline import assumptions, runs
+from trainscape.pipeline.doubts import doubts, remove_dead_links, unprotect
 from trainscape.pipeline.estimate import foretold
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.leader import Leader
+from trainscape.pipeline.refusals import check_place, refuse, refuse_options
 from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.train import kept_seeds
 from trainscape.results.attic import Attic
@@ -80,11 +80,17 @@ class Run:
         layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
         if not workflow.is_main_process:
             return cls(layout, workflow, frozenset())
-        inform(best=Leader(layout), duration=partial(foretold, layout))
         remove_dead_links(layout)
         doubted = doubts(layout)
-        bring_into_the_past(layout)
-        return cls(layout, workflow, doubted)
+        run = cls(layout, workflow, doubted)
+        inform(best=Leader(layout), duration=partial(foretold, layout), holder=run.holder)
+        return run
+
+    def holder(self) -> str:
+        """Who holds files that this run needs, in a line, once Snakemake has said that one does."""
+        kept = self.workflow.persistence
+        files = (map(str, kept.all_inputfiles()), map(str, kept.all_outputfiles()))
+        return runs.in_the_way(*files, self.layout.data)
 
     @cached_property
     def forced(self) -> bool:
@@ -114,15 +120,27 @@ class Run:
         """
         if not self.begun:  # Snakemake's options are not known before
             self.begun = True
-            _refuse_options(self.workflow)
-            if self.workflow.is_main_process:
-                unprotect(self.layout, self.doubted, forced=self.forced)
+            refuse_options(self.workflow)
+            assumptions.drop(self.workflow)
+            if self._executes:
+                runs.begin(self.layout)
+                try:
+                    unprotect(self.layout, self.doubted, forced=self.forced)
+                except UserError as error:
+                    refuse(str(error))
             # what is missing is to be made though nothing that is to be made asks for it
             self.workflow.dag.forcefiles.update({*self.doubted, *self.missed})
             if self.layout.finalists and self._batch is not None and self._batch.is_final:
                 # finalists are known when all parts are trained: the last one is all that is left
                 self.workflow.dag_settings.batch = None
         return []
+
+    @property
+    def _executes(self) -> bool:
+        """Whether this is the process of a run that makes files: no dry run, no ``--unlock``."""
+        workflow = self.workflow
+        executor: Any = workflow.executor_plugin
+        return workflow.is_main_process and executor is not None and not workflow.dryrun
 
     @property
     def _batch(self) -> Any:
@@ -278,38 +296,6 @@ class Run:
     @cached_property
     def _attic(self) -> Attic:
         return Attic(self.layout.output, others(self.layout.output))
-
-
-def check_place(root: Path) -> None:
-    """Refuse a folder whose path Snakemake cannot look for its locks in.
-
-    Raises:
-        UserError: the path has braces around what is no name.
-    """
-    try:
-        re.compile(regex_from_filepattern(str(root)))
-    except (re.error, WorkflowError) as error:
-        raise UserError(
-            f"{root}: Snakemake takes braces in a path for wildcards and stops at these ({error}); "
-            "give the folder a name without"
-        ) from error
-
-
-def _refuse_options(workflow: Workflow) -> None:
-    """End the run, in one line, where an option would say "done" and do something else."""
-    batch = workflow.dag_settings.batch
-    if workflow.touch:
-        why = "--touch: time stamps decide nothing here, so there is nothing to touch; run without"
-    elif batch is not None and batch.rulename != "settle_cells":
-        part = f"{batch.idx}/{batch.batches}"
-        why = (
-            f"--batch: '{batch.rulename}={part}' would train all cells; 'settle_cells={part}' "
-            "trains a part of them"
-        )
-    else:
-        return
-    logger.error(f"trainscape: {why}")
-    sys.exit(2)  # an exception would be shown with a traceback
 
 
 def proposed(layout: Layout, checkpoints: Any, files: Iterable[str] | None = None) -> list[str]:
