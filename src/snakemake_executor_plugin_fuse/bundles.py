@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+FULL = 1 + 1e-9  # of a pack: fills are sums of fractions
+TURNS = 4  # bundles for each slot where GPUs differ: as one starts anew, the others go on
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """A job, with what must be known to run it.
@@ -26,6 +30,8 @@ class Task:
         cost: what it is expected to cost, above 0, in any unit.
         gpus: GPUs that its process needs.
         threads: cores that its process needs.
+        pack: jobs of equal text fill a GPU together; empty if none but the job itself does.
+        fill: how much of a GPU's pack the job fills, above 0 to 1.
         outputs: files whose presence proves that the job is done.
         logs: its log files.
         line: stands for it in the list of jobs that the bundle command reads.
@@ -39,6 +45,8 @@ class Task:
     cost: float = 1.0
     gpus: int = 0
     threads: int = 1
+    pack: str = ""
+    fill: float = 1.0
     outputs: tuple[Path, ...] = ()
     logs: tuple[Path, ...] = ()
     line: str = ""
@@ -75,7 +83,9 @@ class Bundle:
         return min(task.batch for task in self.tasks)
 
 
-def plan(tasks: Iterable[Task], cores: int, gpu_slots: int, most: int) -> list[Bundle]:
+def plan(
+    tasks: Iterable[Task], cores: int, gpu_slots: int, most: int, alike: bool = True
+) -> list[Bundle]:
     """Split jobs into bundles, in the order in which these should start.
 
     Bundles whose jobs have waited the longest come first, and among these the costliest.
@@ -85,6 +95,8 @@ def plan(tasks: Iterable[Task], cores: int, gpu_slots: int, most: int) -> list[B
         cores: bundles that run at the same time on the CPU.
         gpu_slots: bundles that run at the same time on GPUs.
         most: most jobs in one bundle.
+        alike: whether all GPUs are as fast. If not, there are more bundles than slots, so that a
+            fast GPU takes what a slow one has not begun.
     """
     ordered = sorted(tasks, key=lambda task: task.order)
     bundles = [Bundle((task,)) for task in ordered if task.key is None]
@@ -96,13 +108,40 @@ def plan(tasks: Iterable[Task], cores: int, gpu_slots: int, most: int) -> list[B
     for (_, _, gpus), group in groups.items():
         by_gpus.setdefault(gpus, []).append(group)
     for gpus, rivals in by_gpus.items():  # for the same slots
-        slots = gpu_slots // gpus if gpus else cores
-        costs = [math.fsum(task.cost for task in group) for group in rivals]
-        counts = shares(costs, [len(group) for group in rivals], slots)
-        for group, count in zip(rivals, counts, strict=True):
-            for members in deal([task.cost for task in group], count, most):
-                bundles.append(Bundle(tuple(group[index] for index in members)))
+        slots = gpu_slots // gpus * (1 if alike else TURNS) if gpus else cores
+        pieces = [packs(group, most) if gpus else [[task] for task in group] for group in rivals]
+        costs = [[_cost_together(piece) for piece in own] for own in pieces]
+        counts = shares([math.fsum(own) for own in costs], [len(own) for own in pieces], slots)
+        for own, cost, count in zip(pieces, costs, counts, strict=True):
+            for members in deal(cost, count, most, [len(piece) for piece in own]):
+                dealt = [task for place in members for task in own[place]]
+                bundles.append(Bundle(tuple(sorted(dealt, key=lambda task: task.order))))
     return sorted(bundles, key=lambda bundle: (bundle.batch, -bundle.cost, bundle.tasks[0].order))
+
+
+def packs(tasks: Iterable[Task], most: int) -> list[list[Task]]:
+    """The jobs that fill a GPU together: as many of one pack as it takes, ``most`` at most.
+
+    >>> half = [Task(None, i, 1, "command", "key", pack="ab"[i % 2], fill=0.5) for i in range(6)]
+    >>> [[task.order for task in together] for together in packs(half, most=9)]
+    [[0, 2], [1, 3], [4], [5]]
+    """
+    found: list[list[Task]] = []
+    last: dict[str, tuple[list[Task], float]] = {}  # of each pack the one that is being filled
+    for task in tasks:
+        together, fill = last.get(task.pack, ([], 2.0)) if task.pack else ([], 2.0)
+        if fill + task.fill > FULL or len(together) == most:
+            together, fill = [], 0.0
+            found.append(together)
+        together.append(task)
+        last[task.pack] = together, fill + task.fill
+    return found
+
+
+def _cost_together(tasks: Sequence[Task]) -> float:
+    """What jobs of one pack cost: as much as a full one, as it is filled up with copies."""
+    cost = math.fsum(task.cost for task in tasks)
+    return cost / min(math.fsum(task.fill for task in tasks), 1.0) if tasks[0].pack else cost
 
 
 def shares(costs: Sequence[float], jobs: Sequence[int], slots: int) -> list[int]:
@@ -130,30 +169,37 @@ def shares(costs: Sequence[float], jobs: Sequence[int], slots: int) -> list[int]
     return bundles
 
 
-def deal(costs: Sequence[float], bundles: int, most: int) -> list[list[int]]:
-    """Deal jobs out to bundles of nearly equal cost, each a mix of cheap and costly jobs.
+def deal(
+    costs: Sequence[float], bundles: int, most: int, sizes: Sequence[int] = ()
+) -> list[list[int]]:
+    """Deal pieces out to bundles of nearly equal cost, each a mix of cheap and costly pieces.
 
     Args:
-        costs: each job's cost.
+        costs: each piece's cost.
         bundles: how many are wanted. There are more where ``most`` asks for more, and never more
-            than jobs.
+            than pieces.
         most: most jobs in one bundle.
+        sizes: how many jobs each piece is, ``most`` at most; 1 by default.
 
     Returns:
-        For each bundle the places of its jobs in ``costs``, ascending.
+        For each bundle the places of its pieces in ``costs``, ascending.
 
     >>> deal([1, 1, 1, 3], bundles=2, most=99)
     [[3], [0, 1, 2]]
     >>> deal([1, 1, 1, 1, 1], bundles=1, most=2)
     [[0, 3], [1, 4], [2]]
     """
-    count = min(max(bundles, math.ceil(len(costs) / most)), len(costs))
+    sizes = sizes or [1] * len(costs)
+    held = [0] * len(costs)  # jobs by bundle
+    full = most - max(sizes) + 1  # jobs beside which another piece may find no room
+    count = min(max(bundles, math.ceil(sum(sizes) / full)), len(costs))
     dealt: list[list[int]] = [[] for _ in range(count)]
     turn = itertools.count(count)  # among equal loads, the bundle that was served longest ago
     loads = [(0.0, number, number) for number in range(count)]
     for index in sorted(range(len(costs)), key=lambda index: -costs[index]):
         load, _, number = heapq.heappop(loads)
         dealt[number].append(index)
-        if len(dealt[number]) < most:
+        held[number] += sizes[index]
+        if held[number] < full:
             heapq.heappush(loads, (load + costs[index], next(turn), number))
     return [sorted(members) for members in dealt]

@@ -14,7 +14,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from snakemake_executor_plugin_fuse import gpus
 from snakemake_executor_plugin_fuse.bundles import Bundle, Task, plan
 from snakemake_executor_plugin_fuse.process import Guard, Process, bundle_command, ending
 from snakemake_executor_plugin_fuse.records import Records, in_a_line, point_to, tail
@@ -160,9 +159,17 @@ class Crew:
         if self._stopped_at is not None:
             self._drop(tasks)
         elif tasks:
-            waiting, slots = self._waiting_tasks(), self._slots
-            most = self._settings.max_jobs
-            self._queue = plan(waiting + tasks, slots.cores, slots.gpu.total(), most)
+            self._plan(self._waiting_tasks() + tasks)
+
+    def _plan(self, tasks: list[Task]) -> None:
+        """Make bundles of jobs; those that need more GPUs than are left fail."""
+        slots, left = self._slots, len(self._slots.gpu)
+        for task in tasks:
+            if task.gpus > left:
+                self._reporter.failed(task, f"it needs GPUs: {task.gpus}; not lost are: {left}")
+        able = [task for task in tasks if task.gpus <= left]
+        most = self._settings.max_jobs
+        self._queue = plan(able, slots.cores, slots.gpu.total(), most, slots.alike)
 
     def _start(self, guard: Guard) -> None:
         """Start the processes for which slots are free."""
@@ -174,8 +181,7 @@ class Crew:
             if bundle.key is not None:
                 jobs = self._records.write_jobs(name, bundle)
                 command = bundle_command(bundle.command, jobs, self._settings.launcher)
-            extra = {gpus.VARIABLE: ",".join(lease.devices)} if lease.devices else {}
-            process = Process(command, log, extra)
+            process = Process(command, log, lease.environment)
             guard.watch(process)
             waiting = [(task, list(task.outputs)) for task in bundle.tasks]
             now = time.monotonic()
@@ -204,9 +210,7 @@ class Crew:
         self._running.remove(running)
         self._slots.give_back(running.lease)
         bundle = running.bundle
-        self._records.note(
-            running.name, bundle, running.started, running.ended - running.began, status
-        )
+        self._records.note(running, status)
         lost = []
         for task, missing in running.waiting:
             if status or (missing and bundle.key is not None):
@@ -217,13 +221,32 @@ class Crew:
         if self._stopped_at is not None:
             self._drop(lost)
         elif lost:
-            self._fail(running, lost, status)
+            if not self._moved(running, lost):
+                self._fail(running, lost, status)
         elif status:
             self._reporter.show(
                 f"{running.name} made all its outputs, but ended with {ending(status)}.\n"
                 f"  log: {running.log}",
                 error=False,
             )
+
+    def _moved(self, running: Running, lost: list[Task]) -> bool:
+        """Let jobs begin anew on other GPUs, if theirs is lost; whether they can."""
+        bundle, slots = running.bundle, self._slots
+        if len(lost) == len(bundle.tasks):
+            slots.blame(running.lease)
+        gone = slots.remove_lost(running.lease)
+        if not gone:
+            return False
+        movable = bundle.key is not None and len(slots.gpu) >= bundle.gpus
+        where = f"its {len(lost)} jobs go on elsewhere" if movable else "its jobs cannot go on"
+        self._reporter.show(
+            f"{running.name}: GPU {', '.join(gone)} is lost, nvidia-smi no longer lists it; "
+            f"{where}.\n{tail(running.log)}",
+            error=not movable,
+        )
+        self._plan(self._waiting_tasks() + (lost if movable else []))
+        return movable
 
     def _fail(self, running: Running, lost: list[Task], status: int) -> None:
         """Report jobs as failed, and drop those that wait if the run is to end."""

@@ -25,7 +25,7 @@ from snakemake_interface_executor_plugins.settings import (  # type: ignore[impo
     ExecMode,
 )
 
-from snakemake_executor_plugin_fuse import gpus
+from snakemake_executor_plugin_fuse import devices, gpus
 from snakemake_executor_plugin_fuse.bundles import Task
 from snakemake_executor_plugin_fuse.crew import Crew
 from snakemake_executor_plugin_fuse.records import Records, in_a_line, job_line
@@ -44,7 +44,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self.executor_settings.check()
         self._crew: Crew | None = None
         self._batches = 0  # calls of run_jobs
-        self._devices: list[str] = []
+        self._gpus: list[devices.Device] = []
+        self._gpus_seen = 0
         # jobs in the order in which they were reported
         self._done: list[Any] = []
         self._dropped: list[Any] = []
@@ -92,8 +93,13 @@ class Executor(RealExecutor):  # type: ignore[misc]
 
     def _open_crew(self) -> Crew:
         settings = self.executor_settings
-        self._devices = list(gpus.visible(os.environ))
-        slots = Slots(self.cores, self._devices, settings.per_gpu)
+        found = devices.found(os.environ, settings.per_gpu)
+        self._gpus, self._gpus_seen = [gpu for gpu in found if gpu.share], len(found)
+        for gpu in found:
+            if gpu not in self._gpus:
+                text = f"GPU {gpu.name} ({gpu.model}) is not used: others take its memory."
+                self.show(text, error=False)
+        slots = Slots(self.cores, self._gpus, settings.per_gpu)
         # a launcher may run bundles on other machines, whose files take a while to be seen here
         latency = self.workflow.execution_settings.latency_wait if settings.launcher else 0
         try:
@@ -120,6 +126,7 @@ class Executor(RealExecutor):  # type: ignore[misc]
             command = self.format_job_exec(job)
             return Task(job, order, self._batches, command, gpus=gpu_count, threads=threads)
         key, command, cost = _declaration(job)
+        pack, fill = _pack(job)
         return Task(
             job,
             order,
@@ -128,6 +135,8 @@ class Executor(RealExecutor):  # type: ignore[misc]
             key,
             cost,
             gpu_count,
+            pack=pack,
+            fill=fill,
             # Snakemake itself makes the outputs that are marked touch(), afterwards
             outputs=tuple(Path(file) for file in job.output if not is_flagged(file, "touch")),
             logs=tuple(Path(file) for file in job.log),
@@ -151,13 +160,16 @@ class Executor(RealExecutor):  # type: ignore[misc]
         """
         asked = job.resources.get("gpu", 0)
         count = asked if isinstance(asked, int) else 0
-        if count > 0 and not self._devices and self.executor_settings.launcher:
+        if count > 0 and not self._gpus and self.executor_settings.launcher:
             return 0  # the launcher finds one
-        if count > len(self._devices):
+        if count > len(self._gpus):
+            seen = f"{self._gpus_seen or 'none'} can be seen here"
+            busy = self._gpus_seen - len(self._gpus)
+            if busy:
+                seen += f", and others take the memory of {busy}"
             raise WorkflowError(
                 f"Rule {job.name} asks for {count} GPU{'s' * (count > 1)} (resource gpu), but "
-                f"{len(self._devices) or 'none'} can be seen here (see nvidia-smi -L and "
-                f"{gpus.VARIABLE})."
+                f"{seen} (see nvidia-smi{'' if busy else ' -L'} and {gpus.VARIABLE})."
             )
         return max(count, 0)
 
@@ -261,15 +273,30 @@ def _declaration(job: Any) -> tuple[str, str, float]:
         raise WorkflowError(
             f"Rule {job.name}: params.bundle_command is {command!r}; it must be a shell command."
         )
-    if (
-        isinstance(cost, bool)
-        or not isinstance(cost, (int, float))
-        or not (cost > 0 and math.isfinite(cost))
-    ):
+    if not _is_above_0(cost):
         raise WorkflowError(
             f"Rule {job.name}: params.bundle_cost is {cost!r}; it must be a number above 0."
         )
     return key, command, float(cost)
+
+
+def _pack(job: Any) -> tuple[str, float]:
+    """The jobs that a job fills a GPU with, and how much of it, as its rule declares them."""
+    pack, fill = job.params.get("bundle_pack", ""), job.params.get("bundle_fill", 1)
+    if not isinstance(pack, str):
+        raise WorkflowError(f"Rule {job.name}: params.bundle_pack is {pack!r}; it must be text.")
+    if hasattr(fill, "reckoned"):
+        fill = fill.reckoned()
+    if not _is_above_0(fill):
+        raise WorkflowError(
+            f"Rule {job.name}: params.bundle_fill is {fill!r}; it must be a number above 0."
+        )
+    return pack, float(fill)
+
+
+def _is_above_0(value: object) -> bool:
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return numeric and value > 0 and math.isfinite(value)  # type: ignore[operator, arg-type]
 
 
 async def _prepare(jobs: list[Any]) -> None:

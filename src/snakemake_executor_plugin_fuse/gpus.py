@@ -25,6 +25,7 @@ NUMBER = re.compile(r"\+?(\d+)")
 # lines of `nvidia-smi -L`
 WHOLE = re.compile(r"GPU (?P<number>\d+): (?P<model>.+) \(UUID: (?P<uuid>[^)]+)\)")
 SLICE = re.compile(r"\s+(?P<model>MIG \S+)\s+Device\s+\d+: \(UUID: (?P<uuid>[^)]+)\)")
+HIDDEN = "?"  # for a UUID that the driver does not tell
 
 
 class Gpu(NamedTuple):
@@ -34,11 +35,13 @@ class Gpu(NamedTuple):
         number: its place among the machine's GPUs; empty for a slice.
         uuid: begins with ``GPU-`` or ``MIG-``.
         model: such as ``NVIDIA H200`` or ``NVIDIA A100-SXM4-40GB MIG 1g.5gb``.
+        whole: the UUID of the GPU that it is a slice of.
     """
 
     number: str
     uuid: str
     model: str
+    whole: str = ""
 
 
 def visible(environment: Mapping[str, str]) -> dict[str, str]:
@@ -50,17 +53,24 @@ def visible(environment: Mapping[str, str]) -> dict[str, str]:
     Args:
         environment: the process's; one without ``CUDA_VISIBLE_DEVICES`` may use every GPU.
     """
+    return {name: gpu.model for name, gpu in named(environment).items()}
+
+
+def named(environment: Mapping[str, str]) -> dict[str, Gpu]:
+    """The GPUs of :func:`visible` themselves, by name."""
     listed = environment.get(VARIABLE)
     if listed is None:
-        every = _told_by_driver() or _told_by_nvidia_smi(shutil.which("nvidia-smi"))
-        return {gpu.number: gpu.model for gpu in every if gpu.number}
+        return {gpu.number: gpu for gpu in every()}
     entries = _entries(listed)
     if not entries:
         return {}
     # the driver's folder has no slices, and may hide UUIDs
-    return _named(entries, _told_by_driver()) or _named(
-        entries, _told_by_nvidia_smi(shutil.which("nvidia-smi"))
-    )
+    return _named(entries, _told_by_driver()) or _named(entries, told_by_nvidia_smi())
+
+
+def every() -> list[Gpu]:
+    """The machine's GPUs, slices apart."""
+    return [gpu for gpu in _told_by_driver() or told_by_nvidia_smi() if gpu.number]
 
 
 def _entries(listed: str) -> list[str]:
@@ -82,8 +92,8 @@ def _kind(entry: str) -> str | None:
     return entry[:4] if entry.startswith(("GPU-", "MIG-")) else None
 
 
-def _named(entries: list[str], every: Sequence[Gpu]) -> dict[str, str]:
-    """The models of the GPUs that the entries name; a UUID may be cut short while it is unique."""
+def _named(entries: list[str], every: Sequence[Gpu]) -> dict[str, Gpu]:
+    """The GPUs that the entries name; a UUID may be cut short while it is unique."""
     found: dict[str, Gpu] = {}
     for entry in entries:
         fitting = [gpu for gpu in every if gpu.number == entry or gpu.uuid.startswith(entry)]
@@ -91,7 +101,7 @@ def _named(entries: list[str], every: Sequence[Gpu]) -> dict[str, str]:
             break
         found[entry] = fitting[0]
     twice = len(set(found.values())) < len(found)
-    return {} if twice else {entry: gpu.model for entry, gpu in found.items()}
+    return {} if twice else found
 
 
 def _told_by_driver() -> list[Gpu]:
@@ -102,25 +112,35 @@ def _told_by_driver() -> list[Gpu]:
         with suppress(OSError):  # the GPU is there all the same
             text = file.read_text(errors="replace")
         fields = dict(re.findall(r"^(.+?):[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE))
-        found.append(Gpu(str(number), fields.get("GPU UUID", "?"), fields.get("Model", "GPU")))
+        found.append(Gpu(str(number), fields.get("GPU UUID", HIDDEN), fields.get("Model", "GPU")))
     return found
 
 
-@cache
-def _told_by_nvidia_smi(program: str | None) -> list[Gpu]:
-    """The GPUs that ``nvidia-smi`` lists; asked once a process, as it may take seconds."""
+def told_by_nvidia_smi(again: bool = False) -> list[Gpu]:
+    """The GPUs and slices that ``nvidia-smi`` lists.
+
+    Args:
+        again: whether to ask anew; else it is asked once a process, as it may take seconds.
+    """
+    program = shutil.which("nvidia-smi")
     if program is None:
         return []
+    return _asked.__wrapped__(program) if again else _asked(program)
+
+
+@cache
+def _asked(program: str) -> list[Gpu]:
     try:
         told = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return []
     found: list[Gpu] = []
-    model = ""
+    whole = Gpu("", HIDDEN, "")
     for line in told.stdout.splitlines():
-        if whole := WHOLE.match(line):
-            model = whole["model"]
-            found.append(Gpu(whole["number"], whole["uuid"], model))
-        elif part := SLICE.match(line):
-            found.append(Gpu("", part["uuid"], f"{model} {part['model']}"))
+        if match := WHOLE.match(line):
+            whole = Gpu(match["number"], match["uuid"], match["model"])
+            found.append(whole)
+        elif match := SLICE.match(line):
+            model = f"{whole.model} {match['model']}"
+            found.append(Gpu("", match["uuid"], model, whole.uuid))
     return found

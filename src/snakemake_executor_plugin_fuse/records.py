@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from snakemake_executor_plugin_fuse.bundles import Bundle
+    from snakemake_executor_plugin_fuse.running import Running
 
 KEPT = 5  # runs whose files are kept, this one included
 TAIL = 20  # lines shown of the log of a process that failed
@@ -53,24 +54,22 @@ class Records:
         path.write_text("".join(task.line + "\n" for task in bundle.tasks), encoding="ascii")
         return path
 
-    def note(self, name: str, bundle: Bundle, started: float, seconds: float, status: int) -> None:
+    def note(self, running: Running, status: int) -> None:
         """Add a process that has ended to the timing record.
 
         Args:
-            name: its name in this run.
-            bundle: its jobs.
-            started: when it was started, seconds since the epoch.
-            seconds: how long it ran.
+            running: the process, with its jobs.
             status: its exit status, negative for a signal.
         """
         line = {
             "run": self._run,
-            "name": name,
-            "key": bundle.key,
-            "jobs": len(bundle.tasks),
-            "cost": bundle.cost,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-            "seconds": round(seconds, 3),
+            "name": running.name,
+            "key": running.bundle.key,
+            "jobs": len(running.bundle.tasks),
+            "cost": running.bundle.cost,
+            "gpus": running.lease.names,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(running.started)),
+            "seconds": round(running.ended - running.began, 3),
             "exit": status,
         }
         with suppress(OSError), self._timings.open("a", encoding="ascii") as file:  # a full disk

@@ -6,10 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from snakemake_executor_plugin_fuse import gpus
+from snakemake_executor_plugin_fuse.devices import SHARE, lost
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from snakemake_executor_plugin_fuse.bundles import Bundle
+    from snakemake_executor_plugin_fuse.devices import Device
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,21 @@ class Lease:
     """
 
     cores: int
-    held: Counter[str]
-    devices: tuple[str, ...]
+    held: Counter[Device]
+    devices: tuple[Device, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """What ``CUDA_VISIBLE_DEVICES`` calls its GPUs."""
+        return [device.name for device in self.devices]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells the process its GPUs, and how much of their memory is its own."""
+        if not self.devices:
+            return {}
+        share = min(device.share for device in self.devices)
+        return {gpus.VARIABLE: ",".join(self.names), SHARE: f"{share:.6g}"}
 
 
 class Slots:
@@ -36,15 +53,21 @@ class Slots:
 
     Args:
         cores: how many slots the CPU has.
-        devices: the GPUs, by name.
+        devices: the GPUs.
         per_gpu: how many slots each GPU has.
     """
 
-    def __init__(self, cores: int, devices: Iterable[str], per_gpu: int) -> None:
+    def __init__(self, cores: int, devices: Iterable[Device], per_gpu: int) -> None:
         self.cores = cores
         self.gpu = Counter(dict.fromkeys(devices, per_gpu))
         self._free_cores = cores
         self._free_gpu = self.gpu.copy()
+        self._failures: Counter[Device] = Counter()
+
+    @property
+    def alike(self) -> bool:
+        """Whether GPUs can be taken for equally fast: of one model, and others use none of them."""
+        return len({(device.model, device.share) for device in self.gpu}) < 2
 
     def start(self, queue: list[Bundle]) -> Iterator[tuple[Bundle, Lease]]:
         """Take bundles off the queue, in its order, while there are slots for them.
@@ -64,7 +87,22 @@ class Slots:
     def give_back(self, lease: Lease) -> None:
         """Free the slots of a process that has ended."""
         self._free_cores += lease.cores
-        self._free_gpu += lease.held
+        self._free_gpu += Counter({gpu: n for gpu, n in lease.held.items() if gpu in self.gpu})
+
+    def blame(self, lease: Lease) -> None:
+        """A process made nothing on these GPUs: none starts there until the others did no better.
+
+        A broken GPU is always free, and would fail all that waits, one after the other.
+        """
+        self._failures.update(lease.devices)
+
+    def remove_lost(self, lease: Lease) -> list[str]:
+        """Start nothing any more on those GPUs of a lease that are lost; their names."""
+        gone = [device for device in lease.devices if device in self.gpu and lost(device)]
+        for device in gone:
+            del self.gpu[device]
+            del self._free_gpu[device]
+        return [device.name for device in gone]
 
     def _needs_the_machine(self, bundle: Bundle) -> bool:
         return bundle.threads >= max(self.cores, 2)
@@ -76,8 +114,12 @@ class Slots:
 
     def _take(self, bundle: Bundle) -> Lease | None:
         """The slots for a bundle, or None while they are not free."""
-        freest_first = sorted(self.gpu, key=lambda device: -self._free_gpu[device])
-        devices = tuple(freest_first[: bundle.gpus])
+        best_first = sorted(
+            self.gpu, key=lambda device: (self._failures[device], -self._free_gpu[device])
+        )
+        devices = tuple(best_first[: bundle.gpus])
+        if len(devices) < bundle.gpus:
+            return None
         if self._needs_the_machine(bundle):
             cores, held = self.cores, self.gpu.copy()
         elif bundle.gpus:

@@ -19,6 +19,7 @@ from trainscape.errors import UserError
 from trainscape.hashing import SHORT, sha256
 
 WIDTH = "TRAINSCAPE_WIDTH"
+SHARE = "FUSE_GPU_SHARE"  # as the fuse executor calls it
 
 CPUINFO = Path("/proc/cpuinfo")
 TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -138,6 +139,15 @@ def asked_width() -> int | None:
     if asked and (not asked.isdecimal() or not int(asked)):
         raise UserError(f"{WIDTH}: {asked!r} is no width; choose a whole number above 0")
     return int(asked) if asked else None
+
+
+def gpu_share() -> float | None:
+    """Of its GPU's memory, the part that this process may take; None where nobody shares it out.
+
+    The fuse executor tells it: others may use the GPU, too.
+    """
+    told = os.environ.get(SHARE, "")
+    return float(told) if told else None
 
 
 def _read(file: Path) -> str | None:

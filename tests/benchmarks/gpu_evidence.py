@@ -7,6 +7,7 @@ CUDA device all of it runs in a small size on the CPU, as a check of itself, and
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import ceilings, gpu_checks, gpu_speed, jax_peer, jax_rival
+from benchmarks import ceilings, gpu_checks, gpu_many, gpu_speed, jax_peer, jax_rival
 from benchmarks.output import Result, Table, shown
+from snakemake_executor_plugin_fuse import devices
 from trainscape import source
 from trainscape.engine import backend, device
 
@@ -151,6 +153,7 @@ def gather(evidence: Evidence) -> None:
     for shape in gpu_checks.SHAPES:
         _details(evidence, shape, on)
     evidence.section("a pack that does not fit", partial(evidence.check, partial(_halving, on)))
+    _many(evidence, [gpu.name for gpu in devices.found(os.environ, 1)], 64)
     for precision in gpu_speed.PRECISIONS:
         for case in gpu_speed.CASES:
             work = partial(_rates, case, precision, gpu_speed.WIDTHS, on, 5, 0.1)
@@ -168,6 +171,7 @@ def rehearse(evidence: Evidence) -> None:
     for shape in (gpu_checks.SHAPES[0], gpu_checks.Shape("digits-cnn", 4, 8, 1)):
         _checks(evidence, shape, on, 4)
     _details(evidence, gpu_checks.Shape("digits-mlp", 16, 40, 1), on)
+    _many(evidence, ["", ""], 2)
     for precision in ("fp32", "bf16"):
         work = partial(_rates, gpu_speed.CASES[0], precision, (2, 4), on, 2, 0.005)
         evidence.section(f"digits-mlp, {precision}", partial(evidence.speed, work))
@@ -229,6 +233,15 @@ def _halving(on: torch.device) -> list[dict[str, Any]]:
     from benchmarks.gpu_memory import halving
 
     return halving(on, 512)
+
+
+def _many(evidence: Evidence, names: Sequence[str], width: int) -> None:
+    if len(names) < 2:
+        evidence.say(f"skipped: several GPUs at once: {len(names)} can be seen")
+        return
+    for shape in gpu_checks.SHAPES if width > 2 else gpu_checks.SHAPES[:1]:
+        work = partial(gpu_many.together, shape.workload, width, names)
+        evidence.section(f"several GPUs: {shape.workload}", partial(evidence.check, work))
 
 
 def _rates(

@@ -125,6 +125,25 @@ def _fits(most: int, pack: Pack) -> bool:
     return pack.stack.width <= most
 
 
+def test_a_cell_whose_packs_become_narrower_names_both_backends(
+    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU the width decides last bits: a cell that two widths trained says so."""
+    monkeypatch.setattr(Fused, "_filled", True)  # as on a GPU
+    told: list[str] = []
+    before = [True]
+
+    def fits(pack: Pack) -> bool:
+        return pack.stack.width < 2 or bool(before and before.pop())
+
+    limited(monkeypatch, fits)
+    [one] = specs([0.1])
+    one["seeds"] = [0, 1, 2]
+    run.train_cells([one], arrays, CPU, lambda *_: None, lambda *done: told.append(done[2]), 2)
+    [both] = told
+    assert [name.rpartition("-")[2] for name in both.split("+")] == ["w1", "w2"]
+
+
 def test_the_width_can_be_set(arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable overrides the machine's own, and is refused where it is no width."""
     widths = limited(monkeypatch, lambda _: True)

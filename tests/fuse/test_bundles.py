@@ -80,3 +80,36 @@ def test_the_plan_does_not_depend_on_the_order_of_arrival() -> None:
 def test_a_bundle_has_one_command() -> None:
     """Jobs with equal keys and different commands are kept apart."""
     assert len(plan([task(0), Task(None, 1, 1, "other", "k")], 1, 0, 2000)) == 2
+
+
+def gpu_task(order: int, cost: float = 1.0, pack: str = "", fill: float = 1.0) -> Task:
+    """A job that needs a GPU."""
+    return Task(None, order, 1, "command", "k", cost, gpus=1, pack=pack, fill=fill)
+
+
+def test_whole_packs_go_to_gpus_and_a_partial_one_counts_as_full() -> None:
+    """Two packs and a half of one kind, one of another: four GPUs get one each, two get two."""
+    tasks = [gpu_task(i, 1.0, "dear" if i < 10 else "cheap", 0.25) for i in range(14)]
+
+    def planned(slots: int) -> list[list[int]]:
+        made = plan(tasks, 1, slots, 2000)
+        return [[task.order for task in bundle.tasks] for bundle in made]
+
+    four = [[0, 1, 2, 3], [4, 5, 6, 7], [10, 11, 12, 13], [8, 9]]
+    assert planned(4) == planned(9) == four
+    assert sorted(map(len, planned(2))) == [6, 8]
+    assert len(plan(tasks, 1, 4, 2)) == 7  # no bundle has more jobs than it may have
+
+
+def test_jobs_that_fill_a_gpu_alone_are_dealt_out_one_by_one() -> None:
+    """Without packs, as on the CPU: equal cost, whatever their number."""
+    tasks = [gpu_task(i, 1.0 + i % 2) for i in range(8)]
+    assert [bundle.cost for bundle in plan(tasks, 1, 4, 2000)] == [3.0] * 4
+
+
+def test_gpus_that_differ_get_several_bundles_each() -> None:
+    """So that a fast one takes what a slow one has not begun; never more than packs."""
+    tasks = [gpu_task(i) for i in range(100)]
+    assert len(plan(tasks, 1, 2, 2000, alike=False)) == 8
+    assert len(plan(tasks[:3], 1, 2, 2000, alike=False)) == 3
+    assert len(plan([task(0), task(1)], 1, 2, 2000, alike=False)) == 1

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from kit.fake_gpus import Fake
+
 if TYPE_CHECKING:
     from kit.toy import Toy
 
@@ -101,10 +103,11 @@ def test_a_job_without_a_key_runs_alone_and_exclusively_if_it_asks_for_all_cores
 def test_bundles_are_bound_to_one_gpu_each(toy: Toy) -> None:
     """Two visible GPUs: two bundles at the same time, each sees one of them, whatever the cores."""
     toy.edit("    shell:", "    resources:\n        gpu=1,\n    shell:")
-    toy.add_gpus(6)
+    toy.add_gpus(*map(Fake, range(6)))
     toy.run(cores=1, CUDA_VISIBLE_DEVICES="3,5")
     assert sorted(call["gpu"] for call in toy.calls()) == ["3", "5"]
     assert [len(call["outputs"]) for call in toy.calls()] == [6, 6]
+    assert sorted(record["gpus"] for record in toy.records()) == [["3"], ["5"]]
 
 
 def test_the_launcher_stands_before_each_bundle_s_command(toy: Toy) -> None:

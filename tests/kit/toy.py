@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import snakemake_executor_plugin_fuse as plugin
+from kit.fake_gpus import Fake, install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,17 @@ jobs = [json.loads(line) for line in Path(sys.argv[-1]).read_text().splitlines()
 plan = json.loads(Path("plan.json").read_text()) if Path("plan.json").exists() else {}
 with open("calls.jsonl", "a") as calls:
     call = {"outputs": [Path(job["output"][0]).stem for job in jobs], "pid": os.getpid(),
-            "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "began": time.time()}
+            "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "began": time.time(),
+            "share": os.environ.get("FUSE_GPU_SHARE")}
     calls.write(json.dumps(call) + "\\n")
 print("a bundle begins", flush=True)
 running = Path(f"running-{os.getpid()}")
 running.touch()
+if plan.get("lost") == call["gpu"] and call["gpu"]:
+    lines = Path("bin/gpus.txt").read_text().splitlines()
+    left = [line for line in lines if call["gpu"] not in line]
+    Path("bin/gpus.txt").write_text("".join(line + "\\n" for line in left))
+    sys.exit("CUDA error: device lost")
 if plan.get("stubborn"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for job in jobs:
@@ -70,6 +77,8 @@ for job in jobs:
         sys.exit(int(todo.split()[1]))
     if todo == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if todo == "nap":
+        time.sleep(0.3)
     if todo == "sleep":
         time.sleep(60)
     half = output.with_suffix(".half")
@@ -81,6 +90,8 @@ for job in jobs:
         while not Path("go").exists():
             time.sleep(0.01)
 running.unlink()
+with open("ends.jsonl", "a") as ends:
+    ends.write(json.dumps({"pid": os.getpid(), "ended": time.time()}) + "\\n")
 """
 
 
@@ -117,11 +128,9 @@ class Toy:
         """What goes wrong with jobs, by number: ``n3="exit 1"``."""
         self.write("plan.json", json.dumps({key.removeprefix("n"): v for key, v in todo.items()}))
 
-    def add_gpus(self, count: int) -> None:
-        """Let ``nvidia-smi`` list so many GPUs."""
-        lines = [f"GPU {n}: Toy (UUID: GPU-toy-{n})" for n in range(count)]
-        script = "#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines)
-        self.write("bin/nvidia-smi", script).chmod(0o755)
+    def add_gpus(self, *gpus: Fake) -> None:
+        """Let ``nvidia-smi`` list these GPUs from now on, and no others."""
+        install(self / "bin", list(gpus))
 
     def environment(self) -> dict[str, str]:
         """What commands run with: the toy's and this interpreter's programs, this source."""
@@ -171,7 +180,8 @@ class Toy:
 
     def calls(self) -> list[dict[str, Any]]:
         """What bundles were started: their jobs by number, process ids, GPUs, times."""
-        return _lines(self / "calls.jsonl")
+        ends = {end["pid"]: end["ended"] for end in _lines(self / "ends.jsonl")}
+        return [{**call, "ended": ends.get(call["pid"])} for call in _lines(self / "calls.jsonl")]
 
     def shapes(self) -> list[list[int]]:
         """The jobs of each bundle that was started, by number."""

@@ -19,6 +19,8 @@ rule train:
     params:
         bundle=lambda wildcards: wildcards.workload,
         bundle_cost=lambda wildcards, output: LAYOUT.cost(output[0]),
+        bundle_pack=lambda wildcards, output: LAYOUT.pack(output[0]),
+        bundle_fill=lambda wildcards, output: LAYOUT.fill(output[0]),
         bundle_command=lambda wildcards: RUN.bundle_command,
         again=lambda wildcards: RUN.again,
     shell:

@@ -12,6 +12,7 @@ import torch
 
 from trainscape.engine import arithmetic
 from trainscape.errors import UserError
+from trainscape.hardware import gpu_share
 
 # The parameters of glibc's mallopt by which a process keeps the memory it has freed, instead of
 # giving it back to the system, which hands it out again page by page. Without them a run of
@@ -46,6 +47,9 @@ def choose(device: str, precision: str = "fp32") -> torch.device:
     if on_cpu:
         _keep_memory()
         return torch.device("cpu")
+    share = gpu_share()
+    if share is not None and share < 1:  # what is more than that would be taken from neighbours
+        torch.cuda.set_per_process_memory_fraction(share)
     return torch.device("cuda")
 
 

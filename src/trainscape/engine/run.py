@@ -191,9 +191,9 @@ class Training:
             for together in [own] if fused else [[i] for i in own]:
                 part = progress_of_part(tell, before)
                 with failures.collecting():
-                    for i, made in _trained(engine, {i: specs[i] for i in together}, part):
+                    for i, made, on in _trained(engine, {i: specs[i] for i in together}, part):
                         records[i] = made
-                        finished(i, made, engine.backend)
+                        finished(i, made, on)
                 before += sum(steps[i] for i in together)
         failures.tell()
         return task.plan.evaluations, records
@@ -234,11 +234,12 @@ def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], Non
 
 def _trained(
     engine: Engine, specs: Mapping[int, dict[str, Any]], progress: Callable[[int], None]
-) -> Iterator[tuple[int, list[TrialRecord]]]:
-    """Each cell's place and records, when all of its trials are done."""
+) -> Iterator[tuple[int, list[TrialRecord], str]]:
+    """Each cell's place, records and backend, when all of its trials are done."""
     trials = [(i, trial) for i, spec in specs.items() for trial in engine.trials(spec)]
     trials.sort(key=lambda pair: repr(pair[1].optimizer))  # neighbours are updated together
     found: dict[int, dict[int, TrialRecord]] = {i: {} for i in specs}
+    backends: dict[int, set[str]] = {i: set() for i in specs}
     places = iter(trials)
     for made in engine.train([trial for _, trial in trials], progress):
         touched = []
@@ -246,5 +247,7 @@ def _trained(
             found[i][trial.seed] = record
             touched.append(i)
         for i in dict.fromkeys(touched):
+            backends[i].add(engine.backend)  # packs may have become narrower in between
             if len(found[i]) == len(specs[i]["seeds"]):
-                yield i, [found[i][seed] for seed in specs[i]["seeds"]]
+                records = [found[i][seed] for seed in specs[i]["seeds"]]
+                yield i, records, "+".join(sorted(backends[i] - {""}))

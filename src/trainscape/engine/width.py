@@ -1,8 +1,9 @@
 """How many trials a pack holds.
 
 On a CPU, where they train one after the other, this changes no byte and little time. On a GPU packs
-are filled up to one width, which depends on the model and the batch alone as long as the memory
-holds it, and which a cell's backend names.
+are filled up to one width, a power of two, which a cell's backend names. It depends on the model
+and the batch alone as long as half of the process's share of the GPU's memory holds it. The share
+is the same in every run on such GPUs, unless others use them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainscape.engine.model import build
-from trainscape.hardware import asked_width
+from trainscape.hardware import asked_width, gpu_share
 from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 CPU = 128  # trials: more gain nothing, and none of them is kept until all are done
 CUDA = (16, 512)
-MEMORY = 8 << 30  # bytes of a GPU that a pack may take, and half of what is free
+MEMORY = 8 << 30  # bytes of a GPU that a pack may take, and half of the process's share
 CPU_MEMORY = 1 << 30  # bytes, by the estimate below
 COPIES = 4  # of the parameters: themselves, gradients, and the states of most rules
 KEPT = 3  # activations held at a time, in outputs of all layers: forward, backward, inputs
@@ -40,22 +41,46 @@ def suitable(task: Task) -> int:
     x = task.splits.train.x
     try:
         with out_of_memory():
-            each, output = _bytes(task.workload, x[:2], task.plan.batch_size)
+            each = _bytes_of(task)
     except torch.OutOfMemoryError:
         return 1  # of a model that memory does not hold on two examples
-    splits = (task.splits.val, task.splits.test, task.splits.fit)
-    held = 0 if task.workload.in_parts else output * max(len(split.y) for split in splits)
-    whole = each + held
     if x.device.type != "cuda":
-        return min(CPU, max(CPU_MEMORY // whole, 2))
-    low, high = CUDA
-    width = high
-    while width > low and width * whole > MEMORY:
+        return min(CPU, max(CPU_MEMORY // each, 2))
+    return _fitting(each, _room(*torch.cuda.mem_get_info(x.device)))
+
+
+def on_a_gpu(task: Task) -> int:
+    """The width on a GPU that has memory enough, reckoned on any machine.
+
+    Raises:
+        UserError: ``TRAINSCAPE_WIDTH`` is no whole number above 0.
+    """
+    return asked_width() or _fitting(_bytes_of(task), MEMORY)
+
+
+def _room(free: int, total: int) -> int:
+    """The bytes of a GPU that a pack of this process may take."""
+    share = gpu_share()
+    # what others of this run have taken by now, each within its share, is to change no width
+    return free // 2 if share is None else min(int(share * total) // 2, free)
+
+
+def _fitting(each: int, room: int) -> int:
+    """The width of packs whose trials take ``each`` bytes."""
+    low, width = CUDA
+    while width > low and width * each > MEMORY:
         width //= 2
-    free, _ = torch.cuda.mem_get_info(x.device)
-    while width > 1 and width * whole > free // 2:
+    while width > 1 and width * each > room:
         width //= 2
     return width
+
+
+def _bytes_of(task: Task) -> int:
+    """About the bytes that a trial touches, in a step or where it is evaluated."""
+    each, output = _bytes(task.workload, task.splits.train.x[:2], task.plan.batch_size)
+    splits = (task.splits.val, task.splits.test, task.splits.fit)
+    held = 0 if task.workload.in_parts else output * max(len(split.y) for split in splits)
+    return each + held
 
 
 def _bytes(workload: Workload, example: Tensor, batch_size: int) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from trainscape.figures.names import (
     of_answers,
 )
 from trainscape.hashing import SHORT
-from trainscape.pipeline import outlook, stages
+from trainscape.pipeline import outlook, packs, stages
 from trainscape.pipeline.checks import check_article, check_figures, check_output
 from trainscape.results import finalists as finalist_files
 from trainscape.results.owner import check_claim
@@ -180,6 +180,18 @@ class Layout:
         """
         cell = self.trainable[path]
         return grid.plan(cell).total * len(cell.seeds) * (STEP + cell.batch_size)
+
+    def pack(self, path: str) -> str:
+        """What cells have in common that fill GPUs together (:mod:`.packs`)."""
+        return packs.pack(self.trainable[path]) if self.gpu else ""
+
+    def fill(self, path: str) -> packs.Fill:
+        """The part of a GPU's pack that the cell at ``path`` takes."""
+        return packs.Fill(self.trainable[path], DATA, self._widths)
+
+    @cached_property
+    def _widths(self) -> dict[tuple[str, int], int]:
+        return {}
 
     @property
     def targets_to_reach(self) -> dict[str, float]:

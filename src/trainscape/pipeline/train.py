@@ -12,8 +12,8 @@ from trainscape.cells import grid
 from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.files import write_text
-from trainscape.hashing import canonical
 from trainscape.pipeline.layout import DATA
+from trainscape.pipeline.packs import shared
 from trainscape.results.attic import Attic
 from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.results.owner import claim, others
@@ -66,8 +66,8 @@ def make(
     missing = list(paths) if again else _not_restored(layout, paths, tell)
     taken = {} if again else _taken(layout, missing, tell)
     missing = [path for path in missing if not _kept_whole(layout, path, taken)]
-    missing.sort(key=lambda path: _shared(layout, path))
-    for _, together in groupby(missing, lambda path: _shared(layout, path)):
+    missing.sort(key=lambda path: shared(layout.trainable[path]))
+    for _, together in groupby(missing, lambda path: shared(layout.trainable[path])):
         with failures.collecting():
             _train(layout, list(together), tell, taken)
     failures.tell()
@@ -107,19 +107,6 @@ def _not_restored(layout: Layout, paths: Sequence[str], tell: Tell) -> list[str]
         else:
             missing.append(path)
     return missing
-
-
-def _shared(layout: Layout, path: str) -> tuple[str, int, str]:
-    """What cells have in common that the engine trains together, to sort by and to compare."""
-    cell: Cell = layout.trainable[path]
-    plan = {
-        "budget": dict(cell.budget),
-        "evaluate_every": cell.evaluate_every,
-        "trace_every": cell.trace_every,
-        "detailed": cell.detailed,
-        "split": cell.split,
-    }
-    return cell.workload, cell.batch_size, canonical(plan)
 
 
 def kept_seeds(layout: Layout) -> Seeds:
