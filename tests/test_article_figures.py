@@ -133,7 +133,7 @@ def test_exactly_the_listed_figures_are_drawn(here: Layout) -> None:
         "decay.csv",
         "lr-scaling.csv",
     }
-    assert verify(here) == []
+    assert verify(here).complaints == []
 
 
 def test_the_same_study_draws_the_same_bytes(here: Layout) -> None:

@@ -21,7 +21,7 @@ STUDY = {
     "grid": {"optimizer": ["sgd"], "batch_size": [256], "lr": [0.1], "schedule": ["constant"]},
 }
 WORKFLOWS = {"targets", "train", "propose", "choose", "make"}
-YOURS = {"cells", "estimate", "open", "diff", "which", "verify", "data", "schema"}
+YOURS = {"cells", "estimate", "open", "diff", "which", "verify", "rekey", "data", "schema"}
 
 
 @pytest.fixture(autouse=True)

@@ -252,16 +252,16 @@ def test_damage_is_found_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     for path, cell in of.confirmed().items():
         train(of, path, cell)
     settle.make(of)
-    whole = verify(of)
+    whole = verify(of).complaints
     (damaged, *_) = of.confirmed()
     Path(damaged).write_text("{}")
-    assert [line for line in verify(of) if line not in whole] == [
+    assert [line for line in verify(of).complaints if line not in whole] == [
         f"{damaged}: is not a whole file (KeyError); run snakemake to make it again"
     ]
     assert damaged in doubts(of)
     file = of.finalists[WORKLOAD]
     Path(file).write_text("{}")
-    assert file in "".join(verify(of))
+    assert file in "".join(verify(of).complaints)
     assert file not in doubts(of) and not Path(file).exists()
     assert f"{file} is not a whole file (KeyError) and is to be made again" in (
         capsys.readouterr().err

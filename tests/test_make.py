@@ -39,7 +39,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def complaints(layout: Layout) -> list[str]:
     """What ``trainscape verify`` says against the study's files."""
-    return verify(layout)
+    return verify(layout).complaints
 
 
 def test_every_stage_makes_what_the_layout_lists(layout: Layout) -> None:

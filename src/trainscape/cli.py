@@ -109,6 +109,23 @@ def _parser() -> argparse.ArgumentParser:
     which = add("which", _which, "find the commit that made a file", study=False)
     which.add_argument("file", metavar="FILE", help="a result, such as results/report.html")
     _add_diff(add("diff", _diff, "say what changed between two versions, and what is only noise"))
+    rekey = add(
+        "rekey",
+        _rekey,
+        "after a change of code that should change no number: train a few cells again, and keep "
+        "the others if all bits agree",
+    )
+    rekey.add_argument(
+        "--sample",
+        type=int,
+        default=5,
+        metavar="K",
+        help="how many cells of each workload and optimizer to train again, spread over batch "
+        "sizes; more where a schedule would be left out (default: 5)",
+    )
+    rekey.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would be done, and do nothing"
+    )
     data = add("data", _data, "make datasets, or replace damaged ones")
     data.add_argument("names", nargs="*", metavar="NAME", help="datasets (default: the study's)")
     data.add_argument(
@@ -242,13 +259,15 @@ def _verify(args: argparse.Namespace) -> int:
     from trainscape.pipeline.verify import verify
 
     layout = _layout(args)
-    complaints = verify(layout)
+    complaints, carried = verify(layout)
     for line in complaints:
         print(line, file=sys.stderr)
     print(
         f"{counted(len(layout.trained), 'cell')}, {counted(len(layout.datasets), 'dataset')}: "
         f"{counted(len(complaints), 'complaint')}"
     )
+    if carried:
+        print(f"{counted(carried, 'cell')} carried over by sampling; 'trainscape which FILE' tells")
     return 1 if complaints else 0
 
 
@@ -278,6 +297,27 @@ def _diff(args: argparse.Namespace) -> int:
     text = words.markdown if args.markdown else as_json if args.json else words.text
     print(text(made).rstrip("\n"))
     return 1 if args.fail_on and made.failed(args.fail_on) else 0
+
+
+def _rekey(args: argparse.Namespace) -> int:
+    from trainscape.pipeline import rekey
+
+    if args.study.startswith("{"):
+        raise UserError("rekey: takes a parameter file, since a run of Snakemake trains the sample")
+    layout = _layout(args)
+    todo = rekey.groups(layout, args.sample)
+    if not any(group.others for group in todo):
+        why = "the sample is all there is" if todo else "no missing cell is there with older code"
+        print(f"nothing to carry over: {why}")
+        return 0
+    print(*rekey.planned(layout, todo), sep="\n", flush=True)
+    if args.dry_run:
+        return 0
+    if files := [pair.path for group in todo for pair in group.to_train]:
+        rekey.retrain(args.study, files)
+    differing = rekey.rekey(todo)
+    print("the rest: snakemake --cores all")
+    return 1 if differing else 0
 
 
 def _data(args: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ STUDY: dict[str, Any] = {
 TABLES = (
     *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
-    *("confirm.csv", "examples.csv", "noise.csv"),
+    *("confirm.csv", "examples.csv", "noise.csv", "carried.csv"),
     *("answers.json", "metrics.json"),
     *("best.csv", "scaling.csv", "critical.csv", "importance.csv"),
     *("timings.csv", "timings.json"),

@@ -7,6 +7,7 @@ the summary: each can be made again from the file of the one before.
 from trainscape.analysis._batches import batches
 from trainscape.analysis._best import best, edge, metric, validated
 from trainscape.analysis._bests import bests
+from trainscape.analysis._carried import carried
 from trainscape.analysis._cells import Cells
 from trainscape.analysis._critical import (
     STEADY,
@@ -54,6 +55,7 @@ __all__ = [
     "best_rates",
     "best_steps",
     "bests",
+    "carried",
     "critical",
     "critical_and_steps",
     "curves",

@@ -31,6 +31,7 @@ def make(layout: Layout) -> None:
         "confirm": analysis.trials(finalists, layout.targets_to_reach),
         "examples": analysis.examples(finalists),
         "noise": analysis.noise(finalists),
+        "carried": analysis.carried([*cells, *tests, *finalists]),
     }
     for name, table in tables.items():
         analysis.write_csv(table, layout.output / f"{name}.csv")

@@ -43,7 +43,7 @@ DATA = Path("data")
 TABLES = (
     *("summary.csv", "trials.csv", "range.csv", "range.json"),
     *("curves.csv", "traces.csv", "paths.csv", "range-curves.csv"),
-    *("confirm.csv", "examples.csv", "noise.csv"),
+    *("confirm.csv", "examples.csv", "noise.csv", "carried.csv"),
 )
 ANSWERS = (
     *("answers.json", "metrics.json"),

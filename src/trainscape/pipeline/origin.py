@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainscape.errors import DamagedFileError
-from trainscape.hashing import file_sha256
+from trainscape.hashing import SHORT, file_sha256
+from trainscape.numerals import counted
 from trainscape.results import finalists
 from trainscape.results.cell_files import read_cell
 from trainscape.results.owner import MARKER, owner
@@ -16,6 +17,8 @@ from trainscape.sealed import read_sealed
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from trainscape.results.cell_files import CellRecord
 
 CELLS = ("cells", "range", "confirm")  # folders of cells in an output folder
 SEALED = {  # other folders of files that say by themselves whether they are as they were made
@@ -60,7 +63,8 @@ def origin(path: Path) -> Origin:
             )
             return Origin(
                 f"made by the stage train of study {study!r}: {named}, digest {made.digest[:12]}, "
-                f"by torch {made.identity['torch']} on {made.backend}; the file is as it was made",
+                f"by torch {made.identity['torch']} on {made.backend}; {_carried(made)}"
+                "the file is as it was made",
                 whole=True,
             )
         if kind in SEALED:
@@ -76,6 +80,16 @@ def origin(path: Path) -> Origin:
             f"made by the stage {stage} of study {study!r}, digest {digest}; {how}", whole=whole
         )
     return Origin(f"it lies in the results of study {study!r}, but no stage's stamp names it")
+
+
+def _carried(made: CellRecord) -> str:
+    """What is to be known of trials that other code has made; empty of a trained cell."""
+    return "".join(
+        f"{counted(len(mark.seeds), 'seed')} carried over by sampling from digest "
+        f"{mark.digest[:SHORT]} of torch {mark.identity['torch']}, as "
+        f"{counted(len(mark.retrained), 'retrained cell')} had the same numbers; "
+        for mark in made.carried
+    )
 
 
 def _stamped(output: Path, path: Path) -> Iterator[tuple[str, str, str]]:

@@ -13,12 +13,13 @@ from trainscape import __version__, analysis, datasets, workloads
 from trainscape.cells import alike
 from trainscape.forked import begun
 from trainscape.hashing import SHORT, sha256
+from trainscape.numerals import counted
 from trainscape.pipeline.snippets import snippets
 from trainscape.pipeline.tables import replayed, searched, table
 from trainscape.report import Page, runtime, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -58,12 +59,15 @@ def page(layout: Layout) -> Page:
         replayed=replayed(layout),
         searched=searched(layout),
         notes=alike.notes(layout.grid),
-        provenance=_provenance(layout, trials, times),
+        provenance=_provenance(layout, trials, times, analysis.records(table(layout, "carried"))),
     )
 
 
 def _provenance(
-    layout: Layout, trials: pd.DataFrame, times: Mapping[str, Any]
+    layout: Layout,
+    trials: pd.DataFrame,
+    times: Mapping[str, Any],
+    carried: Iterable[Mapping[str, Any]],
 ) -> dict[str, object]:
     """What the results were made from and with; no clock and no commit (``trainscape which``)."""
     versions = {name: version(name).split("+")[0] for name in LIBRARIES}
@@ -77,8 +81,20 @@ def _provenance(
             name: datasets.registry.get(dataset).sha256[:SHORT] for name, dataset in sets.items()
         },
         "backend": ", ".join(sorted({str(name) for name in trials["backend"]})),
+        **({"carried over by sampling": told} if (told := _carried(carried)) else {}),
         "seeds": ", ".join(map(str, layout.study.seed_list())),
         "versions": versions,
         "hardware": times.get("hardware"),
         "load": times.get("load"),
+    }
+
+
+def _carried(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What the code of its digest has not trained, by workload, optimizer and torch."""
+    return {
+        f"{row['workload']} {row['optimizer']}, trained by torch {row['torch']}": (
+            f"{counted(row['cells'], 'cell')}, as {counted(row['retrained'], 'retrained cell')} "
+            "had the same numbers"
+        )
+        for row in rows
     }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from trainscape.cells.cell import Cell, TrialRecord
     from trainscape.pipeline.layout import Layout
+    from trainscape.results.cell_files import Carried
 
     Tell = Callable[[Sequence[str], str], None]
 
@@ -138,16 +139,22 @@ def _kept_whole(layout: Layout, path: str, taken: Mapping[str, Taken]) -> bool:
     cell = layout.trainable[path]
     if path not in taken or len(taken[path].trials) < len(cell.seeds):
         return False
-    _write(path, cell, taken[path].trials, taken[path].backend)
+    _write(path, cell, taken[path].trials, taken[path].backend, taken[path].carried)
     return True
 
 
-def _write(path: str, cell: Cell, trials: Mapping[int, TrialRecord], backend: str) -> None:
+def _write(
+    path: str,
+    cell: Cell,
+    trials: Mapping[int, TrialRecord],
+    backend: str,
+    carried: Sequence[Carried] = (),
+) -> None:
     """Write a cell's file, its trials in the order of its seeds."""
     steps = grid.plan(cell).evaluations
     ordered = [trials[seed] for seed in cell.seeds]
-    record = CellRecord(digest(cell), backend, cell.spec(), identity(cell), steps, ordered)
-    write_cell(Path(path), record)
+    about = digest(cell), backend, cell.spec(), identity(cell), steps, ordered
+    write_cell(Path(path), CellRecord(*about, list(carried)))
 
 
 def _train(layout: Layout, paths: list[str], tell: Tell, taken: Mapping[str, Taken]) -> None:
@@ -182,7 +189,8 @@ def _train(layout: Layout, paths: list[str], tell: Tell, taken: Mapping[str, Tak
         elif old[i] and any(trial.status == "oom" for trial in trials):
             whole.append(path)
         else:
-            _write(path, cells[i], {**old[i], **fresh}, backend)
+            carried = taken[path].carried if old[i] else []
+            _write(path, cells[i], {**old[i], **fresh}, backend, carried)
 
     def progress(done: int, total: int) -> None:
         say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trainscape.errors import DamagedFileError, UserError
 from trainscape.pipeline.layout import data_file, data_stamp
@@ -22,12 +22,32 @@ if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
 
 
-def verify(layout: Layout) -> list[str]:
-    """What is missing, damaged or edited, one line each; every file is read."""
-    return [str(error) for error in faults(layout, Seen())]
+class Verified(NamedTuple):
+    """What became of reading every file of a study.
+
+    Args:
+        complaints: what is missing, damaged or edited, one line each.
+        carried: how many cells were carried over by sampling (``trainscape rekey``).
+    """
+
+    complaints: list[str]
+    carried: int
 
 
-def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
+def verify(layout: Layout) -> Verified:
+    """Read every file of a study."""
+    carried = 0
+
+    def read(path: Path, digest: str) -> None:
+        nonlocal carried
+        carried += bool(read_cell(path, digest).carried)
+
+    return Verified([str(error) for error in faults(layout, Seen(), read)], carried)
+
+
+def faults(
+    layout: Layout, seen: Seen, read_one: Callable[..., object] = read_cell
+) -> Iterator[UserError]:
     """What is not as it was made: an error for each file.
 
     What can be made again is a :class:`~trainscape.errors.DamagedFileError`.
@@ -35,6 +55,7 @@ def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
     Args:
         layout: the study.
         seen: files that need not be read again.
+        read_one: reads a cell's file, called with its path and ``digest``, which it is to have.
     """
     for name in layout.datasets:
         yield from changes(data_stamp(name), [data_file(name)], seen)
@@ -45,7 +66,7 @@ def faults(layout: Layout, seen: Seen) -> Iterator[UserError]:
     confirmed = {} if any(map(_is_damage, finalists)) else layout.confirmed()
     for path, cell in {**searched, **layout.range_tests, **confirmed}.items():
         digest = layout.identify(cell)
-        read = partial(read_cell, digest=digest)
+        read = partial(read_one, digest=digest)
         yield from _raised([partial(seen.check, Path(path), digest, read)])
     if layout.throughput is not None:
         record = Path(layout.throughput)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from trainscape.cells import confirm, range_tests
 from trainscape.cells.cell import parse_path
-from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import copy, make_own, sweep
-from trainscape.results.cell_files import read_cell
+from trainscape.results.cell_files import read_kept
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
@@ -71,11 +69,7 @@ class Attic:
             UserError: the file cannot be written.
         """
         for kept in self.kept(path, taken):
-            try:
-                read_cell(kept, digest)
-            except UserError as error:
-                why = error.why if isinstance(error, DamagedFileError) else "cannot be read"
-                print(f"{kept} {why}: it is passed over", file=sys.stderr)
+            if read_kept(kept, digest) is None:
                 continue
             if kept.is_relative_to(self.output):
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,17 +1,20 @@
 """Cell files: written whole, read only when whole. The one place that knows their form.
 
 A cell file is a pure function of (digest, backend): it holds no time, host or path. Its checksum
-covers all else in it, so an edit by hand or a broken transfer is refused by name.
+covers all else in it, so an edit by hand or a broken transfer is refused by name. One exception
+says so itself: trials that were carried over from a cell of other code, since a sample came out the
+same (``trainscape rekey``).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainscape.cells.cell import TrialRecord
-from trainscape.errors import DamagedFileError
+from trainscape.errors import DamagedFileError, UserError
 from trainscape.hashing import SHORT, sha256
 from trainscape.sealed import read_sealed, write_sealed
 
@@ -21,6 +24,24 @@ if TYPE_CHECKING:
     from trainscape.cells.cell import Cell
 
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Trials that the code of the cell's digest has not made: they came from a cell of other code.
+
+    Args:
+        seeds: theirs.
+        digest: that of the cell which they were trained for, 64 hex digits.
+        identity: the data, torch and source that they were trained with.
+        retrained: short digests of the cells that were trained again to compare, all with the same
+            numbers.
+    """
+
+    seeds: list[int]
+    digest: str
+    identity: dict[str, str]
+    retrained: list[str]
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,7 @@ class CellRecord:
         identity: the data, torch and source that it was trained with.
         steps: the step of every evaluation.
         trials: one record per seed.
+        carried: which of them were carried over by sampling; of a trained cell none.
     """
 
     digest: str
@@ -42,6 +64,7 @@ class CellRecord:
     identity: dict[str, str]
     steps: list[int]
     trials: list[TrialRecord]
+    carried: list[Carried] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,7 +90,20 @@ def read_entries(cells: Mapping[str, Cell], digest: Callable[[Cell], str]) -> li
 
 def write_cell(path: Path, record: CellRecord) -> None:
     """Write a cell file with its checksum."""
-    write_sealed(path, {"format": FORMAT, **asdict(record)})
+    body = asdict(record)
+    if not record.carried:
+        del body["carried"]
+    write_sealed(path, {"format": FORMAT, **body})
+
+
+def read_kept(path: Path, digest: str | None = None) -> CellRecord | None:
+    """As :func:`read_cell`, of a file that is passed over, and named, if it is not whole."""
+    try:
+        return read_cell(path, digest)
+    except UserError as error:
+        why = error.why if isinstance(error, DamagedFileError) else "cannot be read"
+        print(f"{path} {why}: it is passed over", file=sys.stderr)
+        return None
 
 
 def read_cell(path: Path, digest: str | None = None) -> CellRecord:
@@ -86,7 +122,8 @@ def read_cell(path: Path, digest: str | None = None) -> CellRecord:
         if (form := body.pop("format")) != FORMAT:
             raise DamagedFileError(path, f"has format {form!r}, this version reads {FORMAT}")
         trials = [TrialRecord(**trial) for trial in body.pop("trials")]
-        record = CellRecord(**body, trials=trials)
+        carried = [Carried(**mark) for mark in body.pop("carried", [])]
+        record = CellRecord(**body, trials=trials, carried=carried)
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedFileError(path, f"is no cell ({type(error).__name__})") from None
     if record.digest != sha256({"cell": record.spec, "identity": record.identity}):

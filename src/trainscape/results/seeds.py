@@ -9,16 +9,14 @@ more: what is taken is read, and checked, from the file itself.
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os.path import lexists
 from typing import TYPE_CHECKING, Any
 
-from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import recalled, remember
 from trainscape.hashing import sha256
-from trainscape.results.cell_files import read_cell
+from trainscape.results.cell_files import read_kept
 from trainscape.results.seen import mark
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from trainscape.cells.cell import TrialRecord
     from trainscape.results.attic import Attic
+    from trainscape.results.cell_files import Carried
 
 # what is said of a file that is no cell: digest without seeds, backend, seeds
 NONE: tuple[str, str, list[int]] = ("", "", [])
@@ -51,11 +50,13 @@ class Taken:
         backend: the arithmetic that made them all.
         trials: their records by seed.
         sources: the seeds that were taken from each file.
+        carried: which of them were carried over by sampling.
     """
 
     backend: str
     trials: dict[int, TrialRecord] = field(default_factory=dict)
     sources: dict[Path, list[int]] = field(default_factory=dict)
+    carried: list[Carried] = field(default_factory=list)
 
 
 class Seeds:
@@ -150,15 +151,13 @@ def _read(path: Path) -> tuple[str, str, list[int]]:
 
 def _add(taken: Taken, path: Path, of: str, seeds: Sequence[int]) -> None:
     """Take seeds from a file, if it is whole and what the index says."""
-    try:
-        record = read_cell(path)
-    except UserError as error:
-        why = error.why if isinstance(error, DamagedFileError) else "cannot be read"
-        print(f"{path} {why}: it is passed over", file=sys.stderr)
-        return
-    if kin(record.spec, record.identity) != of or record.backend != taken.backend:
+    record = read_kept(path)
+    if record is None or kin(record.spec, record.identity) != of or record.backend != taken.backend:
         return
     new = {t.seed: t for t in record.trials if t.seed in seeds and t.status != "oom"}
     if new:
         taken.trials.update(new)
         taken.sources[path] = list(new)
+        for mark in record.carried:
+            if own := [seed for seed in mark.seeds if seed in new]:
+                taken.carried.append(replace(mark, seeds=own))

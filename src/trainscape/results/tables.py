@@ -31,6 +31,7 @@ TEXT = {
     "component",
     "note",
     "noisy_because",
+    "torch",
 }
 WHOLE = {
     "batch_size",
@@ -45,6 +46,7 @@ WHOLE = {
     "example",
     "failed",
     "reached",
+    "retrained",
     "batch_sizes",
     "edges",
     "imputed",
