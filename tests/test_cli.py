@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import webbrowser
 from pathlib import Path
 
 import pytest
 
-from trainscape import study
+from trainscape import cli, study
 from trainscape.cli import main
 from trainscape.pipeline.layout import Layout
 
@@ -134,3 +136,26 @@ def test_open_says_that_a_page_is_older_than_its_study(
     assert main(["open"]) == 0
     assert opened == [page.resolve().as_uri()]
     assert "the page is not that of the study as it is now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (errno.ENOSPC, "trainscape: a.csv: cannot be read or written: No space left on device\n"),
+        (errno.EROFS, "trainscape: a.csv: cannot be read or written: Read-only file system\n"),
+    ],
+)
+def test_what_a_disk_refuses_is_a_line(
+    number: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever was about to be written; what nobody foresaw keeps its traceback."""
+
+    def fail(_: object) -> None:
+        raise OSError(number, os.strerror(number), "a.csv")
+
+    monkeypatch.setattr(cli, "_schema", fail)
+    assert main(["schema"]) == 2
+    assert capsys.readouterr().err == line
+    number = errno.ENOENT
+    with pytest.raises(FileNotFoundError):
+        main(["schema"])

@@ -67,7 +67,6 @@ def test_a_killed_search_goes_on(searched: Project, clean: Project) -> None:
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     assert len(clean.cells()) >= 2
-    clean.run("snakemake", "--unlock")
     clean.snakemake()
     assert trained(clean) == trained(searched)
     assert (len(rounds(clean)), len(clean.cells()), clean.rows()) == (2, 4, 4)

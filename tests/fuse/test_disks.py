@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from collections import Counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kit.toy import Toy, until
 from snakemake_executor_plugin_fuse.bundles import Bundle, Task
 from snakemake_executor_plugin_fuse.records import Records, in_a_line
+from snakemake_executor_plugin_fuse.slots import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +92,15 @@ def test_a_list_of_jobs_that_cannot_be_written_ends_the_run_in_a_line(tmp_path: 
     records = Records(tmp_path / "fuse")
     bundle = Bundle((Task(None, 0, 0, "true"),))
     shutil.rmtree(tmp_path / "fuse")
-    records.note("bundle-001", bundle, 0.0, 1.0, 0)
+    running: Any = SimpleNamespace(
+        name="bundle-001",
+        bundle=bundle,
+        lease=Lease(1, Counter()),
+        started=0.0,
+        began=0.0,
+        ended=1.0,
+    )
+    records.note(running, 0)
     with pytest.raises(OSError, match="No such") as caught:
         records.write_jobs("bundle-001", bundle)
     told = str(in_a_line(caught.value))

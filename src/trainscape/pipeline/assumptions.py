@@ -7,7 +7,11 @@ holds or has a hash, which is compared before a run (:mod:`trainscape.pipeline.d
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from snakemake.persistence.file import FilePersistence
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
 def drop(workflow: Workflow) -> None:
     """Let whole files count as finished, whatever their dates, and whatever became of their jobs.
+
+    A run also leaves the locks of others where they are.
 
     Args:
         workflow: Snakemake's, whose jobs are being listed.
@@ -24,10 +30,21 @@ def drop(workflow: Workflow) -> None:
     workflow.dag.check_output_mtime = _disregard
     # Marks that a file is incomplete outlive a killed run, and lag behind the files.
     workflow.dag.ignore_incomplete = True
+    if workflow.execution_settings is None:  # it is no run, but --unlock or the like
+        return
     # A process that was killed after it had made a file has made it.
-    if workflow.execution_settings is not None:  # as there is none for --unlock
-        workflow.execution_settings.keep_incomplete = True
+    workflow.execution_settings.keep_incomplete = True
+    # The first of several runs that ends would remove the locks of all.
+    if isinstance(workflow.persistence, FilePersistence):
+        workflow.persistence._delete_locks = partial(_remove_own_locks, workflow.persistence)
 
 
 async def _disregard(_job: Any, _outputs: Any) -> None:
     """Say nothing of files' dates."""
+
+
+def _remove_own_locks(persistence: FilePersistence) -> None:
+    """Remove the locks that this run has written."""
+    for lock in persistence._lockfile.values():
+        Path(lock).unlink(missing_ok=True)
+    persistence._lockfile.clear()

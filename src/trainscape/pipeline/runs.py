@@ -129,10 +129,15 @@ def in_the_way(reads: Iterable[str], makes: Iterable[str], datasets: Path) -> st
         # two runs may read one file
         both = names & (made if path.name.endswith(".input.lock") else needed)
         if both:
-            shared, file = min((Path(file).is_relative_to(datasets), file) for file in both)
+            # a user knows cells and tables better than datasets, and these better than stamps
+            shared, _, file = min((_is_below(f, datasets), "/." in f, f) for f in both)
             holders = [note for note in notes if note.holds(names)] or notes
             return _told(file, holders, shared=shared)
     return _told("this folder", notes, shared=False)
+
+
+def _is_below(file: str, folder: Path) -> bool:
+    return Path(file).is_relative_to(folder)
 
 
 def _told(file: str, holders: list[Note], *, shared: bool) -> str:
