@@ -7,7 +7,6 @@ called from any thread.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import signal
 import threading
@@ -15,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from snakemake_executor_plugin_fuse.bundles import Bundle, Task, plan
-from snakemake_executor_plugin_fuse.process import Guard, Process, bundle_command, ending
+from snakemake_executor_plugin_fuse.process import End, Guard, Process, bundle_command, ending
 from snakemake_executor_plugin_fuse.records import Records, in_a_line, point_to, tail
 from snakemake_executor_plugin_fuse.running import Running
 
@@ -27,7 +26,6 @@ SHARE = 0.02  # of a core's time may be spent on looking for outputs
 PAUSE = 0.05, 1.0  # seconds between two looks, at least and at most
 SETTLE = 0.1  # seconds without a new job before bundles are made: retried jobs come one by one
 PATIENCE = 10.0  # seconds, after all outputs are made, before the user is told what is waited for
-GRACE = 5.0  # seconds from SIGTERM to SIGKILL
 
 
 class Reporter(Protocol):
@@ -84,6 +82,8 @@ class Crew:
         self._jobs_dropped = 0
         self._closing = False
         self._stopped_at: float | None = None
+        self._hurried = False
+        self._told_of_wait = False
         # daemon: a Snakemake that dies by an exception does not wait; the guard ends the processes
         self._thread = threading.Thread(target=self._run, name="fuse", daemon=True)
 
@@ -99,6 +99,10 @@ class Crew:
         """End all processes and drop the jobs that wait; safe in a signal handler."""
         self._messages.put("stop")
 
+    def hurry(self) -> None:
+        """After a stop: kill the processes that have not ended yet; safe in a signal handler."""
+        self._messages.put("hurry")
+
     def close(self) -> None:
         """Wait until the running processes have ended, then end the thread."""
         self._messages.put("close")
@@ -110,8 +114,13 @@ class Crew:
 
     def _run(self) -> None:
         try:
-            with contextlib.closing(Guard()) as guard:  # closing it ends all that still runs
+            guard = Guard()
+            try:
                 self._run_bundles(guard)
+            finally:  # closing it ends all that still runs
+                if not guard.close():
+                    text = "The launcher's jobs are not cancelled yet; a process goes on trying."
+                    self._reporter.show(text, error=False)
         except Exception as error:
             self._reporter.crashed(in_a_line(error))
 
@@ -145,6 +154,8 @@ class Crew:
                     tasks += message
                 elif message == "stop":
                     self._stop()
+                elif message == "hurry":
+                    self._hurried = True
                 else:
                     self._closing = True
                 timeout = SETTLE if tasks else 0
@@ -177,11 +188,12 @@ class Crew:
             self._bundles_started += 1
             name = f"{'job' if bundle.key is None else 'bundle'}-{self._bundles_started:03d}"
             log = self._records.log(name)
-            command = bundle.command
+            command, end = bundle.command, End()
             if bundle.key is not None:
                 jobs = self._records.write_jobs(name, bundle)
                 command = bundle_command(bundle.command, jobs, self._settings.launcher)
-            process = Process(command, log, lease.environment)
+                end = End(bool(self._settings.launcher), self._settings.cancel)
+            process = Process(command, log, lease.environment, f"{name}-{self._records.run}", end)
             guard.watch(process)
             waiting = [(task, list(task.outputs)) for task in bundle.tasks]
             now = time.monotonic()
@@ -195,7 +207,7 @@ class Crew:
             running.status = running.process.exit(patient=self._stopped_at is not None)
             if running.status is not None:
                 running.ended = time.monotonic()
-                guard.forget(running.process)
+                guard.forget(running.process, killed=self._stopped_at is not None)
         if running.bundle.key is not None:
             # after the question whether it has ended: what it has made by then is seen
             for task in running.newly_done():
@@ -278,24 +290,31 @@ class Crew:
 
     def _stop(self) -> None:
         """Ask all processes to end, and drop the jobs that wait."""
-        if self._stopped_at is None:
-            self._stopped_at = time.monotonic()
-            self._send(signal.SIGTERM)
-            waiting = self._waiting_tasks()
-            self._queue.clear()
-            self._drop(waiting)
-
-    def _send(self, number: signal.Signals) -> None:
+        if self._stopped_at is not None:
+            return
+        self._stopped_at = time.monotonic()
         for running in self._running:
             if running.status is None:  # else its number may belong to another process by now
-                running.process.send(number)
+                running.process.ask_to_end()
+        waiting = self._waiting_tasks()
+        self._queue.clear()
+        self._drop(waiting)
 
     def _finish_stop(self) -> None:
         """After a stop: kill the processes that go on all the same, then count the jobs dropped."""
         if self._stopped_at is None:
             return
-        if time.monotonic() - self._stopped_at > GRACE:
-            self._send(signal.SIGKILL)
+        passed = time.monotonic() - self._stopped_at
+        for running in self._running:
+            end = running.process.end
+            overdue = passed > end.grace or (self._hurried and end.may_be_hurried)
+            if running.status is None and overdue:
+                running.process.send(signal.SIGKILL)
+        if self._running and passed > PATIENCE and not self._told_of_wait:
+            self._told_of_wait = True
+            most = max(running.process.end.grace for running in self._running)
+            text = f"Waiting up to {most:.0f} s for the launcher to end its jobs."
+            self._reporter.show(text, error=False)
         if not self._running and self._jobs_dropped:
             text = f"Stopped: {self._jobs_dropped} of {self._jobs_received} jobs are not done."
             self._reporter.show(text, error=False)

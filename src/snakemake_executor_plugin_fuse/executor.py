@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from snakemake_executor_plugin_fuse.records import Records, in_a_line, job_line
 from snakemake_executor_plugin_fuse.slots import Slots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 HOME = Path(".snakemake/fuse")  # in the working directory, as all paths of a workflow
@@ -210,8 +212,9 @@ class Executor(RealExecutor):  # type: ignore[misc]
         self._cancelled = True
         if self._crew is not None:
             self._crew.stop()
-            self._crew.close()
-            self.workflow.async_run(self._postprocess())
+            with _at_ctrl_c(self._crew.hurry):
+                self._crew.close()
+                self.workflow.async_run(self._postprocess())
         self._end_local_jobs()
         self._restore_handler()
 
@@ -261,6 +264,19 @@ class Executor(RealExecutor):  # type: ignore[misc]
         if self._snakemakes_handler is not None:
             signal.signal(signal.SIGTERM, self._snakemakes_handler)
             self._snakemakes_handler = None
+
+
+@contextmanager
+def _at_ctrl_c(call: Callable[[], None]) -> Iterator[None]:
+    """Call something at each Ctrl-C, in place of an exception that would break off what is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: call())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _declaration(job: Any) -> tuple[str, str, float]:

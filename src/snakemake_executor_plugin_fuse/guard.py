@@ -1,38 +1,111 @@
 """The program behind ``process.Guard``: it outlives Snakemake and ends what Snakemake has left.
 
-It reads lines: ``+NUMBER`` is a process group to watch, ``-NUMBER`` one to forget. Its input ends
-when the process that writes it dies; whatever is watched then is ended.
+It reads lines, each a JSON object. ``{"watch": GROUP, "name": …, "grace": …, "cancel": …}`` is a
+process group to watch, ``{"ended": GROUP}`` one that has ended by itself, ``{"killed": GROUP}`` one
+that was made to end: what its launcher started elsewhere may still run. The input ends when the
+process that writes it dies. Then what is watched is ended, and what was killed is cancelled.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
-GRACE = 3.0  # seconds from SIGTERM to SIGKILL
+NAME = "FUSE_BUNDLE"  # the variable that tells launchers and cancel commands whose process it is
+RETRY = 5.0  # seconds between two tries to cancel
+TRIES = 600.0  # seconds for which it is tried: as long as a cluster's controller may be away
+HANGS = 60.0  # seconds after which a cancel command is given up
+
+Watched = dict[str, Any]
 
 
 def main() -> None:
     """Read until the input ends, then end the groups that are still watched."""
-    groups: set[int] = set()
+    watched: dict[int, Watched] = {}
+    killed: list[Watched] = []
     for line in sys.stdin:
-        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-    if groups:
-        send(groups, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE
-        while any(map(alive, groups)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        send(groups, signal.SIGKILL)
+        told = json.loads(line)
+        if "watch" in told:
+            watched[told["watch"]] = told
+        elif "ended" in told:
+            watched.pop(told["ended"], None)
+        elif known := watched.pop(told["killed"], None):
+            killed.append(known)
+    end(watched)
+    cancel_for_certain([each for each in (*watched.values(), *killed) if each["cancel"]])
 
 
-def send(groups: set[int], number: signal.Signals) -> None:
-    """Send a signal to every group that is still there."""
-    for group in groups:
-        with suppress(OSError):
-            os.killpg(group, number)
+def end(watched: dict[int, Watched]) -> None:
+    """Ask groups to end, wait while any has time left, and kill what is there still."""
+    began = time.monotonic()
+    asked = {group: start(each) for group, each in watched.items() if each["cancel"]}
+    for group in watched.keys() - asked.keys():
+        send(group, signal.SIGTERM)
+    left = dict(watched)
+    while left:
+        for group in [group for group in asked.keys() & left.keys() if asked[group].poll()]:
+            del asked[group]  # its cancel command has failed
+            send(group, signal.SIGTERM)
+        for group, each in list(left.items()):
+            if not alive(group) or time.monotonic() - began > each["grace"]:
+                send(group, signal.SIGKILL)
+                del left[group]
+        time.sleep(0.05)
+
+
+def cancel_for_certain(wanted: list[Watched]) -> None:
+    """Run cancel commands until each has succeeded once, or all time is over."""
+    deadline = time.monotonic() + TRIES
+    while wanted and time.monotonic() < deadline:
+        tries = [(each, start(each)) for each in wanted]
+        wanted = [each for each, process in tries if not succeeds(process)]
+        if wanted:
+            time.sleep(RETRY)
+
+
+def start(each: Watched) -> subprocess.Popen[bytes]:
+    """Start the command that cancels what a launcher has started."""
+    return cancelling(each["cancel"], each["name"], subprocess.DEVNULL)
+
+
+def cancelling(command: str, name: str, output: Any) -> subprocess.Popen[bytes]:
+    """Start a cancel command, in a group of its own.
+
+    Args:
+        command: for ``sh``; it finds ``name`` in its environment.
+        name: of what is to be cancelled.
+        output: takes what it prints.
+    """
+    return subprocess.Popen(
+        ["sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, NAME: name},
+        start_new_session=True,
+    )
+
+
+def succeeds(process: subprocess.Popen[bytes]) -> bool:
+    """Wait for a cancel command, but not for ever; whether it succeeded."""
+    try:
+        return process.wait(HANGS) == 0
+    except subprocess.TimeoutExpired:
+        send(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+
+
+def send(group: int, number: signal.Signals) -> None:
+    """Send a signal to a group, if it is still there."""
+    with suppress(OSError):
+        os.killpg(group, number)
 
 
 def alive(group: int) -> bool:

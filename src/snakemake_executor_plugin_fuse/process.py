@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from snakemake_executor_plugin_fuse import guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GUARD = Path(__file__).with_name("guard.py")
+GRACE = 5.0  # seconds from SIGTERM to SIGKILL
+LAUNCHED_GRACE = 60.0  # the same for a launcher, which may have to wait for other machines
+LEAVING = 5.0  # seconds that the guard may take before it is left to end by itself
+
+
+@dataclass(frozen=True)
+class End:
+    """How a process is ended.
+
+    Attributes:
+        launched: whether it is a launcher, whose jobs may run on other machines.
+        cancel: a shell command that asks these jobs to end, and succeeds once they will; empty:
+            the launcher is to end them at a SIGTERM.
+    """
+
+    launched: bool = False
+    cancel: str = ""
+
+    @property
+    def grace(self) -> float:
+        """Seconds from the request to end to SIGKILL."""
+        return LAUNCHED_GRACE if self.launched else GRACE
+
+    @property
+    def may_be_hurried(self) -> bool:
+        """Whether nothing goes on elsewhere after an early SIGKILL."""
+        return bool(self.cancel) or not self.launched
 
 
 def bundle_command(command: str, jobs: Path, launcher: str) -> str:
@@ -26,8 +56,11 @@ def bundle_command(command: str, jobs: Path, launcher: str) -> str:
         launcher: a command to put in front of it, or empty.
     """
     line = f"{command.strip()} {shlex.quote(str(jobs))}"
-    # in a shell of its own: the launcher is to launch all parts of a command such as `a && b`
-    return f"{launcher} sh -c {shlex.quote(line)}" if launcher.strip() else line
+    if not launcher.strip():
+        return line
+    # in a shell of its own: the launcher is to launch all parts of a command such as `a && b`.
+    # The shell outlives signals: once it has ended, Slurm kills the command before it can finish.
+    return f"{launcher} sh -c {shlex.quote(f'trap : TERM INT USR1 USR2; {line}')}"
 
 
 class Process:
@@ -37,16 +70,24 @@ class Process:
         command: for ``sh``.
         log: the file that takes what the command prints.
         extra: environment variables to add to this process's own.
+        name: what the command and what cancels it know it by: ``FUSE_BUNDLE``.
+        end: how it is ended.
     """
 
-    def __init__(self, command: str, log: Path, extra: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: str, log: Path, extra: Mapping[str, str], name: str, end: End
+    ) -> None:
+        self.name = name
+        self.end = end
+        self._log = log
+        self._cancelling: subprocess.Popen[bytes] | None = None
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 ["sh", "-c", command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **extra},
+                env={**os.environ, **extra, guard.NAME: name},
                 start_new_session=True,  # a Ctrl-C in the terminal reaches Snakemake alone
             )
 
@@ -65,11 +106,22 @@ class Process:
                 command that it has started may take a while.
         """
         status = self._process.poll()
+        if status is None and self._cancelling is not None and self._cancelling.poll():
+            self._cancelling = None  # it has failed
+            self.send(signal.SIGTERM)
         if status is not None:
             if patient and _any_alive(self.group):
                 return None
             self.send(signal.SIGKILL)
         return status
+
+    def ask_to_end(self) -> None:
+        """Ask it to end, and what its launcher has started."""
+        if not self.end.cancel:
+            self.send(signal.SIGTERM)
+            return
+        with self._log.open("ab") as output:
+            self._cancelling = guard.cancelling(self.end.cancel, self.name, output)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to its whole group."""
@@ -114,7 +166,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(GUARD)],
+            [sys.executable, "-I", "-S", guard.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -122,20 +174,33 @@ class Guard:
 
     def watch(self, process: Process) -> None:
         """Add a process to those that are ended when this one dies."""
-        self._write(f"+{process.group}\n")
+        end = process.end
+        self._tell(watch=process.group, name=process.name, grace=end.grace, cancel=end.cancel)
 
-    def forget(self, process: Process) -> None:
-        """Take a process out again: it has ended, and its number may soon be another process's."""
-        self._write(f"-{process.group}\n")
+    def forget(self, process: Process, killed: bool) -> None:
+        """Take a process out again: it has ended, and its number may soon be another process's.
 
-    def close(self) -> None:
-        """End what is still watched, and wait until the guard itself has ended."""
+        Args:
+            process: the process.
+            killed: not by itself: it is cancelled once more, as what it launched may still run.
+        """
+        self._tell(**{"killed" if killed else "ended": process.group})
+
+    def close(self) -> bool:
+        """End what is still watched; whether the guard has ended, too.
+
+        It has not where cancel commands fail: it tries them again, for some minutes.
+        """
         with suppress(OSError):
-            self._process.communicate()
+            try:
+                self._process.communicate(timeout=LEAVING)
+            except subprocess.TimeoutExpired:
+                return False
+        return True
 
-    def _write(self, line: str) -> None:
+    def _tell(self, **line: object) -> None:
         pipe = self._process.stdin
         assert pipe is not None
         with suppress(OSError):  # somebody has ended the guard: all goes on without one
-            pipe.write(line.encode())
+            pipe.write(json.dumps(line).encode() + b"\n")
             pipe.flush()

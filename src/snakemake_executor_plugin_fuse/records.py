@@ -30,13 +30,17 @@ class Records:
 
     Args:
         root: the folder of all runs.
+
+    Attributes:
+        run: a name for this run.
+        folder: its folder.
     """
 
     def __init__(self, root: Path) -> None:
         self._timings = root / "bundles.jsonl"
         # the process: two runs may begin in one second
-        self._run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
-        self.folder = root / self._run
+        self.run = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
+        self.folder = root / self.run
         self.folder.mkdir(parents=True)
         with suppress(OSError):  # a file system without locks: there, no run's folder is removed
             _lock(self.folder)
@@ -62,7 +66,7 @@ class Records:
             status: its exit status, negative for a signal.
         """
         line = {
-            "run": self._run,
+            "run": self.run,
             "name": running.name,
             "key": running.bundle.key,
             "jobs": len(running.bundle.tasks),

@@ -27,6 +27,7 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
 
     Attributes:
         launcher: command put in front of each bundle's command.
+        cancel: command that ends what the launcher has started for a bundle.
         per_gpu: bundles that run at the same time on one GPU.
         max_jobs: most jobs in one bundle.
     """
@@ -36,6 +37,14 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
         metadata={
             "help": "Command put in front of each bundle's command, for example "
             "'srun --ntasks=1 --gpus=1'. Empty (the default): bundles run on this machine."
+        },
+    )
+    cancel: str = field(
+        default="",
+        metadata={
+            "help": "Command that ends what the launcher has started for the bundle $FUSE_BUNDLE, "
+            "for example 'scancel --name=$FUSE_BUNDLE' for the launcher "
+            "'srun --job-name=$FUSE_BUNDLE'. Empty (the default): the launcher gets SIGTERM."
         },
     )
     per_gpu: int = field(
@@ -57,12 +66,19 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
             value = getattr(self, name)
             if value < 1:
                 _refuse(name, value, "a whole number of 1 or more")
+        for name in ("launcher", "cancel"):
+            self._check_command(name)
+        if self.cancel and not self.launcher:
+            _refuse("cancel", self.cancel, "empty, as there is no --fuse-launcher")
+
+    def _check_command(self, name: str) -> None:
+        value = getattr(self, name)
         try:
-            words = shlex.split(self.launcher)
+            words = shlex.split(value)
         except ValueError as error:
-            _refuse("launcher", self.launcher, f"a shell command ({error})")
+            _refuse(name, value, f"a shell command ({error})")
         if words and "=" not in words[0] and not shutil.which(words[0]):
-            _refuse("launcher", self.launcher, f"a command; there is no program {words[0]!r}")
+            _refuse(name, value, f"a command; there is no program {words[0]!r}")
 
 
 def _refuse(name: str, value: object, valid: str) -> None:

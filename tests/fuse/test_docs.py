@@ -44,7 +44,7 @@ def test_the_example_runs_in_two_processes_and_without_the_executor(toy: Toy) ->
 def test_the_page_names_every_setting() -> None:
     """Each setting is there, with its default."""
     settings = ExecutorSettings()
-    for name in ("launcher", "per_gpu", "max_jobs"):
+    for name in ("launcher", "cancel", "per_gpu", "max_jobs"):
         line = re.search(rf"`--fuse-{name.replace('_', '-')} \w+` \|(.*)", PAGE)
         assert line
         assert str(getattr(settings, name) or "empty") in line[1]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         (ExecutorSettings(max_jobs=-5), "--fuse-max-jobs is -5; it must be a whole number of 1"),
         (ExecutorSettings(launcher="srun 'x"), "it must be a shell command"),
         (ExecutorSettings(launcher="no-such-thing -x"), "no program 'no-such-thing'"),
+        (ExecutorSettings(launcher="env", cancel="no-such -x"), "--fuse-cancel is 'no-such -x'"),
+        (ExecutorSettings(cancel="true"), "it must be empty, as there is no --fuse-launcher"),
     ],
 )
 def test_bad_settings_are_refused_by_option_and_value(

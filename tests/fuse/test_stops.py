@@ -52,3 +52,33 @@ def test_bundles_end_with_a_snakemake_that_is_killed(toy: Toy) -> None:
     pids = [call["pid"] for call in toy.calls()]
     assert len(pids) == 2
     until(lambda: not any(map(alive, pids)), seconds=10)
+
+
+# makes a job "elsewhere", in a session of its own, and dies at once if it is told to end
+LAUNCHER = """#!/bin/sh
+setsid sh -c 'echo $$ > "$FUSE_BUNDLE.pid"; exec sleep 60' &
+exec sleep 60
+"""
+CANCEL = 'test -e answers && kill $(cat "$FUSE_BUNDLE.pid") && echo "$FUSE_BUNDLE" >> cancelled'
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_a_launcher_started_is_cancelled_for_certain(toy: Toy, number: signal.Signals) -> None:
+    """Its jobs run elsewhere, and who ends them answers late: they end after the run is over."""
+    toy.write("launch", LAUNCHER).chmod(0o755)
+    words = ("--fuse-launcher", "./launch", "--fuse-cancel", CANCEL)
+    process = toy.start(*words)
+    until(lambda: len(pids(toy)) == 2)
+    process.send_signal(number)
+    process.wait(30)
+    assert all(map(alive, pids(toy))), "they are ended by nobody but the cancel command"
+    toy.write("answers", "now")
+    until(lambda: not any(map(alive, pids(toy))))
+    process.communicate()
+    names = (toy / "cancelled").read_text().split()
+    assert len(set(names)) == len(names) == 2
+
+
+def pids(toy: Toy) -> list[int]:
+    """The jobs that a launcher has started, by process."""
+    return [int(text) for file in toy.root.glob("*.pid") if (text := file.read_text().strip())]
