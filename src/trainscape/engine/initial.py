@@ -33,6 +33,11 @@ class Portable(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # else torch imports its compiler to keep it away from __torch_dispatch__: 2 s a process
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,
