@@ -137,6 +137,29 @@ def test_cells_that_fail_with_one_log_show_it_once(start: Start, tmp_path: Path)
     assert text.count("Failed: training (rule train): as above\n") == 1
 
 
+def test_many_cells_that_fail_alike_are_a_number(start: Start, tmp_path: Path) -> None:
+    """Also where a full disk keeps them from having a log; another kind is told whole."""
+    seen = start()
+    for number in range(1500):
+        log = tmp_path / f"{number}.log"
+        seen.see(record(LogEvent.JOB_ERROR, rule_name="train", log=[log]))
+    seen.see(record(LogEvent.JOB_ERROR, rule_name="collect", log=[tmp_path / "collect.log"]))
+    seen.see(record(LogEvent.JOB_ERROR, rule_name="train", log=[tmp_path / "last.log"]))
+    said = seen.end().splitlines()
+    assert said[:2] == [
+        "Failed: training (rule train)",
+        f"  log: {tmp_path}/0.log (was not written)",
+    ]
+    assert said[2:12] == ["Failed: training (rule train): as above"] * 10
+    assert said[12:] == [
+        "Failed: 1,489 more: as above",
+        "Failed: writing the tables (rule collect)",
+        f"  log: {tmp_path}/collect.log (was not written)",
+        "Failed: training (rule train)",
+        f"  log: {tmp_path}/last.log (was not written)",
+    ]
+
+
 def test_an_error_that_no_job_claims_is_shown_in_full(start: Start) -> None:
     """A command's error is held back for its job; without one it is not lost."""
     seen = start()

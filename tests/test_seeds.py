@@ -227,6 +227,8 @@ def test_the_index_is_read_once_for_each_file(monkeypatch: pytest.MonkeyPatch) -
     assert there() == [{0, 1}] * 4 and len(read) == 5
     train.INDEX.write_text("[")
     assert there() == [{0, 1}] * 4 and len(read) == 9
+    train.INDEX.write_text(json.dumps({str(path): [] for path in read}))
+    assert there() == [{0, 1}] * 4 and len(read) == 13
 
 
 def test_estimate_counts_the_new_seeds_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TAIL = 20  # lines of the log
+NAMED = 10  # jobs that are named of those that fail alike
+
+
+class Failures:
+    """The failed jobs of a run in words: what many have in common is said once."""
+
+    def __init__(self) -> None:
+        self._last: list[str] = []  # what the last failure has in common with others like it
+        self._alike = 0  # jobs since then whose logs end so, too
+        self._unnamed = 0  # those of them that were not named
+
+    def told(self, text: str) -> str:
+        """A failure as it is shown: whole, or a line where it is like the last one.
+
+        Args:
+            text: the failure in words (:func:`failure`).
+
+        Returns:
+            Text, which is empty for one of many that fail alike.
+        """
+        head, *body = text.splitlines()
+        # how the log ends, or that there is none; the rule and how its command ended
+        shown = [line for line in body if line.startswith("  | ")] or [_ending(x) for x in body]
+        like = [_ending(head), *shown]
+        if like != self._last:
+            others = self.unnamed()
+            self._last, self._alike = like, 0
+            return f"{others}\n{text}" if others else text
+        self._alike += 1  # jobs that shared a process that failed
+        if self._alike <= NAMED:
+            return f"{head}: as above"
+        self._unnamed += 1
+        return ""
+
+    def unnamed(self) -> str:
+        """How many jobs were not named since this was last asked; empty if all were."""
+        count, self._unnamed = self._unnamed, 0
+        return f"Failed: {count:,} more: as above" if count else ""
+
+
+def _ending(line: str) -> str:
+    """What a line says in brackets at its end, or all of it."""
+    return line.rpartition("(")[2]
 
 
 def failure(record: logging.LogRecord, outcome: str = "", tail: int | None = TAIL) -> str:

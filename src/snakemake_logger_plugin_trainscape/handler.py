@@ -21,7 +21,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_trainscape import announced, words
-from snakemake_logger_plugin_trainscape.failure import failure
+from snakemake_logger_plugin_trainscape.failure import Failures, failure
 from snakemake_logger_plugin_trainscape.faults import FULL, full_disk, in_a_line
 from snakemake_logger_plugin_trainscape.run import Run
 from snakemake_logger_plugin_trainscape.screen import Hidden, screen
@@ -104,7 +104,7 @@ class LogHandler(LogHandlerBase):
         self._run = Run()
         self._stopped = ""  # what is said of a run that the user has stopped; empty if nobody has
         self._said_full = False  # whether it has been said that the disk is full
-        self._last_tail: list[str] = []  # the end of the log that the last failure showed
+        self._failures = Failures()
         self._failed_commands: list[str] = []  # errors of commands whose jobs' errors are to follow
         self._snakemakes: logging.Handler | None = None
         self._ended = threading.Event()
@@ -171,7 +171,8 @@ class LogHandler(LogHandlerBase):
             self._stopped = f"{STOPPED}."
             self._write(stopping)
         elif event == LogEvent.JOB_ERROR:
-            self._write(self._failure(record))
+            if text := self._failure(record):
+                self._write(text)
         elif event == LogEvent.RUN_INFO:
             self._write(words.plan(getattr(record, "stats", {})))
         elif event == LogEvent.ERROR and "CalledProcessError" in record.getMessage():
@@ -186,7 +187,7 @@ class LogHandler(LogHandlerBase):
         self._ended.set()
         with self._writing:
             self._screen.clear()
-            for text in self._failed_commands:
+            for text in filter(None, (self._failures.unnamed(), *self._failed_commands)):
                 self._write(text)
             self._write_ending()
         super().close()
@@ -219,7 +220,7 @@ class LogHandler(LogHandlerBase):
             self._write(f"Report: {page}")
 
     def _failure(self, record: logging.LogRecord) -> str:
-        """A failed job in words; one whose log ends as the last one's is a single line."""
+        """A failed job in words; empty for one of many that fail alike."""
         command: str = getattr(record, "shellcmd", None) or ""
         outcome = ""
         for text in self._failed_commands:
@@ -229,12 +230,9 @@ class LogHandler(LogHandlerBase):
                 outcome = ending[1] or ending[2]
                 break
         everything = bool(self.common_settings.show_failed_logs)
-        text = failure(record, outcome, **({"tail": None} if everything else {}))
-        head, *body = text.splitlines()
-        tail = [line for line in body if line.startswith("  | ")]
-        repeated = bool(tail) and tail == self._last_tail  # jobs that shared a process that failed
-        self._last_tail = tail
-        return f"{head}: as above" if repeated else text
+        return self._failures.told(
+            failure(record, outcome, **({"tail": None} if everything else {}))
+        )
 
     def _words_if_user_stops(self, record: logging.LogRecord) -> str | None:
         """What to show if the record says that the user stops the run."""

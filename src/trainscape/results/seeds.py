@@ -127,7 +127,7 @@ class Seeds:
         found: dict[str, list[tuple[Path, str, Sequence[int]]]] = {}
         for path in self.attic.files(self.study):
             known, at = before.get(str(path)), mark(path)
-            if at is None or not isinstance(known, list) or known[0] != at:
+            if at is None or not isinstance(known, list) or known[:1] != [at] or len(known) != 4:
                 known = [at, *_read(path)]
             if at is not None:
                 now[str(path)] = known
