@@ -16,6 +16,8 @@ from trainscape.pipeline.snippets import NEAR, in_torch, scheduler, snippets
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trainscape.cells.cell import Part
 
 CLOCK = Clock(epoch=9, total=135)
@@ -90,3 +92,32 @@ def test_the_yaml_of_a_cell_is_its_part_of_the_study() -> None:
     assert yaml.safe_load(made["schedule"]["warm"]["yaml"]) == warm
     steps = (layout.study.budget.epochs or 0) * -(-1150 // 64)
     assert f"steps = {steps}  # of your run: warm" in made["factor"]["digits-mlp"]["warm"]["64"]
+
+
+def test_what_torch_said_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second report loads no torch for it; another value, version or source asks again."""
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked: list[str] = []
+    real = in_torch
+
+    def counted(part: Part) -> str:
+        asked.append(part.label)
+        return real(part)
+
+    monkeypatch.setattr("trainscape.pipeline.snippets.in_torch", counted)
+    rules = ["sgd", {"name": "adam", "label": "slow"}, {"torch": "torch.optim.ASGD", "label": "a"}]
+    first = snippets(Layout(small_study.make(optimizer=rules)))
+    assert asked == ["sgd", "slow", "a"]
+    assert snippets(Layout(small_study.make(optimizer=rules))) == first
+    assert asked == ["sgd", "slow", "a"]
+    changed = {"name": "adam", "beta1": 0.8, "label": "slow"}
+    made = snippets(Layout(small_study.make(optimizer=["sgd", changed])))
+    assert "0.8" in made["optimizer"]["slow"]["torch"]
+    assert asked[3:] == ["slow"]
+    monkeypatch.setattr("trainscape.pipeline.snippets.torch_version", lambda: "another")
+    snippets(Layout(small_study.make(optimizer=["sgd"])))
+    assert asked[4:] == ["sgd"]
+    for damaged in ("{", "[]", '{"a": 1}'):
+        (tmp_path / ".snakemake/trainscape/torch.json").write_text(damaged)
+        assert snippets(Layout(small_study.make(optimizer=rules)))["optimizer"]["sgd"]

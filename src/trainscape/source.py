@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from trainscape.source_facts import Facts, Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 PACKAGE = Path(__file__).resolve().parent
 known = Known(Path(".snakemake/trainscape/source.json"), reader=Path(__file__))
@@ -116,7 +116,7 @@ def _facts(path: Path) -> Facts:
 
     def read() -> Facts:
         tree = ast.parse(content, str(path))
-        meaning = hashlib.sha256("".join(_canonical(tree)).encode()).hexdigest()
+        meaning = hashlib.sha256(_canonical(tree).encode()).hexdigest()
         return Facts(meaning, sorted(set(_imported_names(tree))))
 
     return known.get(content, read)
@@ -172,14 +172,21 @@ def canonical_source(text: str, name: str = "<source>") -> str:
     Left out: comments, docstrings, layout, and what only type checkers read (``if TYPE_CHECKING``).
     ``name`` is what a syntax error calls it.
     """
-    return "".join(_canonical(ast.parse(text, name)))
+    return _canonical(ast.parse(text, name))
 
 
-def _canonical(node: object) -> Iterator[str]:
-    """The pieces of the canonical text of a syntax tree."""
+def _canonical(tree: ast.AST) -> str:
+    """The canonical text of a syntax tree."""
+    pieces: list[str] = []
+    _write(tree, pieces.append)
+    return "".join(pieces)
+
+
+def _write(node: object, put: Callable[[str], None]) -> None:
+    """Hand over the pieces of a node's text, one after the other."""
     if isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
-        for name in sorted(node._fields):
+        put(f"({type(node).__name__}")
+        for name in _sorted(node._fields):
             value = getattr(node, name, None)
             if name == "body" and isinstance(value, list):
                 value = [
@@ -190,16 +197,21 @@ def _canonical(node: object) -> Iterator[str]:
             # Empty fields are left out, so that one added by a later Python changes nothing.
             if (value is None or value == []) and not isinstance(node, ast.Constant):
                 continue
-            yield f" {name}="
-            yield from _canonical(value)
-        yield ")"
+            put(f" {name}=")
+            _write(value, put)
+        put(")")
     elif isinstance(node, list):
-        yield "["
+        put("[")
         for child in node:
-            yield from _canonical(child)
-        yield "]"
+            _write(child, put)
+        put("]")
     else:
-        yield f"{type(node).__name__}:{node!r}"
+        put(f"{type(node).__name__}:{node!r}")
+
+
+@cache
+def _sorted(fields: tuple[str, ...]) -> list[str]:
+    return sorted(fields)
 
 
 def _without_docstring(node: ast.AST, body: list[ast.stmt]) -> list[ast.stmt]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from filelock import FileLock
 
+from trainscape import source
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -246,9 +248,33 @@ def scratch(root: Path, shared: Path) -> Project:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     (root / "params.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False), encoding="utf-8")
+    known = root / source.known.path
+    known.parent.mkdir(parents=True)
+    shutil.copy(_known_source(shared), known)
     project.git("init", "--quiet", "--initial-branch=main")
     project.commit("The project")
     return project
+
+
+def _known_source(shared: Path) -> Path:
+    """What is known of this source by its content, as a first run keeps it in ``.snakemake``.
+
+    Without it every process of a new project parses all source, for a second or two.
+    """
+    found = shared / "source" / source.known.path.name
+    with FileLock(shared / "source.lock"):
+        if not found.exists():
+            code = (
+                "import sys; from pathlib import Path; from trainscape import source; "
+                "source.known.path = Path(sys.argv[1]); "
+                "source.closure(source.PACKAGE.rglob('*.py'))"
+            )
+            subprocess.run([sys.executable, "-c", code, str(found)], env=_with_source(), check=True)
+    return found
+
+
+def _with_source() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
 def made_once(name: str, shared: Path, make: Callable[[Path], Project]) -> Project:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
-from trainscape import datasets, optimizers, schedules, workloads
+from trainscape import datasets, optimizers, schedules, source, workloads
 from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TORCH
 from trainscape.cells.imported import Imported
+from trainscape.files import recalled, remember
+from trainscape.hardware import torch_version
+from trainscape.hashing import sha256
 from trainscape.schedules import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 NEAR = 1e-3  # how far a written factor may be from the schedule's own, as a share of the peak
 KNOTS = 160  # most points of a factor that is written as a table
 LR = 1.25e-7  # stands for the rate: no optimizer has it as a default
+STORE = Path(".snakemake/trainscape/torch.json")  # texts by what decides them; a help, no more
+MOST = 1000  # texts
 PLACE = "{lr}"  # where the page's script writes a cell's rate
 
 
@@ -45,8 +51,8 @@ def snippets(layout: Layout) -> dict[str, Any]:
     planned = dict(zip(layout.labels.schedules, study.grid.schedule, strict=True))
     return {
         "optimizer": {
-            label: {"yaml": _yaml(written[label]), "torch": in_torch(part)}
-            for label, part in by_label.items()
+            label: {"yaml": _yaml(written[label]), "torch": text}
+            for label, text in _all_in_torch(by_label).items()
         },
         "schedule": {label: {"yaml": _yaml(entry)} for label, entry in planned.items()},
         "factor": {name: _factors(grid, name) for name in study.workloads},
@@ -58,6 +64,32 @@ def _yaml(entry: Any) -> str:
     plain = entry if isinstance(entry, str) else entry.model_dump(mode="json", exclude_none=True)
     text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000)
     return text.removesuffix("...\n").strip()
+
+
+def _all_in_torch(parts: Mapping[str, Part]) -> dict[str, str]:
+    """What :func:`in_torch` writes of each part. It is kept: to ask anew is to load torch, 2 s."""
+    before = recalled(STORE)
+    texts = before.items() if isinstance(before, dict) else ()
+    kept: dict[str | None, str] = {key: text for key, text in texts if isinstance(text, str)}
+    keys = {label: _key(part) for label, part in parts.items()}
+    made = {label: kept.get(key) or in_torch(parts[label]) for label, key in keys.items()}
+    new = {key: made[label] for label, key in keys.items() if key}
+    if not new.items() <= kept.items():
+        remember(STORE, {**kept, **new} if len(kept) < MOST else new)
+    return made
+
+
+def _key(part: Part) -> str | None:
+    """What decides the text of a part: torch's version, and the source; None of users' own."""
+    if part.name == TORCH:
+        rule: Any = Imported.of(part.spec())
+        files = [Path(__file__)] if rule.path.startswith("torch.") else []
+    else:
+        known = optimizers.registry
+        files = [Path(__file__), known.source(part.name)] if known.ships(part.name) else []
+    if not files:
+        return None
+    return sha256({"part": part.spec(), "torch": torch_version(), "source": source.closure(files)})
 
 
 def in_torch(part: Part) -> str:
