@@ -11,7 +11,7 @@ SUITE := src/trainscape/throughput/suite
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test lint format docs screens pins setup bench calibrate throughput gpu-evidence clean help
+.PHONY: all quick test fuzz lint format docs screens pins licences setup bench calibrate throughput gpu-evidence clean help
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -21,6 +21,9 @@ quick: setup  ## set up, then a first picture from 12 cells
 
 test: setup  ## set up, then run every test
 	pytest -n 2 --dist worksteal
+
+fuzz: setup  ## spoiled input, TIMES as many examples as make test has, each run others (TIMES=20)
+	TRAINSCAPE_FUZZ=$(or $(TIMES),20) pytest -n 2 --dist worksteal tests/fuzz
 
 lint: setup  ## formatting, lint, types, which room imports which, workflow lint
 	ruff check .
@@ -65,6 +68,9 @@ pins: setup  ## remake requirements.txt and requirements-bench.txt from pyprojec
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"], sep="\n")' | \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make pins" --constraint requirements.txt --output-file requirements-bench.txt -
+
+licences: setup  ## the licence of each pinned package, as it states it itself
+	python docs/licences.py
 
 setup: $(READY)  ## the environment in .venv, as requirements.txt pins it
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from trainscape.cells.cell import TrialRecord
 from trainscape.errors import UserError
 from trainscape.hashing import file_sha256, sha256
 from trainscape.pipeline.which import which
@@ -198,9 +199,10 @@ def test_a_fresh_cell_says_its_values_and_its_digest(plain: Path) -> None:
     }
     identity = {"data": "d", "torch": "2", "source": "s"}
     digest = sha256({"cell": spec, "identity": identity})
+    trials = [TrialRecord.untrained(seed, "oom") for seed in (0, 1)]
     path = Path(f"mine/cells/digits-mlp/adam/bs16-lr0.1-cosine-{digest[:12]}.json")
     write("mine/.study", "tried\n")
-    write_cell(path, CellRecord(digest, "cpu-avx512", spec, identity, [1], []))
+    write_cell(path, CellRecord(digest, "cpu-avx512", spec, identity, [1], trials))
     text = which(path)
     assert (
         "made by the stage train of study 'tried': digits-mlp adam batch 16 lr 0.1 cosine, "

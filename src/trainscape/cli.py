@@ -225,7 +225,10 @@ def _study(args: argparse.Namespace) -> Study:
     from trainscape import study
 
     if args.study.startswith("{"):
-        return study.parse(json.loads(args.study), "study")
+        try:
+            return study.parse(json.loads(args.study), "study")
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"--study: is no JSON: {error}") from None
     return study.read(Path(args.study))
 
 

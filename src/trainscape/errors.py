@@ -41,7 +41,13 @@ SHOWN = 80  # characters of a value that a message repeats
 
 
 class UserError(Exception):
-    """A mistake that the user can correct. Its text is one line, printed before exit code 2."""
+    """A mistake that the user can correct. Its text is one line, printed before exit code 2.
+
+    Names of a stranger's are repeated in it: what a terminal would obey is told, not done.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickle, which would make an error from its text alone; kinds take more."""
@@ -105,12 +111,14 @@ def unknown(key: str, value: object, choices: Iterable[str]) -> UserError:
     meant = near(value, known)
     listed = ", ".join([*known[:LISTED], *["…"] * (len(known) > LISTED)])
     hint = f"did you mean {meant!r}?" if meant else f"choose from: {listed or '(none)'}"
-    return UserError(f"{key}: unknown {value!r}; {hint}")
+    return UserError(f"{key}: unknown {shown(value)}; {hint}")
 
 
 def near(value: object, choices: Iterable[str]) -> str | None:
     """The choice that ``value`` is another name for, or is spelt nearly as."""
     spelt = {choice.casefold(): choice for choice in choices}
+    if isinstance(value, str) and len(value) > SHOWN:
+        return None
     alias = ALIASES.get(str(value).casefold(), "")
     if alias in spelt:
         return spelt[alias]
@@ -120,5 +128,19 @@ def near(value: object, choices: Iterable[str]) -> str | None:
 
 def shown(value: object) -> str:
     """A value as a message repeats it: on one line, and cut where it is long."""
-    text = str(value) if isinstance(value, datetime.date) else repr(value)
+    try:
+        text = str(value) if isinstance(value, datetime.date) else repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of lists within each other
+        return f"a {type(value).__name__} too long to show"
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """A text in which what a terminal obeys, or what no file can hold, is spelled out.
+
+    >>> printable("a" + chr(27) + "[31mb") == "a" + repr(chr(27))[1:-1] + "[31mb"
+    True
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -76,11 +77,20 @@ def make_own(path: Path) -> None:
         copy(path, path)
 
 
+def kind(path: str | Path) -> str:
+    """``file`` or ``folder``; nothing where neither is there, or none can be called so."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # also too long a name, or one with a NUL in it
+        return ""
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else ""
+
+
 def recalled(store: Path) -> Any:
     """What :func:`remember` kept; None where there is nothing, or nothing that can be read."""
     try:
         return json.loads(store.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Made = TypeVar("Made")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # names become parts of file names
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # names become parts of file names
 
 
 class Registry(Generic[T]):
@@ -50,7 +50,8 @@ class Registry(Generic[T]):
         path = Path(source).resolve()
         if not NAME.fullmatch(name):
             raise UserError(
-                f"{self.kind} {name!r} in {source}: names hold letters, digits, '.', '_', '-'"
+                f"{self.kind} {shown(name)} in {source}: names hold letters, digits, '.', '_' and "
+                "'-', at most 64, a letter or digit first"
             )
         holder = self._sources.get(name) or self._files().get(name)
         if holder not in (None, path):

@@ -46,7 +46,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
         raise MissingFileError(path) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFileError(path, f"is not a whole file ({type(error).__name__})") from None
     if not whole:
         raise DamagedFileError(path, "was edited (its checksum differs)")

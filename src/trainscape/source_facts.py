@@ -69,7 +69,7 @@ class Known:
             if stored["version"] != self._version():
                 return {}
             return {
-                key: Facts(meaning, [(level, name) for level, name in imports])
+                key: Facts(str(meaning), [(int(level), str(name)) for level, name in imports])
                 for key, (meaning, imports) in stored["files"].items()
             }
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from trainscape.errors import UserError
+from trainscape.numeric import finite
 from trainscape.results.tables import AXES
 
 if TYPE_CHECKING:
@@ -228,10 +229,18 @@ def by_workload(rows: Sequence[Mapping[str, str]], source: str) -> dict[str, Tri
         try:
             batch, lr, seed = int(row["batch_size"]), float(row["lr"]), int(row["seed"])
             cell = (row["workload"], row["optimizer"], batch, lr, row["schedule"])
-            float(row[METRIC] or "nan")
+            # a line that is too short or too long has fields that are None, or a key that is
+            every = None not in (*row, *row.values())
+            names = all(str(value).isprintable() for value in row.values())
+            whole = every and names and finite(lr) and finite(float(row[METRIC] or 0))
         except (TypeError, ValueError):
-            raise UserError(f"{source}: line {number} is no trial") from None
-        found.setdefault(cell[0], Trials({})).cells.setdefault(cell, {})[seed] = dict(row)
+            whole = False
+        if not whole:
+            raise UserError(f"{source}: line {number} is no trial")
+        trials = found.setdefault(cell[0], Trials({})).cells.setdefault(cell, {})
+        if seed in trials:
+            raise UserError(f"{source}: line {number} has a trial again that a line before has")
+        trials[seed] = dict(row)
     return found
 
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from trainscape.workloads import Metric
 
 
+MOST_CELLS = 1_000_000
+MOST_EVALUATIONS = 100_000  # of a trial, as their numbers are kept until it is trained
+MOST_TRACED = 10_000_000  # losses of a trial, likewise
+
+
 def cells(study: Study) -> list[Cell]:
     """Every cell of the study, workload by workload, in the order of its axes.
 
@@ -40,6 +45,7 @@ def cells(study: Study) -> list[Cell]:
     _check_targets(study)
     confirm.check(study)
     _check_data(study)
+    _check_size(study, sum(len(rates[part.label]) for part in opts) * len(shapes))
     grid = [
         Cell(
             workload=workload,
@@ -96,6 +102,21 @@ def targets(study: Study) -> dict[str, float]:
     """The validation metric that each workload is to reach."""
     own = {name: workloads.registry.get(name, "workloads").target for name in study.workloads}
     return {**own, **study.target}
+
+
+def _check_size(study: Study, settings: int) -> None:
+    """Refuse more cells than fit into the memory.
+
+    Args:
+        study: the study.
+        settings: optimizers, each with its rates, times schedules.
+    """
+    count = len(study.workloads) * len(study.grid.batch_size) * settings
+    if count > MOST_CELLS:
+        raise UserError(
+            f"grid: its axes multiply to {count} cells; choose at most {MOST_CELLS}, or split it "
+            "into studies"
+        )
 
 
 def _check_precision(study: Study) -> None:
@@ -205,6 +226,7 @@ def _check_plans(grid: list[Cell]) -> None:
     """Refuse a batch size that is larger than its data and a schedule that does not fit its run."""
     for cell in _distinct_runs(grid):
         steps = plan(cell)
+        _check_evaluations(cell, steps)
         schedule = schedules.registry.make(cell.schedule.spec())
         if schedule.reacts and not cell.validation:
             raise UserError(
@@ -225,6 +247,19 @@ def _check_plans(grid: list[Cell]) -> None:
             )
 
 
+def _check_evaluations(cell: Cell, steps: Plan) -> None:
+    """Refuse more evaluations than can be listed, before they are."""
+    intervals = steps.seen(steps.total) / steps.examples / cell.evaluate_every
+    if min(steps.total, intervals) > MOST_EVALUATIONS:
+        least = float(f"{1.1 * intervals * cell.evaluate_every / MOST_EVALUATIONS:.1g}")
+        raise UserError(
+            f"evaluate_every: {cell.evaluate_every:g} evaluates {min(steps.total, intervals):g} "
+            f"times; choose {least:g} or more, or a shorter budget "
+            f"(with batch_size {cell.batch_size} of {cell.workload!r} and budget "
+            f"{_told(cell.budget)})"
+        )
+
+
 def _check_trace(grid: list[Cell]) -> None:
     """Refuse an interval between recorded losses that no run is long enough for."""
     every, longest = grid[0].trace_every, max(plan(cell).total for cell in _distinct_runs(grid))
@@ -232,6 +267,11 @@ def _check_trace(grid: list[Cell]) -> None:
         raise UserError(
             f"trace_every: {every} records no step but the first of a run of {longest}; choose "
             f"fewer than {longest} steps, or 0 (with budget {_told(grid[0].budget)})"
+        )
+    if every and longest > every * MOST_TRACED:
+        raise UserError(
+            f"trace_every: {every} records {longest // every} losses of a run of {longest} steps; "
+            f"choose {-(-longest // MOST_TRACED)} or more, or 0"
         )
 
 

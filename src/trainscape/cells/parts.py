@@ -55,6 +55,11 @@ def _all_different(key: str, made: Iterable[Part]) -> list[Part]:
                 raise UserError(
                     f"{key}: two entries are called {part.label!r}; give each a 'label' of its own"
                 )
+            if other.label.casefold() == part.label.casefold():
+                raise UserError(
+                    f"{key}: {other.label!r} and {part.label!r} are one file name on some disks; "
+                    "give one another 'label'"
+                )
             if canonical(other.spec()) == canonical(part.spec()):
                 raise UserError(
                     f"{key}: {other.label!r} and {part.label!r} are the same; remove one"

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import source
-from trainscape.errors import UserError
+from trainscape.errors import UserError, shown
+from trainscape.files import kind
 from trainscape.user_lines import PLUGIN
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ def load(paths: Iterable[str]) -> None:
         UserError: a file is missing or fails; names the file and the line.
     """
     for text in paths:
+        if kind(text) != "file":
+            raise UserError(f"plugins: no such file {shown(text)}")
         path = Path(text).resolve()
-        if not path.is_file():
-            raise UserError(f"plugins: no such file {text!r}")
         name = f"{PLUGIN}{path.stem}"
         known = sys.modules.get(name)
         if known and known.__file__ == str(path):

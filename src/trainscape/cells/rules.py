@@ -228,7 +228,7 @@ def _key(part: Part) -> str:
 
 def _stored() -> set[str]:
     found = recalled(PASSED)
-    return set(found) if isinstance(found, list) else set()
+    return {key for key in found if isinstance(key, str)} if isinstance(found, list) else set()
 
 
 def _store(before: set[str], passed: set[str]) -> None:

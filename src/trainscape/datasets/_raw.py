@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trainscape.datasets._base import Raw
 
 TIMEOUT = 30.0  # seconds without a byte, after which a server counts as gone
+MOST = 4 << 30  # bytes of a file, unpacked: what is larger would only fill the memory
 HASHES = {32: "md5", 64: "sha256"}  # by their hex digits
 # what a download raises: no network, no such file, cut off, not the published package
 FAILURES = (OSError, RuntimeError, ValueError, EOFError, zlib.error, HTTPException)
@@ -94,9 +95,10 @@ def _bring(published: Published, file: str, home: Path, places: Sequence[Path]) 
 def _content_if_whole(path: Path, wanted: str, unpack: bool) -> bytes | None:
     """The content of ``path``, or None, with a line on stderr, where it is damaged."""
     try:
-        content = path.read_bytes()
-        if unpack:
-            content = gzip.decompress(content)
+        with gzip.open(path) if unpack else path.open("rb") as file:
+            content = file.read(MOST + 1)
+        if len(content) > MOST:
+            raise OSError(f"it holds more than {MOST} bytes")
     except (OSError, EOFError, zlib.error) as error:
         print(f"{path} is damaged or incomplete ({error}); not used", file=sys.stderr)
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import workloads
-from trainscape.errors import UserError, unknown
+from trainscape.errors import UserError, shown, unknown
 from trainscape.study.values import WORD
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def check_output(output: str, data: Path) -> Path:
     parts = Path(output).parts
     if not parts or parts[0] == str(data) or not all(map(WORD.fullmatch, parts)):
         raise UserError(
-            f"output: {output!r} is no folder inside the project; choose letters, "
+            f"output: {shown(output)} is no folder inside the project; choose letters, "
             "digits, '.', '_' and '-', such as 'results'"
         )
     return Path(output)

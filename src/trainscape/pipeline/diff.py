@@ -11,11 +11,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from trainscape import study
-from trainscape.analysis.changes import Comparison, Diff, StepTime, by_workload
+from trainscape.analysis.changes import METRIC, Comparison, Diff, StepTime, by_workload
+from trainscape.analysis.changes import name as called
 from trainscape.analysis.comparing import compare
 from trainscape.cells import plugins
 from trainscape.datasets import registry as datasets
-from trainscape.errors import UserError, shown, unknown
+from trainscape.errors import UserError, printable, shown, unknown
+from trainscape.numeric import MOST, finite
 from trainscape.report._facts import facts
 from trainscape.workloads import registry as workloads
 
@@ -83,8 +85,20 @@ def _sides(
     read = []
     for side, text in zip((before, after), texts, strict=True):
         source = f"{side.title}: {side.folder}/{table}.csv" if side.folder else side.title
-        read.append(by_workload(list(csv.DictReader(io.StringIO(text))), source))
+        read.append(by_workload(_rows(text, source), source))
     return read[0], read[1]
+
+
+def _rows(text: str, source: str) -> list[dict[str, str]]:
+    """The lines of a table.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+    except csv.Error as error:
+        raise UserError(f"{source}: is no table: {error}") from None
 
 
 def _wanted(
@@ -112,16 +126,31 @@ def _compared(
 ) -> Comparison:
     judged = _workload(name, stated)
     margin = stated.get("margin", MARGIN)
-    if isinstance(margin, bool) or not isinstance(margin, int | float) or margin < 0:
+    if isinstance(margin, bool) or not (isinstance(margin, int | float) and 0 <= margin <= MOST):
         raise UserError(f"margin: {shown(margin)} is no number from 0 on")
+    if judged.metric.unit == "fraction":
+        for side, trials in (("before", one), ("after", other)):
+            _check_shares(f"{name} {side}, table {table}", trials)
     examples = datasets.get(judged.dataset).test
     return compare(one, other, judged.metric, examples, float(margin), table)
+
+
+def _check_shares(where: str, trials: Trials) -> None:
+    """Refuse a metric that is no share, though the workload's is one."""
+    for cell, rows in trials.cells.items():
+        for seed, row in rows.items():
+            if not 0 <= float(row[METRIC] or 0) <= 1:
+                raise UserError(
+                    f"{where}: {METRIC} {shown(row[METRIC])} of {called(cell)}, seed {seed}, is no "
+                    "share from 0 to 1"
+                )
 
 
 def _workload(name: str, stated: dict[str, Any]) -> Workload:
     """What judges a workload; a plugin's is imported where its study names the file."""
     if name not in workloads.names():
-        plugins.load([str(path) for path in stated.get("plugins") or []])
+        paths = stated.get("plugins")
+        plugins.load(map(str, paths if isinstance(paths, list) else []))
     try:
         return workloads.get(name)
     except UserError:
@@ -137,7 +166,8 @@ def _changed(before: Version, after: Version) -> tuple[list[str], str]:
     Results that lie without their parameter file may have a report beside them, which states it.
     """
     if before.params and after.params:
-        return list(params(_whole(before.params), _whole(after.params))), ""
+        changed = params(_whole(before.params), _whole(after.params))
+        return list(map(printable, changed)), ""
     one, other = (
         dict(facts(_whole(side.params))) if side.params else recorded(side.text(REPORT) or "")
         for side in (before, after)
@@ -146,7 +176,7 @@ def _changed(before: Version, after: Version) -> tuple[list[str], str]:
         if not stated:
             where = f"neither a parameter file nor a {REPORT} that states it"
             return [], f"{side.title} has {where}"
-    return list(params(one, other)), ""
+    return list(map(printable, params(one, other))), ""
 
 
 def recorded(report: str) -> dict[str, str]:
@@ -156,7 +186,7 @@ def recorded(report: str) -> dict[str, str]:
     {'name': 'a & b'}
     """
     block = re.search(r"<h3>study</h3>\s*<dl>(.*?)</dl>", report, re.DOTALL)
-    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", block[1] if block else "", re.DOTALL)
+    pairs = re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", block[1] if block else "")
     return {html.unescape(name): html.unescape(value) for name, value in pairs}
 
 
@@ -193,8 +223,7 @@ def params(before: Any, after: Any, key: str = "") -> Iterator[str]:
         )
         if before == after and kept:
             return
-        gone = [item for item in before if item not in after]
-        come = [item for item in after if item not in before]
+        gone, come = _lacking(before, after), _lacking(after, before)
         parts = [
             f"{word} {', '.join(map(_short, items))}"
             for word, items in (("without", gone), ("with", come))
@@ -203,6 +232,15 @@ def params(before: Any, after: Any, key: str = "") -> Iterator[str]:
         yield f"{key}: {'; '.join(parts) or 'in another order'}"
     else:
         yield f"{key}: {_short(before)} → {_short(after)}"
+
+
+def _lacking(items: list[Any], others: list[Any]) -> list[Any]:
+    """The items that are not among the others."""
+    plain = {other for other in others if not isinstance(other, dict | list)}
+    nested = [other for other in others if isinstance(other, dict | list)]
+    return [
+        item for item in items if item not in (nested if isinstance(item, dict | list) else plain)
+    ]
 
 
 def _called(part: dict[str, Any]) -> str:
@@ -217,8 +255,11 @@ def _parts(items: list[Any]) -> dict[str, dict[str, Any]]:
 
 def _short(value: Any) -> str:
     """A value as YAML would have it, on one line."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text.replace('"', "")
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except TypeError:  # a date, which YAML has and JSON has not
+        text = str(value)
+    text = printable(text).replace('"', "")
     return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
 
 
@@ -248,7 +289,7 @@ def _measured(side: Version) -> dict[str, Any]:
     """How a version's times were measured."""
     try:
         held = json.loads(side.text("timings.json") or "{}")
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         raise UserError(f"{side.title}: {side.folder}/timings.json is no JSON") from None
     return held if isinstance(held, dict) else {}
 
@@ -256,7 +297,8 @@ def _measured(side: Version) -> dict[str, Any]:
 def _busy(side: Version) -> str:
     """Why a version's times are not to be trusted; empty if they are."""
     held = _measured(side)
-    if (held.get("load") or {}).get("too_high"):
+    load = held.get("load")
+    if isinstance(load, dict) and load.get("too_high"):
         return f"The machine was busy while {side.title} was measured: its times are too long."
     if held.get("quiet") is False:
         noisy, many = held.get("noisy"), held.get("measurements")
@@ -266,10 +308,16 @@ def _busy(side: Version) -> str:
 
 def _step_times(side: Version) -> dict[tuple[str, str, str], tuple[float, float]]:
     """Median and interquartile range, by workload, optimizer and batch size."""
-    rows = csv.DictReader(io.StringIO(side.text("timings.csv") or ""))
+    source = f"{side.title}: {side.folder}/timings.csv"
     found = {}
-    for row in rows:
+    for number, row in enumerate(_rows(side.text("timings.csv") or "", source), 2):
         if row.get("step_time_s") and row.get("iqr_s"):
-            name = (row["workload"], row["optimizer"], f"batch {row['batch_size']}")
-            found[name] = float(row["step_time_s"]), float(row["iqr_s"])
+            try:
+                name = (row["workload"], row["optimizer"], f"batch {row['batch_size']}")
+                times = float(row["step_time_s"]), float(row["iqr_s"])
+            except (ValueError, KeyError):
+                raise UserError(f"{source}: line {number} is no step's time") from None
+            if None in name or not all(map(finite, times)):
+                raise UserError(f"{source}: line {number} is no step's time")
+            found[name] = times
     return found

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from trainscape.errors import UserError, near
+from trainscape.errors import UserError, near, printable
+from trainscape.files import kind
+from trainscape.study.yaml_file import parsed_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,9 @@ def version(word: str | None, study: str, results: str | None) -> Version:
     if word is None:
         return _of_project(Path(), "workspace", study, results)
     path = Path(word)
-    if path.is_file():
+    if kind(path) == "file":
         return _of_table(path, study)
-    if path.is_dir():
+    if kind(path) == "folder":
         if results is None and (path / TRIALS).exists():
             return _of_output(path, word, study)
         return _of_project(path, word, study, results)
@@ -116,7 +116,7 @@ def _of_revision(word: str, study: str, results: str | None) -> Version:
     folder = results or _output(params)
     if Path(folder).is_absolute():
         folder = os.path.relpath(folder)
-    return Version(title, params, folder, lambda name: at(f"{folder}/{name}"))
+    return Version(printable(title), params, folder, lambda name: at(f"{folder}/{name}"))
 
 
 def _no_revision(word: str) -> UserError:
@@ -136,12 +136,7 @@ def _output(params: dict[str, Any]) -> str:
 
 def _params(text: str | None, source: str) -> dict[str, Any]:
     """A study's values as they stand: an older version may have keys that are unknown now."""
-    try:
-        found = yaml.safe_load(text or "")
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f" in line {mark.line + 1}" if mark else ""
-        raise UserError(f"{source}: broken YAML{at}") from None
+    found = parsed_yaml(text or "", source)
     return found if isinstance(found, dict) else {}
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from trainscape.errors import UserError
+from trainscape.errors import UserError, printable
+from trainscape.files import kind
 from trainscape.pipeline.origin import Origin, origin
 from trainscape.pipeline.versioned import dvc_cache
 
@@ -37,7 +38,7 @@ class Commit:
     subject: str
 
     def __str__(self) -> str:
-        return f'{self.sha[:7]} ({self.day}, "{self.subject}")'
+        return f'{self.sha[:7]} ({self.day}, "{printable(self.subject)}")'
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def which(path: Path) -> str:
         UserError: there is no such file, it is a folder, or it is in no git repository: then what
             it was made from is told, too.
     """
-    if not path.exists():
+    if not kind(path):
         raise UserError(f"{path}: no such file")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file in it")

@@ -8,13 +8,15 @@ same (``trainscape rekey``).
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainscape.cells.cell import TrialRecord
-from trainscape.errors import DamagedFileError, UserError
+from trainscape.errors import DamagedFileError, UserError, shown
 from trainscape.hashing import SHORT, sha256
 from trainscape.sealed import read_sealed, write_sealed
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from trainscape.cells.cell import Cell
 
 FORMAT = 1
+STATUSES = ("ok", "diverged", "oom")
+AT_EACH = ("train_loss", "val_loss", "val_metric", "test_loss", "test_metric")  # evaluation
+AT_LAST = ("fit_loss", "fit_metric")
 
 
 @dataclass(frozen=True)
@@ -126,8 +131,80 @@ def read_cell(path: Path, digest: str | None = None) -> CellRecord:
         record = CellRecord(**body, trials=trials, carried=carried)
     except (KeyError, TypeError, AttributeError) as error:
         raise DamagedFileError(path, f"is no cell ({type(error).__name__})") from None
+    if why := _fault(record):
+        raise DamagedFileError(path, f"is no cell ({why})")
     if record.digest != sha256({"cell": record.spec, "identity": record.identity}):
         raise DamagedFileError(path, "has a digest that is not that of what it states")
     if not path.stem.endswith(record.digest[:SHORT]) or digest not in (None, record.digest):
         raise DamagedFileError(path, f"holds another cell ({record.digest[:SHORT]})")
     return record
+
+
+def _fault(record: CellRecord) -> str | None:
+    """Why what a file holds is no record of a cell, whatever its checksum says; None if it is one.
+
+    Later stages reckon with these numbers without a further look.
+    """
+    spec, steps = record.spec, record.steps
+    if not (isinstance(spec, dict) and isinstance(record.identity, dict)):
+        return "its spec is none"
+    if not (isinstance(record.digest, str) and isinstance(record.backend, str)):
+        return "its digest or backend is no text"
+    if not isinstance(steps, list) or not all(type(step) is int for step in steps):
+        return "its steps are no whole numbers"
+    if [trial.seed for trial in record.trials] != spec.get("seeds"):
+        return "its trials are not those of its seeds"
+    for trial in record.trials:
+        at = trial.diverged_at
+        if trial.status not in STATUSES or not (at is None or type(at) is int):
+            return f"seed {shown(trial.seed)} has no status"
+        each, last = ([getattr(trial, name) for name in names] for names in (AT_EACH, AT_LAST))
+        if not all(map(_are_numbers, (*each, *last, trial.trace))):
+            return f"seed {trial.seed} has no lists of finite numbers"
+        lengths = {*map(len, each)} - {0}  # none of validation where nothing is held out
+        if (
+            len(lengths) > 1
+            or not {*map(len, last)} <= {0, 1}
+            or max(lengths, default=0) > len(steps)
+        ):
+            return f"seed {trial.seed} has evaluations of which some numbers are missing"
+        if not _are_rows(trial.noise, len(steps), 2):
+            return f"seed {trial.seed} has no noise"
+        if not _are_rows(trial.path, len(steps) + 1):
+            return f"seed {trial.seed} has no path"
+        if not _are_outcomes(trial.outcomes):
+            return f"seed {trial.seed} has no outcomes"
+    if not all(map(_is_mark, record.carried)):
+        return "what it says of carried trials is no such mark"
+    return None
+
+
+def _is_mark(mark: Carried) -> bool:
+    lists = ((mark.seeds, int), (mark.retrained, str))
+    return (
+        isinstance(mark.digest, str)
+        and isinstance(mark.identity, dict)
+        and all(isinstance(some, list) and {*map(type, some)} <= {kind} for some, kind in lists)
+    )
+
+
+def _are_numbers(values: object) -> bool:
+    if not (isinstance(values, list) and {*map(type, values)} <= {int, float}):
+        return False
+    try:
+        return all(map(math.isfinite, values))
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+def _are_rows(values: object, most: int, width: int | None = None) -> bool:
+    """Whether this is a list of equally long lists of numbers."""
+    if not (isinstance(values, list) and len(values) <= most and all(map(_are_numbers, values))):
+        return False
+    return {*map(len, values)} <= {len(values[0]) if values and width is None else width}
+
+
+def _are_outcomes(value: object) -> bool:
+    if isinstance(value, str):
+        return re.fullmatch("[0-9a-f]*", value) is not None
+    return _are_numbers(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.errors import DamagedFileError
+from trainscape.errors import DamagedFileError, shown
 from trainscape.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read(file: Path, kind: str, cells: Collection[str], nothing: str) -> list[st
     body = read_sealed(file)
     try:
         if body[kind] != file.stem:
-            raise DamagedFileError(file, f"holds another one ({body[kind]})")
+            raise DamagedFileError(file, f"holds another one ({shown(body[kind])})")
         return [known[one] for one in body["cells"]]
     except (KeyError, TypeError):
         raise DamagedFileError(file, nothing) from None

@@ -23,7 +23,12 @@ def owner(output: Path) -> str | None:
     marker = output / MARKER
     if not marker.exists():
         return None
-    return marker.read_text(encoding="utf-8", errors="replace").strip()
+    try:
+        return marker.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        raise UserError(
+            f"output: {str(marker)!r}, which names the study, cannot be read: {error.strerror}"
+        ) from None
 
 
 def claim(output: Path, study: str) -> None:

@@ -126,8 +126,8 @@ class Seeds:
         now: dict[str, Any] = {}
         found: dict[str, list[tuple[Path, str, Sequence[int]]]] = {}
         for path in self.attic.files(self.study):
-            known, at = before.get(str(path)), mark(path)
-            if at is None or not isinstance(known, list) or known[:1] != [at] or len(known) != 4:
+            known, at = _entry(before.get(str(path))), mark(path)
+            if at is None or known is None or known[0] != at:
                 known = [at, *_read(path)]
             if at is not None:
                 now[str(path)] = known
@@ -139,13 +139,21 @@ class Seeds:
         return found
 
 
+def _entry(known: object) -> list[Any] | None:
+    """What the index keeps of a file: its mark, then what it holds; None where this is no such."""
+    match known:
+        case [list(at), str(of), str(backend), list(seeds)] if {*map(type, seeds)} <= {int}:
+            return [at, of, backend, seeds]
+    return None
+
+
 def _read(path: Path) -> tuple[str, str, list[int]]:
     """What a file says that it holds; nothing is checked, as that is done when it is taken."""
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         seeds = [int(seed) for seed in body["spec"]["seeds"]]
         return kin(body["spec"], body["identity"]), str(body["backend"]), seeds
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return NONE
 
 

@@ -37,7 +37,7 @@ def read_stamp(stamp: Path) -> Mapping[str, str] | None:
     """
     try:
         made = json.loads(stamp.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return made if isinstance(made, dict) else None
 

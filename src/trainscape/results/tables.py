@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from trainscape.errors import DamagedFileError, MissingFileError, UserError
 from trainscape.files import write_text
 
 if TYPE_CHECKING:
@@ -98,13 +99,29 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read back what :func:`write_csv` wrote: the same values and types."""
-    kinds = {name: _dtype(name) for name in _columns(path)}
-    # an empty cell is the only null, and none in a column of text: a label may be NA or null
-    nulls = {name: [""] for name, kind in kinds.items() if kind != "string"}
-    return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=nulls)
+    """Read back what :func:`write_csv` wrote: the same values and types.
+
+    Raises:
+        DamagedFileError: it is no such table.
+        MissingFileError: it is not there.
+        UserError: it cannot be read.
+    """
+    try:
+        kinds = {name: _dtype(name) for name in _columns(path)}
+        # an empty cell is the only null, and none in a column of text: a label may be NA or null
+        nulls = {name: [""] for name, kind in kinds.items() if kind != "string"}
+        return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=nulls)
+    except FileNotFoundError:
+        raise MissingFileError(path) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, OverflowError, csv.Error) as error:
+        raise DamagedFileError(path, f"is no table of ours ({type(error).__name__})") from None
 
 
 def _columns(path: Path) -> list[str]:
     with path.open(encoding="utf-8", newline="") as file:
-        return next(csv.reader(file))
+        names = next(csv.reader(file), [])
+    if not names or len(set(names)) < len(names):
+        raise ValueError("a table has columns, each once")
+    return names

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+TAG = re.compile("<[a-z ]+>")  # of a form, such as <list>
+
 # What pydantic finds wrong, by its name for it, in words that follow the value.
 COMPLAINTS = {
     "bool_parsing": "is neither true nor false; choose one",
@@ -62,10 +64,10 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
     """
     first = _misspelt_key(error) or error.errors()[0]
     kind, value = first["type"], first["input"]
-    location = [p for p in first["loc"] if not str(p).startswith("<") and p != "[key]"]
+    location = _location(first["loc"])
     if kind in ("extra_forbidden", "invalid_key"):
-        section = location[:-1]
-        name = value if kind == "invalid_key" else location[-1]
+        section = _location(first["loc"][:-1])
+        name = value if kind == "invalid_key" else first["loc"][-1]
         known = _fields(model, section)
         inner = {f"{key}.{n}": n for key in known if not section for n in _fields(model, [key])}
         alias = str(name).casefold() in ALIASES  # says more than the likeness of a word
@@ -91,6 +93,11 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
     part = kind == "int_from_float" and location == ["budget", "epochs"]
     advice = "; to train a part of one, write {steps: n}" if part else ""
     return UserError(f"{_place(where, location)}: {_complaint(error)}{advice}")
+
+
+def _location(place: tuple[int | str, ...]) -> list[int | str]:
+    """The keys that lead to a place, without pydantic's own words for forms of a value."""
+    return [part for part in place if not TAG.fullmatch(str(part)) and part != "[key]"]
 
 
 def _misspelt_key(error: ValidationError) -> ErrorDetails | None:

@@ -18,6 +18,7 @@ from trainscape.study.axes import Grid
 from trainscape.study.complaints import explain
 from trainscape.study.design import ConfirmOrNot, GridOrDesign, Replay
 from trainscape.study.values import (
+    LARGEST,
     Count,
     Distinct,
     Number,
@@ -44,7 +45,7 @@ SECTIONS = (
     "throughput",
 )  # whose keys --config replaces singly
 LEAST_RISE = 1.001  # from the lowest rate to the highest: less is lost in the rounding of a step
-FEWEST = 30  # steps of a range test: fewer make no curve
+FEWEST, MOST = 30, 1_000_000  # steps of a range test: fewer make no curve, more are a slip
 
 
 class Budget(Strict):
@@ -100,7 +101,7 @@ class RangeTest(Strict):
         default=False,
         description="whether every workload, optimizer and batch size gets one",
     )
-    steps: Annotated[int, Field(ge=FEWEST), Number] = Field(
+    steps: Annotated[int, Field(ge=FEWEST, le=MOST), Number] = Field(
         default=300, description="optimizer steps, each at a higher rate than the one before"
     )
     low: Positive = Field(default=1e-5, description="the first step's learning rate")
@@ -161,7 +162,7 @@ class Study(Strict):
         default=1.0,
         description="passes over the training split between evaluations; may be a fraction",
     )
-    trace_every: Annotated[int, Field(ge=0), Number] = Field(
+    trace_every: Annotated[int, Field(ge=0, le=LARGEST), Number] = Field(
         default=0, description="steps between recorded training losses, from the first; 0 for none"
     )
     last_batch: Literal["keep", "drop"] = Field(

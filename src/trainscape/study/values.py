@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from trainscape.errors import shown
 from trainscape.numeric import number
 
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+LARGEST = 10**12  # of a whole number: steps that no one lives to see
 MANY = 10_000  # seeds, or rates in a range: more is a slip, and would only fill the memory
 
 
@@ -27,15 +29,17 @@ def _file_name(value: str) -> str:
 
 
 def _distinct(values: list[Any]) -> list[Any]:
-    for i, value in enumerate(values):
-        if value in values[:i]:
-            raise ValueError(f"names {value!r} twice; remove one")
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"names {shown(value)} twice; remove one")
+        seen.add(value)
     return values
 
 
 Number = BeforeValidator(_number)
 Distinct = AfterValidator(_distinct)
-Whole = Annotated[int, Field(gt=0), Number]
+Whole = Annotated[int, Field(gt=0, le=LARGEST), Number]
 Count = Annotated[int, Field(gt=0, le=MANY), Number]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63), Number]
 Real = Annotated[float, Number]

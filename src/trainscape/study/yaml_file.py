@@ -3,21 +3,27 @@
 YAML 1.1, which PyYAML and so Snakemake read, and YAML 1.2, which DVC reads, take some plain words
 for different values: ``064`` is 52 to one and 64 to the other. A file that they read differently is
 refused, so that what trains is what DVC records.
+
+A file of a stranger's costs no more than seconds to refuse: its size, its depth and what its
+aliases come to are limited.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from trainscape.errors import UserError, shown
-from trainscape.numeric import parsed
+from trainscape.numeric import finite, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+LONGEST = 256 * 1024  # bytes of a file: the lists of 10,000 values that a study may hold take 100 K
+DEEPEST = 32  # lists and mappings within each other; a study has 5
+MOST_VALUES = 100_000  # of a file, those that an alias stands for counted each time
 
 
 def read_yaml(path: Path) -> Any:
@@ -37,23 +43,88 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        content = yaml.load(text, Loader=_UniqueKeys)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        why = f"the character {text[error.position]!r} is not allowed"
-        raise UserError(f"{path}: broken YAML in line {line}: {why}") from None
-    except yaml.MarkedYAMLError as error:
-        at = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}: broken YAML{at}: {error.problem}") from None
-    except ValueError as error:  # what looks like a date, and is none
-        raise UserError(f"{path}: broken YAML: {error}") from None
+    content = parsed_yaml(text, str(path))
     _refuse_ambiguous(path, text, content)
     return content
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where plain YAML silently keeps the last."""
+def parsed_yaml(text: str, source: str) -> Any:
+    """The content of a text as PyYAML reads it.
+
+    Args:
+        text: the text.
+        source: names it in messages.
+
+    Raises:
+        UserError: it is broken, or larger than any study.
+    """
+    if len(text) > LONGEST:
+        raise UserError(
+            f"{source}: has {len(text)} characters, and a parameter file at most {LONGEST}; "
+            "give rates by {log: [low, high, n]} and seeds by their number"
+        )
+    try:
+        return yaml.load(text, Loader=_Strict)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        why = f"the character {text[error.position]!r} is not allowed"
+        raise UserError(f"{source}: broken YAML in line {line}: {why}") from None
+    except yaml.MarkedYAMLError as error:
+        at = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{source}: broken YAML{at}: {error.problem}") from None
+
+
+class _Strict(yaml.SafeLoader):
+    """YAML that refuses what plain YAML lets pass, or trips over.
+
+    That is: a key given twice, of which plain YAML silently keeps the last; structures too deep
+    or, by their aliases, too large to be read; tags that are no part of a study; and values that
+    are not what their tag says.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.depth = 0
+        self.values: dict[yaml.Node, int] = {}  # that each node stands for, itself among them
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node.
+
+        Raises:
+            ComposerError: the structure is too deep or too large, or holds itself.
+        """
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise _refused(f"more than {DEEPEST} lists and mappings within each other", mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if node is None or node in self.values:
+            return node
+        if node.end_mark is None:  # its end is not yet read: an alias within what it stands for
+            raise _refused("an alias stands within what it is an alias of", mark)
+        children = node.value if isinstance(node, yaml.CollectionNode) else []
+        if isinstance(node, yaml.MappingNode):
+            children = [child for pair in children for child in pair]
+        self.values[node] = 1 + sum(self.values[child] for child in children)
+        if self.values[node] > MOST_VALUES:
+            raise _refused(f"more than {MOST_VALUES} values, counted as aliases repeat them", mark)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node.
+
+        Raises:
+            ConstructorError: it has none, such as a date in a thirteenth month.
+        """
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            said = error if isinstance(error, ValueError) else "the value is not what its tag says"
+            raise _refused(str(said), node.start_mark) from None
+        if isinstance(value, int) and not finite(value):
+            raise _refused("a whole number with more than 308 digits", node.start_mark)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: list[Any] = []
@@ -62,11 +133,22 @@ class _UniqueKeys(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark
-                )
+                raise _refused(f"key {shown(key)} is given twice", key_node.start_mark)
             seen.append(key)
         return super().construct_mapping(node, deep)
+
+    def construct_undefined(self, node: yaml.Node) -> Any:
+        """Refuse a tag that is no part of a study."""
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!", 1)
+        raise _refused(f"the tag {shown(tag)} is no part of a study; remove it", node.start_mark)
+
+
+for _tag in (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("binary", "omap", "pairs", "set"))):
+    _Strict.add_constructor(_tag, _Strict.construct_undefined)
+
+
+def _refused(why: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=why, problem_mark=mark)
 
 
 def _refuse_ambiguous(path: Path, text: str, content: object) -> None:
@@ -83,10 +165,10 @@ def _refuse_ambiguous(path: Path, text: str, content: object) -> None:
 
     try:
         also = by_newer(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         at = f" in line {mark.line + 1}" if mark else ""
-        why = str(getattr(error, "problem", None) or error).splitlines()[0]
+        why = next(iter(str(getattr(error, "problem", None) or error).splitlines()), "")
         raise UserError(f"{path}: broken YAML 1.2{at}: {why}") from None
     if _same(content, also):
         return
@@ -137,7 +219,7 @@ def _plain(value: object) -> object:
     number = parsed(value)
     if number is None:
         return type(value), value
-    return "nan" if math.isnan(number) else number
+    return "nan" if number != number else number
 
 
 def _scalars(node: yaml.Node | None, key: str = "") -> Iterator[tuple[str, yaml.ScalarNode]]:

@@ -37,12 +37,17 @@ def record(study: Study, cells: Iterable[Cell], benchmarks: Path) -> dict[str, A
         raise UserError(
             f"throughput: {benchmarks} is of another study or source; run snakemake to measure"
         )
-    asked, rows = [one.key() for one in wanted(cells)], made["rows"]
-    if [{name: row[name] for name in asked[0]} for row in rows] != asked:
+    asked = [one.key() for one in wanted(cells)]
+    try:
+        rows, machine, load = made["rows"], made["machine_info"], made["load"]
+        found = [{name: row[name] for name in asked[0]} for row in rows]
+    except (KeyError, TypeError):
+        raise UserError(f"throughput: {benchmarks} is not what the suite wrote") from None
+    if found != asked:
         raise UserError(f"throughput: {benchmarks} has {len(rows)} of {len(asked)} measurements")
     return {
         "fingerprint": hardware.fingerprint(study.device),
-        "hardware": made["machine_info"],
-        "load": made["load"],
+        "hardware": machine,
+        "load": load,
         "rows": rows,
     }
