@@ -81,7 +81,8 @@ def sealed(body: Any, whole: bool = True) -> bytes:
     return (text[:1] + SEAL.format(seal) + text[1:] + "\n").encode()
 
 
-CELLS = mutated([BODY])
+MARK = {"seeds": [1], "digest": "a" * 64, "identity": IDENTITY, "retrained": ["b" * 12]}
+CELLS = mutated([BODY, {**BODY, "carried": [MARK]}])
 FILES = st.one_of(
     st.builds(sealed, CELLS, st.booleans()),
     spoiled(st.just(sealed(BODY))),
