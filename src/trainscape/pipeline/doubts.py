@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from trainscape.errors import DamagedFileError, MissingFileError
 from trainscape.files import make_own
+from trainscape.pipeline.kept import remove_damaged
 from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.verify import faults
 from trainscape.results.seen import Seen
@@ -33,10 +34,11 @@ def doubts(layout: Layout) -> frozenset[str]:
     Raises:
         UserError: a file cannot be read.
     """
-    seen, found = Seen(STORE), {}
+    seen = Seen(STORE)
+    found: dict[str, str] = {}
     for error in faults(layout, seen):
         if isinstance(error, DamagedFileError):
-            found[error.path] = error.why
+            found.setdefault(error.path, error.why)
         elif not isinstance(error, MissingFileError):  # those are Snakemake's to find
             raise error
     seen.save()
@@ -45,6 +47,8 @@ def doubts(layout: Layout) -> frozenset[str]:
     if len(found) > LISTED:
         more = f"{len(found) - LISTED:,} more files are to be made again"
         print(f"trainscape: {more}; 'trainscape verify' lists them", file=sys.stderr)
+    for line in list(remove_damaged(Path(), found))[:LISTED]:
+        print(f"trainscape: {line}", file=sys.stderr)
     naming = {file for files in layout.rounds.values() for file in files}
     naming.update(layout.finalists.values())
     for path in naming & found.keys():

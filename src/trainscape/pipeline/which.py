@@ -7,24 +7,20 @@ commit's dvc.lock has for it, or by that of its folder, whose listing is in DVC'
 from __future__ import annotations
 
 import hashlib
-import json
 import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from trainscape.errors import UserError, printable
 from trainscape.files import kind
+from trainscape.pipeline.kept import LOCK, listing, outs
 from trainscape.pipeline.origin import Origin, origin
-from trainscape.pipeline.versioned import dvc_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOCK = "dvc.lock"
 HERE = ("HEAD",)
 ELSEWHERE = ("--branches", "--tags", "--remotes")
 
@@ -174,15 +170,6 @@ def _git(folder: Path, *words: str) -> str | None:
     return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
 
-def _outs(text: str) -> list[dict[str, Any]]:
-    """What the stages of a lock file have made; nothing of a broken one."""
-    try:
-        stages: dict[str, Any] = (yaml.safe_load(text) or {}).get("stages", {})
-    except (yaml.YAMLError, AttributeError):  # a commit made in the middle of a merge
-        return []
-    return [out for stage in stages.values() for out in stage.get("outs", ())]
-
-
 class _Repository:
     """A git repository in which DVC may keep files.
 
@@ -210,7 +197,7 @@ class _Repository:
         file = (self.root / name).relative_to(project).as_posix()
         text = (project / LOCK).read_text(encoding="utf-8", errors="replace")
         return any(
-            file == out.get("path") or file.startswith(f"{out.get('path')}/") for out in _outs(text)
+            file == out.get("path") or file.startswith(f"{out.get('path')}/") for out in outs(text)
         )
 
     def _project(self, name: str) -> Path | None:
@@ -259,7 +246,7 @@ class _Repository:
 
     def _locked(self, project: Path, text: str, file: str) -> str | None:
         """The md5 of ``file`` (relative to its DVC project) by the text of a lock file."""
-        for out in _outs(text):
+        for out in outs(text):
             if out.get("path") == file:
                 return str(out.get("md5"))
             if file.startswith(f"{out.get('path')}/"):
@@ -268,10 +255,6 @@ class _Repository:
 
     def _listed(self, project: Path, md5: str, file: str) -> str | None:
         """The md5 of a file in a folder that DVC keeps, by the folder's listing."""
-        listing = dvc_cache(project) / "files" / "md5" / md5[:2] / md5[2:]
-        try:
-            entries = json.loads(listing.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.unlisted = True
-            return None
-        return next((entry["md5"] for entry in entries if entry["relpath"] == file), None)
+        listed = listing(project, md5)
+        self.unlisted = self.unlisted or listed is None
+        return (listed or {}).get(file)
