@@ -81,6 +81,7 @@ def test_the_plugin_trains(examples: Examples) -> None:
     """rings: its dataset, model and optimizer train, and its optimizer learns."""
     cells = examples.train("rings")
     assert len(cells) == 8
+    examples.trainscape("rings", "make", "settle")
     examples.trainscape("rings", "make", "collect")
     header, *rows = (examples.root / "results-rings/summary.csv").read_text().splitlines()
     named = [dict(zip(header.split(","), row.split(","), strict=True)) for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from trainscape.errors import UserError
 from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.make import make
-from trainscape.pipeline.stages import STAMPED
+from trainscape.pipeline.stages import STAMPED, made_from
 from trainscape.pipeline.verify import verify
+from trainscape.results.cell_files import read_cell, write_cell
+from trainscape.sealed import write_sealed
 
 STUDY = {
     "budget": {"steps": 40},
@@ -123,3 +126,34 @@ def test_a_stage_reads_nothing_that_was_changed(layout: Layout) -> None:
     Path(layout.stamp("collect")).unlink()
     with pytest.raises(UserError, match=r"results/\.made/collect/\w{12}: no such file"):
         make(layout, "report")
+
+
+def test_files_of_two_versions_are_told_apart(layout: Layout) -> None:
+    """A cell of another machine, an older page: each is whole, and does not belong to the rest."""
+    page, stamp = layout.output / "report.html", Path(layout.stamp("report"))
+    older = page.read_bytes(), stamp.read_bytes()
+    cell = Path(next(iter(layout.range_tests)))
+    write_cell(cell, replace(read_cell(cell), backend="elsewhere"))
+    from_another = "is of what was made from another"
+    expected = [f"{layout.stamp('train')}: {from_another} {cell}; run snakemake to make it again"]
+    assert complaints(layout) == expected
+    make(layout, "settle")
+    assert [line.partition(":")[0] for line in complaints(layout)] == [layout.stamp("collect")]
+    with pytest.raises(UserError, match=f"{from_another} results/.made/train"):
+        make(layout, "answer")
+    for stage in ("collect", "answer", "figures", "timings", "report"):
+        make(layout, stage)
+    assert complaints(layout) == []
+    page.write_bytes(older[0])
+    stamp.write_bytes(older[1])
+    (line,) = complaints(layout)
+    assert line.startswith(f"{stamp}: {from_another} {layout.stamp('collect')}")
+
+
+def test_times_are_of_the_step_times_that_are_there(layout: Layout) -> None:
+    """The stamp of what shows seconds holds the hash of the measurement, if there is one."""
+    timed = Layout(study.parse({**STUDY, "throughput": {"enabled": True}}, "test"))
+    assert timed.throughput is not None
+    assert timed.throughput not in made_from(timed, "timings")
+    write_sealed(Path(timed.throughput), {})
+    assert made_from(timed, "timings") == [timed.stamp("collect"), timed.throughput]

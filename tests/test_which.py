@@ -165,7 +165,7 @@ def made(name: str, text: str, stage: str = "report") -> Path:
     output = Path(Path(name).parts[0])
     (output / ".study").write_text("tried\n")
     stamp = output / ".made" / stage / "0123456789ab"
-    write(str(stamp), json.dumps({name: file_sha256(path)}))
+    write(str(stamp), json.dumps({"made": {name: file_sha256(path)}, "from": {}}))
     return path
 
 

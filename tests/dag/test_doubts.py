@@ -8,9 +8,12 @@ import os
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+
+from trainscape.results.cell_files import read_cell, write_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 SAID = "and is to be made again"
 # root without its rights over others' files: as any user, it cannot write to a protected file
 PLAIN = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+VERIFY = ("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
 EVERY_TABLE = {"collect", "answer", "figures", "timings", "report"}
 # While a job runs, all that is there gets a date of an hour hence, as if the clock then went back.
 AHEAD = """import os, sys, time
@@ -56,7 +60,7 @@ def doubted(said: str) -> set[str]:
 
 def complained(project: Project) -> set[str]:
     """The files that `trainscape verify` complains of."""
-    said = project.call("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+    said = project.call(*VERIFY)
     lines = (line for line in said.stderr.splitlines() if line.endswith("to make it again"))
     found = {line.split(": ")[0] for line in lines}
     assert bool(found) == bool(said.returncode)
@@ -120,6 +124,22 @@ def test_a_damaged_cell(project: Project) -> None:
     assert doubted(project.snakemake()) == {cell, other}
     assert project.work() - EVERY_TABLE == {"train adam lr0.01", "train adam lr0.1", "settle"}
     assert (project / cell).read_bytes() == made
+    assert complained(project) == set()
+
+
+def test_a_cell_of_another_machine(project: Project) -> None:
+    """A cell of another version is whole, and the tables are not made from it: they alone are."""
+    cell = project.cells()[0]
+    record = read_cell(project / cell)
+    trial = replace(record.trials[0], test_metric=[0.5] * len(record.steps))
+    other = replace(record, backend="elsewhere", trials=[trial, *record.trials[1:]])
+    write_cell(project / cell, other)
+    (stamp,) = (project / "results/.made/train").iterdir()
+    stamped = str(stamp.relative_to(project.root))
+    assert f"{stamped}: is of what was made from another {cell}" in project.fail(*VERIFY)
+    assert doubted(project.snakemake()) == {stamped}
+    assert project.work() == {"settle", *EVERY_TABLE}
+    assert "elsewhere" in (project / "results/trials.csv").read_text(encoding="utf-8")
     assert complained(project) == set()
 
 

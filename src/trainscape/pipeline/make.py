@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trainscape.errors import UserError, unknown
 from trainscape.figures.names import TIMED
 from trainscape.files import remove_left_behind, sweep
-from trainscape.pipeline.stages import STAMPED, stamped
+from trainscape.pipeline.stages import STAMPED, made_from, stamped
 from trainscape.pipeline.verify import unsettled
 from trainscape.results.stamps import changes, remove_other_stamps, write_stamp
 
@@ -84,15 +84,17 @@ def _check_what_is_read(layout: Layout, stage: str) -> None:
         for error in unsettled(layout):
             raise error
     for before in STAMPED[stage].reads if stage in STAMPED else ():
-        if before in stamped(layout) and before != "train":
-            for error in changes(Path(layout.stamp(before)), layout.stamped_files(before)):
+        if before in stamped(layout):
+            stamp, files = Path(layout.stamp(before)), layout.stamped_files(before)
+            sources = made_from(layout, before) if before != "train" else ()
+            for error in changes(stamp, files, sources=sources):
                 raise error
 
 
 def _write_stamp(layout: Layout, stage: str) -> None:
     """Stamp a stage's products."""
     stamp = Path(layout.stamp(stage))
-    write_stamp(stamp, layout.stamped_files(stage))
+    write_stamp(stamp, layout.stamped_files(stage), made_from(layout, stage))
     remove_other_stamps(stamp)
 
 

@@ -96,10 +96,10 @@ def _stamped(output: Path, path: Path) -> Iterator[tuple[str, str, str]]:
     """The stage, digest and hash of every stamp that names a file."""
     for stamp in sorted((output / ".made").glob("*/*")):
         try:
-            made = read_stamp(stamp) or {}
+            stated = read_stamp(stamp)
         except OSError:
             continue
-        for name, sha in made.items():
+        for name, sha in stated.made.items() if stated else ():
             # names are relative to the project, which is above the output folder
             if any((above / name) == path for above in output.parents):
                 yield stamp.parent.name, stamp.name, sha

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import __version__, source
@@ -81,6 +82,18 @@ def digest(layout: Layout, stage: str) -> str:
             "libraries": {name: _public_version(name) for name in about.libraries},
         }
     )
+
+
+def made_from(layout: Layout, stage: str) -> list[str]:
+    """The files that a stage's products are made from, whose hashes its stamp holds as well.
+
+    Of stages with a stamp it is the stamp; all that is trained stands in the training's own.
+    """
+    if stage == "train":
+        return list(dict.fromkeys([*layout.products("train"), *layout.trained]))
+    files = [layout.stamp(s) for s in STAMPED[stage].reads if s in stamped(layout)]
+    times = layout.throughput if stage == "timings" else None
+    return [*files, times] if times and Path(times).exists() else files
 
 
 def _values(layout: Layout, stage: str) -> dict[str, object]:

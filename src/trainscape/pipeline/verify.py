@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trainscape.errors import DamagedFileError, UserError
 from trainscape.pipeline.layout import data_file, data_stamp
-from trainscape.pipeline.stages import stamped
+from trainscape.pipeline.stages import made_from, stamped
 from trainscape.pipeline.throughput import elsewhere, read_record
 from trainscape.results import finalists as named
 from trainscape.results.cell_files import read_cell
@@ -57,6 +57,28 @@ def faults(
         seen: files that need not be read again.
         read_one: reads a cell's file, called with its path and ``digest``, which it is to have.
     """
+    wrong = set()
+    for error in _of_files(layout, seen, read_one):
+        wrong.add(getattr(error, "path", None))
+        yield error
+    for stage in stamped(layout):
+        stamp, files = Path(layout.stamp(stage)), layout.stamped_files(stage)
+        # what is made again is followed by what is made from it
+        sources = [file for file in _made_from(layout, stage, wrong) if file not in wrong]
+        for error in changes(stamp, files, seen, sources):
+            wrong.add(getattr(error, "path", None))
+            yield error
+
+
+def _made_from(layout: Layout, stage: str, wrong: set[str | None]) -> list[str]:
+    """What a stage's products are made from; nothing where a file that names cells is wrong."""
+    naming = {file for files in layout.rounds.values() for file in files}
+    naming.update(layout.finalists.values())
+    return [] if stage == "train" and naming & wrong else made_from(layout, stage)
+
+
+def _of_files(layout: Layout, seen: Seen, read_one: Callable[..., object]) -> Iterator[UserError]:
+    """What is wrong with files that hold a checksum of their own, and with datasets."""
     for name in layout.datasets:
         yield from changes(data_stamp(name), [data_file(name)], seen)
     rounds, finalists = list(_raised(_rounds(layout))), list(_raised(_finalists(layout)))
@@ -72,8 +94,6 @@ def faults(
         record = Path(layout.throughput)
         if record.exists() or not elsewhere(record):  # other machines' step times are as good
             yield from _raised([partial(seen.check, record, record.name, read_record)])
-    for stage in stamped(layout):
-        yield from changes(Path(layout.stamp(stage)), layout.stamped_files(stage), seen)
 
 
 def unsettled(layout: Layout) -> Iterator[UserError]:

@@ -43,12 +43,13 @@ class Seen:
             claim: what it is to be, such as a hash of its content.
             read: raises an error if it is not.
         """
-        now = mark(path)
-        known = [now, claim]
-        if now is None or self._before.get(str(path)) != known:
+        now, name = mark(path), str(path)
+        claims = _claims(self._now.get(name) or self._before.get(name), now)
+        if claim not in claims:
             read(path)
+            claims = [*claims, claim]
         if now is not None:
-            self._now[str(path)] = known
+            self._now[name] = [now, claims]
 
     def save(self) -> None:
         """Keep what was found, if there is a place for it."""
@@ -60,6 +61,19 @@ class Seen:
 def _stored(store: Path) -> dict[str, Any]:
     found = recalled(store)
     return found if isinstance(found, dict) else {}
+
+
+def _claims(known: Any, now: list[int] | None) -> list[str]:
+    """What is known to be right of a file, if it is as it was then.
+
+    Args:
+        known: the file's mark at that time, and the claims.
+        now: its mark.
+    """
+    match known:
+        case [before, [*claims]] if before == now is not None:
+            return claims
+    return []
 
 
 def mark(path: Path) -> list[int] | None:
