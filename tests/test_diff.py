@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from kit.versions import COLUMNS, table
 from trainscape.analysis.changes import Diff, StepTime
 from trainscape.cli import main
+from trainscape.hashing import file_sha256
 from trainscape.report._changes import time_lines
 
 IDENTITY = {
@@ -179,6 +181,35 @@ def test_a_project_below_the_repository(
     monkeypatch.chdir(project / "below")
     assert counts(capsys, "second") == {"same bytes": 20}
     assert counts(capsys, "second", "--results", "../results") == {"same bytes": 20}
+
+
+def test_a_table_that_does_not_belong_there_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that git alone brought beside its stamp; one that was committed without `dvc commit`."""
+    file = "results/trials.csv"
+
+    def stamp() -> None:
+        made = {"made": {file: file_sha256(Path(file))}, "from": {}}
+        write(json.dumps(made), "results/.made/collect/0123456789ab")
+        md5 = hashlib.md5(Path(file).read_bytes(), usedforsecurity=False).hexdigest()
+        write(json.dumps({"stages": {"a": {"outs": [{"path": file, "md5": md5}]}}}), "dvc.lock")
+
+    write("study\n", "results/.study")
+    write(table())
+    stamp()
+    commit("one")
+    said(capsys, "one")
+    write(table(digest="d2"))
+    assert main(["diff", "one"]) == 0
+    changed = f"trainscape: workspace: {file} was changed after it was made; run snakemake"
+    assert changed in capsys.readouterr().err
+    commit("two")
+    stamp()
+    commit("three")
+    assert main(["diff", "two", "three"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("trainscape: two (") and "without 'dvc commit'" in line
 
 
 def test_step_times_on_equal_hardware_alone(

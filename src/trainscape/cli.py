@@ -293,6 +293,8 @@ def _diff(args: argparse.Namespace) -> int:
 
     before, after = (version(of, args.study, args.results) for of in (args.before, args.after))
     made = diff(before, after, args.workload)
+    for doubt in filter(None, (before.doubt(), after.doubt())):
+        print(f"trainscape: {doubt}", file=sys.stderr)
     if args.html:
         from trainscape.report import _changes_page
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import posixpath
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainscape.errors import UserError, near, printable
 from trainscape.files import kind
+from trainscape.pipeline.kept import LOCK, outs
+from trainscape.pipeline.origin import origin
 from trainscape.study.yaml_file import parsed_yaml
 
 if TYPE_CHECKING:
@@ -29,12 +33,14 @@ class Version:
         params: the study's values, as its file states them; empty where it has none.
         folder: the output folder, for messages; empty where the title says it.
         text: the content of a file of the output folder, None where there is none.
+        doubt: why its table of trials may not be what belongs to the rest; None where nothing says.
     """
 
     title: str
     params: dict[str, Any]
     folder: str
     text: Callable[[str], str | None]
+    doubt: Callable[[], str | None] = lambda: None
 
     def trials(self) -> str:
         """The content of ``trials.csv``.
@@ -75,7 +81,8 @@ def version(word: str | None, study: str, results: str | None) -> Version:
 def _of_project(root: Path, title: str, study: str, results: str | None) -> Version:
     params = _params(_read(root / study), str(root / study))
     folder = Path(results or _output(params))
-    return Version(title, params, str(folder), lambda name: _read(root / folder / name))
+    doubt = partial(_changed_since, root / folder / TRIALS, title)
+    return Version(title, params, str(folder), lambda name: _read(root / folder / name), doubt)
 
 
 def _of_output(folder: Path, title: str, study: str) -> Version:
@@ -84,7 +91,8 @@ def _of_output(folder: Path, title: str, study: str) -> Version:
     params = _params(_read(beside), str(beside))
     if (beside.parent / _output(params)).resolve() != folder.resolve():
         params = {}
-    return Version(title, params, str(folder), lambda name: _read(folder / name))
+    doubt = partial(_changed_since, folder / TRIALS, title)
+    return Version(title, params, str(folder), lambda name: _read(folder / name), doubt)
 
 
 def _of_table(file: Path, study: str) -> Version:
@@ -116,7 +124,26 @@ def _of_revision(word: str, study: str, results: str | None) -> Version:
     folder = results or _output(params)
     if Path(folder).is_absolute():
         folder = os.path.relpath(folder)
-    return Version(printable(title), params, folder, lambda name: at(f"{folder}/{name}"))
+    table = f"{folder}/{TRIALS}"
+    title = printable(title)
+    doubt = lambda: _not_locked(title, table, at(table), at(LOCK))
+    return Version(title, params, folder, lambda name: at(f"{folder}/{name}"), doubt)
+
+
+def _changed_since(table: Path, title: str) -> str | None:
+    """Whether a table that lies here was changed after it was made, by its stamp."""
+    if not table.exists() or origin(table).whole is not False:
+        return None
+    return f"{title}: {table} was changed after it was made; run snakemake to make it again"
+
+
+def _not_locked(title: str, table: str, text: str | None, lock: str | None) -> str | None:
+    """Whether a table at a commit is another than the commit's lock file states."""
+    stated = {str(out.get("md5")) for out in outs(lock or "") if out.get("path") == table}
+    own = hashlib.md5((text or "").encode(), usedforsecurity=False).hexdigest()
+    if not stated or own in stated:
+        return None
+    return f"{title}: {table} is not the one in {LOCK}; was it committed without 'dvc commit'?"
 
 
 def _no_revision(word: str) -> UserError:
