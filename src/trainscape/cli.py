@@ -348,15 +348,22 @@ def _targets(args: argparse.Namespace) -> None:
         print(file)
 
 
-def _train(args: argparse.Namespace) -> None:
+def _train(args: argparse.Namespace) -> int:
+    from trainscape.engine import leaving
     from trainscape.pipeline import train
 
     if bool(args.paths) == bool(args.jobs):
         raise UserError("train: name cells, or a list of them by --jobs")
-    if args.jobs:
-        train.make_listed(_layout(args), args.jobs, again=args.again)
-    else:
-        train.make(_layout(args), args.paths, again=args.again)
+    try:
+        with leaving.heeded():
+            if args.jobs:
+                train.make_listed(_layout(args), args.jobs, again=args.again)
+            else:
+                train.make(_layout(args), args.paths, again=args.again)
+    except leaving.Leaving as asked:
+        print(f"trainscape: {asked}: left; run again to go on", file=sys.stderr)
+        return asked.status
+    return 0
 
 
 def _propose(args: argparse.Namespace) -> None:

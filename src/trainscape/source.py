@@ -60,6 +60,7 @@ EXCLUDED = {
     "trainscape.engine.backend": "names the arithmetic; the name stands in every cell",
     "trainscape.engine.blame": "words for messages",
     "trainscape.engine.device": "chooses where to run",
+    "trainscape.engine.leaving": "says when a process is to leave",
     "trainscape.engine.foresight": "says beforehand what fails, and what takes longer",
     "trainscape.engine.pulse": "says what is going on",
     "trainscape.engine.run": "hands every cell to the engine of its kind",

@@ -26,3 +26,10 @@ def name(device: torch.device, width: int | None = None) -> str:
     else:
         found = f"cpu-torch-{torch.backends.cpu.get_cpu_capability().lower()}-{maker()}"
     return found if width is None else f"{found}-w{width}"
+
+
+def fits(backend: str, device: torch.device) -> bool:
+    """Whether this device may have made numbers of a backend, packs of any width."""
+    own = name(device)
+    compiled = backend == COMPILED and device.type == "cpu"
+    return compiled or backend == own or backend.startswith(f"{own}-w")

@@ -30,6 +30,7 @@ from trainscape.memory import out_of_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from trainscape.engine.checkpoint import Keeper
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
     from trainscape.optimizers import Optimizer
@@ -62,13 +63,17 @@ class Fused:
         return trials(spec, optimizers.registry.make(spec["optimizer"]))
 
     def train(
-        self, trials: Sequence[Trial], progress: Callable[[int], None]
+        self,
+        trials: Sequence[Trial],
+        progress: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Iterator[list[TrialRecord]]:
         """Train the trials in their order; the records of one pack after the other.
 
         Args:
             trials: neighbours with equal optimizers are updated together.
             progress: called after every evaluation with the steps done, of all trials.
+            keeper: keeps what is in training.
         """
         todo = list(trials)
         while todo:
@@ -77,7 +82,7 @@ class Fused:
             if part is None:
                 yield [TrialRecord.untrained(todo.pop(0).seed, "oom")]
                 continue
-            made = self._trained(part, progress_of_part(progress, before, len(part)))
+            made = self._trained(part, progress_of_part(progress, before, len(part)), keeper)
             if made is None and self._halved(len(part)):
                 continue
             made = made or [TrialRecord.untrained(trial.seed, "oom") for trial in part]
@@ -106,18 +111,20 @@ class Fused:
         return self.device.type == "cuda"
 
     def _trained(
-        self, part: list[Trial], progress: Callable[[int], None]
+        self, part: list[Trial], progress: Callable[[int], None], keeper: Keeper | None
     ) -> list[TrialRecord] | None:
         """The records of a pack, or None if it does not fit into memory."""
         try:
             with out_of_memory():
-                return self._in_memory(part, progress)
+                return self._in_memory(part, progress, keeper)
         except torch.OutOfMemoryError:
             self.packs.clear()
         gc.collect()  # an error's frames hold what they held, and each other
         return None
 
-    def _in_memory(self, part: list[Trial], progress: Callable[[int], None]) -> list[TrialRecord]:
+    def _in_memory(
+        self, part: list[Trial], progress: Callable[[int], None], keeper: Keeper | None
+    ) -> list[TrialRecord]:
         """The records of a pack that fits."""
         way = self._way(part[0].optimizer)
         # update rules multiply two matrices at least: one takes another path through the library
@@ -126,7 +133,8 @@ class Fused:
         named = self.limit if self._filled else None
         self.backend = backend.COMPILED if way is Laid else backend.name(self.device, named)
         pack.load(part + part[-1:] * (pack.stack.width - len(part)))
-        return pack.train(progress)[: len(part)]
+        watch = keeper.watch(part, self.backend, whole=self._filled) if keeper else None
+        return pack.train(progress, watch)[: len(part)]
 
     def _pack(self, way: type[Stack], width: int) -> Pack:
         """A pack with room for so many trials at least."""

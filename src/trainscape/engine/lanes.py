@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainscape.compiled.programs import Addresses
+    from trainscape.engine.checkpoint import Watch
     from trainscape.engine.group import Group
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
     from trainscape.optimizers import Optimizer
 
 PATIENCE = 0.25  # seconds that a call into a program is to take: between calls Python is heard
+ROUND = 1.0  # seconds until all trials are to be at one step again, where they can be kept
 
 
 class Lanes(Pack):
@@ -98,8 +100,14 @@ class Lanes(Pack):
         self.ats.zero_()
         self.calls: dict[int, list[Call]] = {}
 
-    def advance(self, until: int) -> None:
+    def go_to(self, step: int) -> None:
+        super().go_to(step)
+        self.ats.fill_(step - self.epoch.start)
+
+    def advance(self, until: int, watch: Watch | None = None) -> None:
         while self.done < until:
+            if watch:
+                watch.look(self)
             epoch, i = divmod(self.done, self.plan.epoch)
             if i == 0:
                 self._open(epoch)
@@ -107,7 +115,8 @@ class Lanes(Pack):
             rest = self.plan.examples - i * self.plan.batch_size
             whole = rest // self.plan.batch_size
             size = self.plan.batch_size if whole else rest
-            count = min(until - self.done, self.plan.epoch - i, whole or 1)
+            many = int(ROUND / (self.pace * self.stack.count)) if self.pace else 1
+            count = min(until - self.done, self.plan.epoch - i, whole or 1, max(many, 1))
             for call in self._calls(size):
                 with blaming(self.task), self.stack.retold(self.task):
                     self._stepped(call, count)

@@ -9,7 +9,7 @@ step (:mod:`trainscape.engine.lanes`). Models that torch runs one by one do so o
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import pulse, streams
+from trainscape.engine import leaving, pulse, streams
 from trainscape.engine.blame import blaming, rule_errors
 from trainscape.engine.graph import Captured
 from trainscape.engine.group import Group, norms_of
@@ -29,6 +29,7 @@ from trainscape.engine.trial import METRICS, averages, scored, traced, whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from trainscape.engine.checkpoint import Watch
     from trainscape.engine.data import Split
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
@@ -99,28 +100,41 @@ class Pack:
         self.traces: list[list[float]] = []  # the losses of a step that is traced
         self.paths = [self._weights()]
 
-    def train(self, progress: Callable[[int], None] = lambda _: None) -> list[TrialRecord]:
+    def train(
+        self, progress: Callable[[int], None] = lambda _: None, watch: Watch | None = None
+    ) -> list[TrialRecord]:
         """Train to the end of the plan, or until all have diverged; every trial's record.
 
         Args:
             progress: called after every evaluation with the steps done.
+            watch: keeps the trials' state from time to time, and brings it back.
         """
-        for step in self.plan.evaluations:
-            self.advance(step)
-            pulse.doing(f"scoring after step {step} of {self.plan.total}")
-            self.evaluate(step)
-            self._look(step)
-            progress(step)
-            if bool((self.diverged_at[: self.stack.count] > 0).all()):
-                break
+        with watch.over(self) if watch else nullcontext():
+            for step in self.plan.evaluations[len(self.history) :]:
+                self.advance(step, watch)
+                pulse.doing(f"scoring after step {step} of {self.plan.total}")
+                self.evaluate(step)
+                self._look(step)
+                progress(step)
+                if bool((self.diverged_at[: self.stack.count] > 0).all()):
+                    break
         self._keep_traces()
         return self.records()
 
-    def advance(self, until: int) -> None:
+    def advance(self, until: int, watch: Watch | None = None) -> None:
         """Train every trial on its next batches, until ``until`` steps are done."""
         for k in range(self.done, until):
+            if watch:
+                watch.look(self)
             self.step(k)
             pulse.stepped()
+
+    def go_to(self, step: int) -> None:
+        """Lay out the epoch of a step, as it is when that step (from 1) is done."""
+        epoch, i = divmod(step - 1, self.plan.epoch)
+        self._open(epoch)
+        self.at.fill_(i + 1)
+        self.done = step
 
     def step(self, k: int) -> None:
         """Train every trial on its next batch; ``k`` counts from 0."""
@@ -261,10 +275,12 @@ class Pack:
         """Have every model at the weights that it is to be scored at."""
         with torch.no_grad():
             replaced = [pair for group in self.groups for pair in group.swap()]
-        yield
-        with torch.no_grad():
-            for param, weights in replaced:
-                param.copy_(weights)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for param, weights in replaced:
+                    param.copy_(weights)
 
     def _score(self, split: Split) -> Sequence[Tensor]:
         """The loss and metric (T,) float64 of a split."""
@@ -276,6 +292,8 @@ class Pack:
 
     def _chunk(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         """What at most CHUNK examples come to (:meth:`Stack.values`)."""
+        if self.device.type == "cpu":  # a GPU is done soon, and may be capturing this
+            leaving.check()
         if len(y) not in self.chunks:
             self.chunks[len(y)] = Chunk(self, x, y)
         return self.chunks[len(y)].values(x, y)

@@ -6,6 +6,7 @@ file is in no digest, so that neither engine's source counts for the other's cel
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -22,14 +23,17 @@ from trainscape.errors import Failures
 from trainscape.memory import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from trainscape.datasets import Arrays
+    from trainscape.engine.checkpoint import Keeper
     from trainscape.engine.trial import Trial
 
 
 class Engine(Protocol):
     """Trains trials of one task."""
+
+    task: Task
 
     @property
     def backend(self) -> str:
@@ -39,13 +43,17 @@ class Engine(Protocol):
         """A cell's trials, one per seed."""
 
     def train(
-        self, trials: Sequence[Trial], progress: Callable[[int], None]
+        self,
+        trials: Sequence[Trial],
+        progress: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Iterator[list[TrialRecord]]:
         """Train the trials in their order; their records, some at a time.
 
         Args:
             trials: neighbours with equal optimizers may be updated together.
             progress: called after every evaluation with the steps done, of all trials.
+            keeper: keeps what is in training.
         """
 
 
@@ -58,6 +66,7 @@ def train_cells(
     finished: Callable[[int, list[TrialRecord], str], None] = lambda *_: None,
     width: int | None = None,
     say: Callable[[str], None] = print,
+    keeper: Keeper | None = None,
 ) -> tuple[list[int], list[list[TrialRecord]]]:
     """Train cells of one workload, batch size, budget and validation share.
 
@@ -70,6 +79,7 @@ def train_cells(
             the backend that they were trained on.
         width: trials that are trained together at most; by default what suits the machine.
         say: is told in a line what the log of every cell is to say.
+        keeper: keeps what is in training, and knows what was kept.
 
     Returns:
         The steps of the evaluations, and for every cell one record per seed. Where memory runs out,
@@ -79,11 +89,21 @@ def train_cells(
         UserError: the labels do not fit the model; or an optimizer, schedule or workload fails,
             and then the other cells are trained first: those with optimizers of ours together,
             every other one by itself.
+        Leaving: the process was asked to leave, and what it had trained is kept.
     """
-    training = Training(arrays, on, width)
-    if specs[0].get("split") == PER_SEED:
-        return _seed_by_seed(training.train, specs, progress, finished, say)
-    return training.train(specs, progress, finished, say)
+    training = Training(arrays, on, width, keeper)
+    if keeper:
+        keeper.begin(specs)
+
+    def written(i: int, records: list[TrialRecord], backend: str) -> None:
+        finished(i, records, backend)
+        if keeper:
+            keeper.written(i)
+
+    with keeper.leaving() if keeper else nullcontext():
+        if specs[0].get("split") == PER_SEED:
+            return _seed_by_seed(training.train, specs, progress, written, say)
+        return training.train(specs, progress, written, say)
 
 
 def _seed_by_seed(
@@ -131,7 +151,7 @@ def _seed_by_seed(
 
         own = [{**specs[i], "seeds": [seed]} for i in places]
         with failures.collecting():
-            evaluations, _ = train(own, tell, keep, say_once)
+            evaluations, _ = train(own, tell, keep, say_once, places)
         done += len(places)
     failures.tell()
     made = [[of[seed] for seed in spec["seeds"]] for of, spec in zip(found, specs, strict=True)]
@@ -147,10 +167,13 @@ class Training:
         arrays: the workload's dataset.
         on: where to train.
         width: trials that are trained together at most; by default what suits the machine.
+        keeper: keeps what is in training.
     """
 
-    def __init__(self, arrays: Arrays, on: torch.device, width: int | None) -> None:
-        self.arrays, self.on, self.width = arrays, on, width
+    def __init__(
+        self, arrays: Arrays, on: torch.device, width: int | None, keeper: Keeper | None = None
+    ) -> None:
+        self.arrays, self.on, self.width, self.keeper = arrays, on, width, keeper
         self.task: Task | None = None
         self.engines: dict[bool, Engine] = {}
 
@@ -160,8 +183,12 @@ class Training:
         progress: Callable[[int, int], None],
         finished: Callable[[int, list[TrialRecord], str], None],
         say: Callable[[str], None],
+        places: Sequence[int] | None = None,
     ) -> tuple[list[int], list[list[TrialRecord]]]:
-        """Train cells that hold out the same examples; arguments as of :func:`train_cells`."""
+        """Train cells that hold out the same examples; arguments as of :func:`train_cells`.
+
+        ``places`` are the cells' among all, by which the keeper knows them.
+        """
         try:
             with out_of_memory():
                 task = self._task_of(specs[0])
@@ -191,7 +218,9 @@ class Training:
             for together in [own] if fused else [[i] for i in own]:
                 part = progress_of_part(tell, before)
                 with failures.collecting():
-                    for i, made, on in _trained(engine, {i: specs[i] for i in together}, part):
+                    cells = {i: specs[i] for i in together}
+                    known = {i: places[i] if places else i for i in together}
+                    for i, made, on in _trained(engine, cells, part, self.keeper, known):
                         records[i] = made
                         finished(i, made, on)
                 before += sum(steps[i] for i in together)
@@ -233,21 +262,48 @@ def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], Non
 
 
 def _trained(
-    engine: Engine, specs: Mapping[int, dict[str, Any]], progress: Callable[[int], None]
+    engine: Engine,
+    specs: Mapping[int, dict[str, Any]],
+    progress: Callable[[int], None],
+    keeper: Keeper | None,
+    places: Mapping[int, int],
 ) -> Iterator[tuple[int, list[TrialRecord], str]]:
     """Each cell's place, records and backend, when all of its trials are done."""
     trials = [(i, trial) for i, spec in specs.items() for trial in engine.trials(spec)]
     trials.sort(key=lambda pair: repr(pair[1].optimizer))  # neighbours are updated together
     found: dict[int, dict[int, TrialRecord]] = {i: {} for i in specs}
     backends: dict[int, set[str]] = {i: set() for i in specs}
-    places = iter(trials)
-    for made in engine.train([trial for _, trial in trials], progress):
-        touched = []
-        for record, (i, trial) in zip(made, places, strict=False):
-            found[i][trial.seed] = record
-            touched.append(i)
+
+    def add(i: int, record: TrialRecord, backend: str) -> None:
+        found[i][record.seed] = record
+        backends[i].add(backend)  # packs may have become narrower in between
+
+    def whole(touched: Iterable[int]) -> Iterator[tuple[int, list[TrialRecord], str]]:
         for i in dict.fromkeys(touched):
-            backends[i].add(engine.backend)  # packs may have become narrower in between
             if len(found[i]) == len(specs[i]["seeds"]):
                 records = [found[i][seed] for seed in specs[i]["seeds"]]
                 yield i, records, "+".join(sorted(backends[i] - {""}))
+
+    if keeper:
+        keeper.expect([(places[i], trial) for i, trial in trials])
+        done = [(i, kept) for i, trial in trials if (kept := keeper.record(trial))]
+        for i, kept in done:
+            add(i, *kept)
+        if done:
+            keeper.say(f"resumed with {counted(len(done), 'trial')} done before")
+        yield from whole(i for i, _ in done)
+        trials = [(i, trial) for i, trial in trials if trial.seed not in found[i]]
+    before = sum(map(len, found.values())) * engine.task.plan.total
+    own = [trial for _, trial in trials]
+    for part in keeper.parts(own) if keeper else [list(range(len(own)))]:
+        pairs = iter([trials[k] for k in part])
+        tell = progress_of_part(progress, before)
+        for made in engine.train([own[k] for k in part], tell, keeper):
+            touched = []
+            for record, (i, trial) in zip(made, pairs, strict=False):
+                add(i, record, engine.backend)
+                touched.append(i)
+                if keeper:
+                    keeper.done(trial, record, engine.backend)
+            yield from whole(touched)
+        before += len(part) * engine.task.plan.total

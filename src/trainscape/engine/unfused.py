@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import random
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ from trainscape.user_lines import telling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from trainscape.engine.checkpoint import Keeper, Watch
     from trainscape.engine.data import Split
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
@@ -75,19 +77,24 @@ class Unfused:
         return trials(spec, Imported.of(spec["optimizer"]))
 
     def train(
-        self, trials: Sequence[Trial], progress: Callable[[int], None]
+        self,
+        trials: Sequence[Trial],
+        progress: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Iterator[list[TrialRecord]]:
         """Train the trials in their order; a record at a time.
 
         Args:
             trials: any; their optimizers give a ``reference``.
             progress: called after every evaluation with the steps done, of all trials.
+            keeper: keeps what is in training.
         """
         for i, trial in enumerate(trials):
             try:
                 with out_of_memory():
                     part = progress_of_part(progress, i * self.task.plan.total)
-                    record = Single(self.task, trial, self.apart).train(part)
+                    watch = keeper.watch([trial], self.backend) if keeper else None
+                    record = Single(self.task, trial, self.apart).train(part, watch)
             except torch.OutOfMemoryError:
                 record = TrialRecord.untrained(trial.seed, "oom")
             if record.status == "oom":
@@ -119,7 +126,7 @@ class Single:
         self.optimizer = _optimizer(trial, self.params)
         self.factors = trial.schedule.table(Clock(self.plan.epoch, self.plan.total))
         self.scale = 1.0  # of the rate, by a schedule that follows the validation loss
-        self.order = torch.zeros(0)
+        self.order, self.done = torch.zeros(0), 0
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.finite = torch.zeros(
             (), dtype=torch.int64, device=self.device
@@ -134,25 +141,33 @@ class Single:
         self.noise: list[list[float]] = []
         self.outcomes: str | list[float] = ""
 
-    def train(self, progress: Callable[[int], None]) -> TrialRecord:
+    def train(
+        self, progress: Callable[[int], None], watch: Watch | None = None
+    ) -> TrialRecord:
         """Train to the end of the plan, or until the trial has diverged; its record.
 
         Args:
             progress: called after every evaluation with the steps done.
+            watch: keeps the trial's state from time to time, and brings it back.
         """
         evaluations = set(self.plan.evaluations)
         self._mode(training=True)
-        for k in range(self.plan.total):
-            self.step(k)
-            pulse.stepped()
-            if k + 1 in evaluations or self.refused:
-                pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
-                self.evaluate(k + 1)
-                progress(k + 1)
-                if self.diverged_at:
-                    break
-                with blaming(self.task):
-                    self._look(k + 1)
+        with watch.over(self) if watch else nullcontext():
+            while self.done < self.plan.total:
+                if watch:
+                    watch.look(self)
+                k = self.done
+                self.step(k)
+                pulse.stepped()
+                if k + 1 in evaluations or self.refused:
+                    pulse.doing(f"scoring after step {k + 1} of {self.plan.total}")
+                    self.evaluate(k + 1)
+                    progress(k + 1)
+                    if self.diverged_at:
+                        break
+                    with blaming(self.task):
+                        self._look(k + 1)
+                self.done = k + 1
         status = "diverged" if self.diverged_at else "ok"
         losses = [loss.item() for loss in self.trace]
         trace = traced(losses, self.task.trace, self.diverged_at)
@@ -167,6 +182,11 @@ class Single:
             outcomes=self.outcomes,
             noise=finite(self.noise),
         )
+
+    def go_to(self, step: int) -> None:
+        """Lay out the epoch of a step (from 1), which is done."""
+        self.order = self._order((step - 1) // self.plan.epoch)
+        self.done = step
 
     def step(self, k: int) -> None:
         """Train on the next batch; ``k`` counts from 0."""
@@ -254,13 +274,16 @@ class Single:
         """The examples of a step; the dropouts get their masks for it."""
         epoch, i = divmod(k, self.plan.epoch)
         if i == 0:
-            self.order = self.task.order(self.trial.seed, epoch).to(self.device)
+            self.order = self._order(epoch)
         rows = self.order[i * self.plan.batch_size :][: self.plan.batch_size]
         step = torch.tensor([k], device=self.device)
         masks = dropout_masks(self.dropouts, self.keys, step, len(rows), self.params[0].dtype)
         for name, mask in masks.items():
             self.model.get_submodule(name).mask = mask[0]
         return self.splits.train.x[rows], self.splits.train.y[rows]
+
+    def _order(self, epoch: int) -> Tensor:
+        return self.task.order(self.trial.seed, epoch).to(self.device)
 
     def _loss(self, x: Tensor, y: Tensor, checked: bool) -> Tensor:
         """The loss of a batch; where ``checked``, a model that draws random numbers is refused."""

@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.files import write_text
+from trainscape.hashing import canonical, sha256
 from trainscape.pipeline.layout import DATA
 from trainscape.pipeline.packs import shared
 from trainscape.results.attic import Attic
 from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.results.owner import claim, others
-from trainscape.results.seeds import Seeds, Taken
+from trainscape.results.seeds import Seeds, Taken, kin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import torch
+
     from trainscape.cells.cell import Cell, TrialRecord
+    from trainscape.engine.checkpoint import Keeper
     from trainscape.pipeline.layout import Layout
     from trainscape.results.cell_files import Carried
 
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 
 
 INDEX = Path(".snakemake/trainscape/seeds.json")
+NAME = 40  # letters of a digest in a checkpoint's name
+CHECKPOINTS = ".checkpoints"  # in an output folder: trials of cells that are not done
 
 
 def say(text: str) -> None:
@@ -70,7 +76,7 @@ def make(
     missing.sort(key=lambda path: shared(layout.trainable[path]))
     for _, together in groupby(missing, lambda path: shared(layout.trainable[path])):
         with failures.collecting():
-            _train(layout, list(together), tell, taken)
+            _train(layout, list(together), tell, taken, again)
     failures.tell()
 
 
@@ -157,7 +163,38 @@ def _write(
     write_cell(Path(path), CellRecord(*about, list(carried)))
 
 
-def _train(layout: Layout, paths: list[str], tell: Tell, taken: Mapping[str, Taken]) -> None:
+def _keeper(
+    layout: Layout, paths: Sequence[str], on: torch.device, tell: Tell, again: bool
+) -> Keeper | None:
+    """What keeps trials in training, unless the study wants none kept."""
+    from trainscape.engine.checkpoint import Keeper
+
+    if not layout.study.checkpoint:
+        return None
+    cells = [layout.trainable[path] for path in paths]
+    identities = {canonical(_kind(cell.spec())): identity(cell) for cell in cells}
+
+    def name(spec: Mapping[str, Any], seed: int) -> str:
+        family = kin(spec, identities[canonical(_kind(spec))])
+        return f"{sha256([family, on.type])[:NAME]}-{seed}"
+
+    folder = layout.output / CHECKPOINTS
+    every = layout.study.checkpoint
+    return Keeper(folder, every, name, on, lambda text: tell(paths, text), fresh=again)
+
+
+def _kind(spec: Mapping[str, Any]) -> list[Any]:
+    """What of a cell its identity hangs on."""
+    return [spec["workload"], spec["optimizer"], spec["schedule"]]
+
+
+def _train(
+    layout: Layout,
+    paths: list[str],
+    tell: Tell,
+    taken: Mapping[str, Taken],
+    again: bool = False,
+) -> None:
     """Train cells that share a workload, a batch size and a plan.
 
     Args:
@@ -166,6 +203,7 @@ def _train(layout: Layout, paths: list[str], tell: Tell, taken: Mapping[str, Tak
         tell: is called with files of cells and what becomes of them.
         taken: by file, trials that need no training. Where the others turn out to be another
             backend's, all are trained: a file holds trials of one.
+        again: whether to begin anew what was left in training.
     """
     from trainscape.engine import device
     from trainscape.engine.run import train_cells, without_memory
@@ -203,7 +241,12 @@ def _train(layout: Layout, paths: list[str], tell: Tell, taken: Mapping[str, Tak
         without_memory(specs, chosen, keep)
     else:
         with failures.collecting():
-            train_cells(specs, arrays, chosen, progress, keep, say=lambda text: tell(paths, text))
+            keeper = _keeper(layout, paths, chosen, tell, again)
+
+            def said(text: str) -> None:
+                tell(paths, text)
+
+            train_cells(specs, arrays, chosen, progress, keep, say=said, keeper=keeper)
     if whole:
         with failures.collecting():
             _train(layout, whole, tell, {})

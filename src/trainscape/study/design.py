@@ -128,3 +128,14 @@ ConfirmOrNot = Annotated[
     ),
     BeforeValidator(plain_false),
 ]
+
+
+def _form_of_checkpoint(value: object) -> str:
+    return "<none>" if value is False else "<seconds>"
+
+
+CheckpointOrNot = Annotated[
+    Annotated[Literal[False], Tag("<none>")] | Annotated[Positive, Tag("<seconds>")],
+    Discriminator(_form_of_checkpoint),
+    BeforeValidator(plain_false),
+]

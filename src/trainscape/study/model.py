@@ -16,7 +16,7 @@ from trainscape.errors import UserError, shown
 from trainscape.study.article import ArticleOrNot  # noqa: TC001  # pydantic reads it at run time
 from trainscape.study.axes import Grid
 from trainscape.study.complaints import explain
-from trainscape.study.design import ConfirmOrNot, GridOrDesign, Replay
+from trainscape.study.design import CheckpointOrNot, ConfirmOrNot, GridOrDesign, Replay
 from trainscape.study.values import (
     LARGEST,
     Count,
@@ -192,6 +192,12 @@ class Study(Strict):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto takes CUDA where there is one"
+    )
+    checkpoint: CheckpointOrNot = Field(
+        default=60.0,
+        description="seconds of training that a crash may cost: what trains longer is kept that "
+        "often, and goes on from there; false for never",
+        examples=[60, 600, False],
     )
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         default="fp32",

@@ -1,0 +1,330 @@
+"""Keeps trials in training, so that what a stopped process has trained is not trained again.
+
+A trial is kept by a name that says all that decides its numbers: a file with its state at a step,
+or with its record where it is done and its cell is not. Where the place in a pack decides last
+bits (on a GPU) a file holds the whole pack. No number is made here, so this file is in no digest.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from trainscape.cells.cell import TrialRecord
+from trainscape.engine import backend, leaving, snapshots
+from trainscape.engine.encoding import UnkeptError, read, write
+from trainscape.errors import UserError
+from trainscape.files import replacing
+from trainscape.hashing import sha256
+from trainscape.sealed import read_sealed, write_sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+
+    from trainscape.engine.pack import Pack
+    from trainscape.engine.trial import Trial
+    from trainscape.engine.unfused import Single
+
+FORMAT = 1
+STATE, RECORD, PACK = ".state", ".json", "pack-"
+
+
+class Keeper:
+    """Keeps the trials of cells that train in one process.
+
+    Args:
+        folder: where.
+        every: seconds of training that may be lost.
+        name: what a trial of a cell (``Cell.spec``) and a seed is kept by.
+        on: where they train.
+        say: is told in a line what becomes of trials.
+        fresh: whether what is there counts for nothing.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        every: float,
+        name: Callable[[Mapping[str, Any], int], str],
+        on: torch.device,
+        say: Callable[[str], None] = print,
+        fresh: bool = False,
+    ) -> None:
+        self.folder, self.every, self.say, self.on = folder, every, say, on
+        self._name = name
+        self._there = set() if fresh or not folder.is_dir() else {p.name for p in folder.iterdir()}
+        self._packs: dict[str, list[str]] | None = None  # the names of trials by file, once read
+        self._names: dict[tuple[int, int], str] = {}
+        self._keys: dict[int, tuple[int, int]] = {}  # by the trial's id
+        self._trials: list[Trial] = []
+        self._specs: Sequence[Mapping[str, Any]] = ()
+        self._records: dict[tuple[int, int], tuple[TrialRecord, str]] = {}  # not kept in a file yet
+        self._since = time.monotonic()  # what was trained later is kept nowhere
+
+    def begin(self, specs: Sequence[Mapping[str, Any]]) -> None:
+        """Train these cells from now on."""
+        self._specs, self._names, self._records = specs, {}, {}
+
+    def expect(self, trials: Sequence[tuple[int, Trial]]) -> None:
+        """Train these trials from now on, each with the place of its cell."""
+        self._trials = [trial for _, trial in trials]  # so that no id comes again
+        self._keys = {id(trial): (place, trial.seed) for place, trial in trials}
+
+    def record(self, trial: Trial) -> tuple[TrialRecord, str] | None:
+        """The record of a trial that is done, and the backend that it was trained on."""
+        if not self._there or (file := self._named(trial) + RECORD) not in self._there:
+            return None
+        try:
+            body = read_sealed(self.folder / file)
+            if not backend.fits(body["backend"], self.on):
+                raise UserError(f"it is of {body['backend']}")
+            return TrialRecord(**body["record"]), str(body["backend"])
+        except (UserError, KeyError, TypeError) as error:
+            self._pass_over(file, error)
+            return None
+
+    def parts(self, trials: Sequence[Trial]) -> list[list[int]]:
+        """The places of trials that can begin together: those at one step, those of one pack."""
+        if not self._there:
+            return [list(range(len(trials)))]
+        names = {self._named(trial): i for i, trial in enumerate(trials)}
+        parts = [
+            [names.pop(name) for name in own]
+            for own in self._whole_packs().values()
+            if names.keys() >= set(own)
+        ]
+        by_step: dict[tuple[int, int], list[int]] = {}
+        for name, i in names.items():
+            state = self._state(name + STATE)
+            at = (state["step"], state["evaluations"]) if state else (0, 0)
+            by_step.setdefault(at, []).append(i)
+        return parts + [by_step[at] for at in sorted(by_step, reverse=True)]
+
+    def watch(self, trials: Sequence[Trial], arithmetic: str, whole: bool = False) -> Watch:
+        """Looks after trials that train together.
+
+        Args:
+            trials: these.
+            arithmetic: the backend that decides their bits.
+            whole: whether it hangs on their places.
+        """
+        if not self._records:
+            self._since = time.monotonic()
+        return Watch(self, [self._keys[id(trial)] for trial in trials], arithmetic, whole)
+
+    def done(self, trial: Trial, record: TrialRecord, arithmetic: str) -> None:
+        """A trial is done, its cell may not be."""
+        if record.status != "oom":  # which is soon found out again
+            self._records[self._keys[id(trial)]] = record, arithmetic
+
+    def written(self, place: int) -> None:
+        """A cell is done, and its file is written."""
+        own = [(place, seed) for seed in self._specs[place]["seeds"]]
+        for key in own:
+            self._records.pop(key, None)
+        if self._there:
+            self._remove([self.name(key) for key in own])
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Keep the records of what is done when the process leaves the block."""
+        try:
+            yield
+        except leaving.Leaving as asked:
+            with leaving.deferred(), suppress(UserError):
+                kept = len(self._records)
+                self.save_records()
+                if kept:
+                    self.say(f"{asked}: {kept} trials are done, and wait for others of their cells")
+            raise
+
+    def due(self) -> bool:
+        """Whether so much was trained that it is to be kept."""
+        return time.monotonic() - self._since >= self.every
+
+    def save_records(self) -> None:
+        """Keep the records of what is done."""
+        for key, (record, arithmetic) in list(self._records.items()):
+            name = self.name(key)
+            body = {"record": asdict(record), "backend": arithmetic}
+            write_sealed(self.folder / f"{name}{RECORD}", body)
+            self._there.add(f"{name}{RECORD}")
+            del self._records[key]
+            self._remove([name], [STATE])
+        self._since = time.monotonic()
+
+    def save(self, file: str, value: Any) -> None:
+        """Keep a state."""
+        if file.startswith(PACK):
+            self._whole_packs()[file] = value["names"]
+        with replacing(self.folder / file) as to:
+            write(to, value)
+        self._there.add(file)
+
+    def name(self, key: tuple[int, int]) -> str:
+        """What a trial is kept by."""
+        if key not in self._names:
+            self._names[key] = self._name(self._specs[key[0]], key[1])
+        return self._names[key]
+
+    def kept(self, names: Sequence[str], whole: bool) -> list[dict[str, Any]] | None:
+        """What is kept of trials that begin together; None where they begin anew."""
+        files = [file_of(names)] if whole else [name + STATE for name in names]
+        found = [self._state(file) for file in files]
+        return None if None in found else [one for one in found if one]
+
+    def _named(self, trial: Trial) -> str:
+        return self.name(self._keys[id(trial)])
+
+    def _state(self, file: str) -> dict[str, Any] | None:
+        if file not in self._there:
+            return None
+        try:
+            made = read(self.folder / file)
+            if made["format"] != FORMAT:
+                raise UserError(f"{file}: has format {made['format']!r}, and is to have {FORMAT}")
+            return dict(made)
+        except (UserError, OSError, KeyError, TypeError, ValueError) as error:
+            self._pass_over(file, error)
+            return None
+
+    def _pass_over(self, file: str, error: Exception) -> None:
+        reason = error if isinstance(error, UserError) else type(error).__name__
+        self.say(f"checkpoint {file} is passed over, its trials begin anew: {reason}")
+        self._there.discard(file)
+
+    def _whole_packs(self) -> dict[str, list[str]]:
+        if self._packs is None:
+            files = sorted(file for file in self._there if file.startswith(PACK))
+            states = {file: self._state(file) for file in files}
+            self._packs = {file: made["names"] for file, made in states.items() if made}
+        return self._packs
+
+    def _remove(self, names: Sequence[str], kinds: Sequence[str] = (STATE, RECORD)) -> None:
+        """Remove the files of trials, and packs of which all are done."""
+        gone = {name + kind for name in names for kind in kinds} & self._there
+        for file, own in list((self._packs or {}).items()):
+            left = [name for name in own if name not in names]
+            self._packs[file] = left  # type: ignore[index]
+            if not left:
+                gone.add(file)
+        for file in gone:
+            self._there.discard(file)
+            with suppress(OSError):
+                (self.folder / file).unlink(missing_ok=True)
+
+
+def file_of(names: Sequence[str]) -> str:
+    """The file of trials that stay together."""
+    return f"{PACK}{sha256(list(names))[:32]}{STATE}"
+
+
+class Watch:
+    """Looks after trials that train together: brings their state back, and keeps it.
+
+    Args:
+        keeper: keeps it.
+        keys: of the trials.
+        arithmetic: the backend that decides their bits.
+        whole: whether it hangs on their places.
+    """
+
+    def __init__(
+        self, keeper: Keeper, keys: Sequence[tuple[int, int]], arithmetic: str, whole: bool
+    ) -> None:
+        self.keeper, self.keys, self.arithmetic, self.whole = keeper, keys, arithmetic, whole
+        self.refused = False  # by a part of the state that cannot be kept
+
+    @contextmanager
+    def over(self, of: Pack | Single) -> Iterator[None]:
+        """Go on where the trials were left; keep them when the process leaves the block."""
+        self._bring_back(of)
+        with leaving.deferred():
+            try:
+                yield
+            except leaving.Leaving as asked:
+                if of.done:
+                    self._save(of, str(asked))
+                raise
+
+    def look(self, of: Pack | Single) -> None:
+        """Between two steps: keep the state where it is time.
+
+        Raises:
+            Leaving: the process was asked to leave.
+        """
+        leaving.check()
+        if self.keeper.due() and of.done:
+            self._save(of)
+
+    def _names(self) -> list[str]:
+        return [self.keeper.name(key) for key in self.keys]
+
+    def _about(self, of: Pack | Single) -> dict[str, Any]:
+        """What is to be the same when the trials go on."""
+        stack = getattr(of, "stack", None)
+        return {
+            "backend": self.arithmetic,
+            "way": type(of).__name__ if stack is None else type(stack).__name__,
+            "width": stack.width if stack is not None and self.whole else 1,
+            "total": of.plan.total,
+        }
+
+    def _bring_back(self, of: Pack | Single) -> None:
+        if not self.keeper._there:
+            return
+        found = self.keeper.kept(self._names(), self.whole)
+        if found is None:
+            return
+        states = [state for one in found for state in one["states"]]
+        step = found[0]["step"]
+        try:
+            for one in found:
+                if one["about"] != self._about(of) or one["step"] != step:
+                    raise snapshots.UnfitError("it is of another backend, or of another step")
+            snapshots.put(of, states, step)
+        except snapshots.UnfitError as error:
+            self.keeper.say(f"a checkpoint is passed over, its trials begin anew: {error}")
+            snapshots.reset(of)
+            return
+        self.keeper.say(f"resumed {len(self.keys)} trials at step {step} of {of.plan.total}")
+
+    def _save(self, of: Pack | Single, asked: str = "") -> None:
+        """Keep the state, and the records of what is done.
+
+        Args:
+            of: the trials.
+            asked: the signal that made the process leave.
+        """
+        keeper, names = self.keeper, self._names()
+        about = {
+            "format": FORMAT,
+            "about": self._about(of),
+            **dict(zip(("step", "evaluations"), snapshots.step_of(of), strict=True)),
+        }
+        try:
+            keeper.save_records()
+            if self.refused:
+                return
+            states = snapshots.taken(of, len(names))
+            if self.whole:
+                keeper.save(file_of(names), {**about, "names": names, "states": states})
+            else:
+                for name, state in zip(names, states, strict=True):
+                    keeper.save(f"{name}{STATE}", {**about, "states": [state]})
+        except UnkeptError as error:
+            self.refused = True
+            keeper.say(f"no checkpoint of {len(names)} trials: their state holds {error}")
+        except UserError as error:
+            keeper.say(f"no checkpoint of {len(names)} trials: {error}")
+        else:
+            if asked:
+                at = f"at step {of.done} of {of.plan.total}"
+                keeper.say(f"{asked}: {len(names)} trials are kept {at}; run again to go on")
+        finally:
+            keeper._since = time.monotonic()
