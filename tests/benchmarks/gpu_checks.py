@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 import math
-from contextlib import redirect_stderr
+import tempfile
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,8 +23,10 @@ from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported
 from trainscape.cells.outcomes import unpacked
+from trainscape.engine.checkpoint import Keeper, Watch
 from trainscape.engine.detail import EXAMPLES
 from trainscape.engine.graph import EAGER
+from trainscape.engine.leaving import Leaving
 from trainscape.engine.pack import Pack
 from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
@@ -235,6 +239,44 @@ def reloads(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
     said = "records and weights"
     flat = pack.stack.flat.cpu()
     return [_row("a pack used again gives equal bits", shape, width, equal, weights, flat, said)]
+
+
+def resumes(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
+    """A pack that is left early, amid and late in its training, and goes on in a new one."""
+    bench, trials = Bench(shape, on), crowd(width)
+    first, weights, _ = bench.train(trials)
+    total, said = bench.task.plan.total, list[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        for at in (2, total // 2, total - 1, None):
+            pack = Pack(bench.task, width)
+            pack.load(trials)
+            keeper = Keeper(
+                Path(folder), math.inf, lambda spec, _: str(spec["at"]), on, said.append
+            )
+            keeper.begin([{"at": i} for i in range(width)])
+            keeper.expect(list(enumerate(trials)))
+            keeper.parts(trials)
+            with suppress(Leaving):
+                again = pack.train(watch=LeavesAt(keeper, trials, at))
+    flat = pack.stack.flat.cpu()
+    went_on = [line for line in said if line.startswith("resumed")]
+    equal = first == again and torch.equal(weights, flat) and len(went_on) == 3
+    detail = f"records and weights; {', '.join(went_on)}"
+    check = "a pack that was left goes on with equal bits"
+    return [_row(check, shape, width, equal, weights, flat, detail)]
+
+
+class LeavesAt(Watch):
+    """Leaves a pack after so many steps; never, where that is None."""
+
+    def __init__(self, keeper: Keeper, trials: Sequence[Trial], step: int | None) -> None:
+        keys = [(i, one.seed) for i, one in enumerate(trials)]
+        super().__init__(keeper, keys, "one", whole=True)
+        self.step = step
+
+    def look(self, of: Pack | Single) -> None:
+        if of.done == self.step:
+            raise Leaving(15)
 
 
 def company(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:

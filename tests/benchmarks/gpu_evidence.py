@@ -214,6 +214,7 @@ def _checks(evidence: Evidence, shape: gpu_checks.Shape, on: torch.device, width
                 gpu_checks.captured,
                 gpu_checks.repeats,
                 gpu_checks.reloads,
+                gpu_checks.resumes,
                 gpu_checks.company,
                 gpu_checks.halves,
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,15 @@ from kit.examples import CPU
 from kit.registries import kept
 from trainscape import study, workloads
 from trainscape.cells import grid
-from trainscape.engine import leaving, run
+from trainscape.engine import checkpoint, leaving, run
 from trainscape.engine.checkpoint import Keeper
-from trainscape.workloads import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from trainscape.datasets import Arrays
+    from trainscape.workloads import Workload
 
 IMAGES = examples.images(60)
 GRID: dict[str, Any] = {
@@ -109,7 +108,7 @@ def stopped(
         stops.left = every
         places = [i for i in range(len(specs)) if i not in found]
         try:
-            made = {}
+            made: Found = {}
 
             def keep(i: int, records: list[Any], backend: str, made: Found = made) -> None:
                 made[i] = records, backend
@@ -139,6 +138,8 @@ def _stops(monkeypatch: pytest.MonkeyPatch) -> Stops:
 class Remembering(nn.Module):
     """Keeps a number, a tensor and a buffer that it puts in the place of the one before."""
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU(), nn.Linear(12, 10))
@@ -152,7 +153,8 @@ class Remembering(nn.Module):
             self.calls += 1
             self.mean = 0.9 * self.mean + 0.1 * hidden.detach().mean(0)
             self.last = hidden.detach()[0]
-        return self.layers[3](hidden + 0.01 * self.mean + 0.001 * self.calls * self.last)
+        made: Tensor = self.layers[3](hidden + 0.01 * self.mean + 0.001 * self.calls * self.last)
+        return made
 
 
 class Recurrent(nn.Module):
@@ -164,7 +166,8 @@ class Recurrent(nn.Module):
         self.drop = nn.Dropout(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.drop(self.cell(x)[0][:, -1]))
+        made: Tensor = self.last(self.drop(self.cell(x)[0][:, -1]))
+        return made
 
 
 MODELS: dict[str, Callable[[], Workload]] = {
@@ -172,6 +175,7 @@ MODELS: dict[str, Callable[[], Workload]] = {
     "recurrent": lambda: examples.named(Recurrent, "recurrent"),
     "remembering": lambda: examples.named(Remembering, "remembering"),
     "batch-norm": examples.batch_norm,
+    "drawing": lambda: examples.named(Drawing, "drawing"),
 }
 
 
@@ -191,32 +195,33 @@ def torchs(path: str, **params: Any) -> dict[str, Any]:
 
 
 CASES: dict[str, Callable[[], list[dict[str, Any]]]] = {
-    "compiled, some rules": lambda: cells(optimizer=["adam", "muon", "sgd"], lr=[0.01, 0.02]),
-    "clipped": lambda: cells(optimizer=[{"name": "lamb", "clip_norm": 0.5}]),
+    "compiled, some rules": lambda: cells(
+        optimizer=["adam", "muon", {"name": "lamb", "clip_norm": 0.5}, "schedule_free_adamw"],
+        lr=[0.01, 0.02],
+    ),
     "plateau": lambda: cells(
         schedule=[{"name": "plateau", "patience": 0, "gamma": 0.5}, "constant"], lr=[0.3]
     ),
-    "dropout": lambda: cells("dropout"),
-    "batch norm": lambda: cells("batch-norm", optimizer=["momentum"]),
-    "a traced one": lambda: cells(trace_every=3),
-    "in detail": lambda: cells(detailed=True),
-    "split by seed": lambda: cells(split="per-seed", lr=[0.01, 0.02]),
-    "diverging among others": lambda: cells(optimizer=["sgd"], lr=[0.01, 1e30], trace_every=1),
-    "schedule-free": lambda: cells(optimizer=["schedule_free_adamw", "schedule_free_sgd"]),
-    "no validation": lambda: cells(validation=0),
-    "one by one": lambda: cells("recurrent", optimizer=["adam", "schedule_free_sgd"]),
+    "dropout, in detail": lambda: cells("dropout", detailed=True),
+    "batch norm, split by seed": lambda: cells("batch-norm", split="per-seed", lr=[0.01, 0.02]),
+    "diverging among others": lambda: cells(optimizer=["sgd"], lr=[0.01, 1e30], trace_every=3),
+    "one by one": lambda: cells(
+        "recurrent", optimizer=["adam", "schedule_free_sgd"], trace_every=1
+    ),
     "one by one, in detail": lambda: cells("recurrent", detailed=True, split="per-seed"),
-    "a model that remembers": lambda: cells("remembering", seeds=3),
+    "a model that remembers": lambda: cells("remembering", seeds=3, validation=0),
     "torch.optim": lambda: cells(
+        "dropout",
         optimizer=[torchs("torch.optim.AdamW", amsgrad=True), "adam"],
         schedule=[{"name": "plateau", "patience": 0}],
         trace_every=2,
+        seeds=1,
     ),
-    "torch.optim.LBFGS": lambda: cells(optimizer=[torchs("torch.optim.LBFGS")], lr=[0.1]),
+    "torch.optim.LBFGS": lambda: cells(
+        optimizer=[torchs("torch.optim.LBFGS", max_iter=3)], lr=[0.1], seeds=1
+    ),
     "torch, diverging": lambda: cells(optimizer=[torchs("torch.optim.SGD")], lr=[1e30, 0.1]),
-    "torch, in detail": lambda: cells(
-        "dropout", optimizer=[torchs("torch.optim.RAdam")], detailed=True
-    ),
+    "torch, in detail": lambda: cells(optimizer=[torchs("torch.optim.NAdam")], detailed=True),
     "torch, a model that remembers": lambda: cells(
         "remembering", optimizer=[torchs("torch.optim.SGD", momentum=0.9)]
     ),
@@ -229,9 +234,144 @@ def test_it_goes_on_with_the_same_bits(case: str, tmp_path: Path, stops: Stops) 
     """Whatever is trained, and wherever it is stopped, it comes to the same records."""
     specs = CASES[case]()
     wanted = train(specs)
-    found, times, said = stopped(specs, tmp_path, stops, 6)
+    found, times, said = stopped(specs, tmp_path, stops, 8)
     assert found == wanted
     assert times > 1
     assert any(line.startswith("resumed") for line in said)
     assert not any("anew" in line or line.startswith("no checkpoint") for line in said), said
     assert list(tmp_path.iterdir()) == []
+
+
+def stop(specs: Sequence[dict[str, Any]], to: Keeper, stops: Stops, after: int) -> Found:
+    """Train until it is stopped; what was done before."""
+    stops.left, found = after, {}
+    with pytest.raises(leaving.Leaving):
+        run.train_cells(
+            specs,
+            IMAGES,
+            CPU,
+            finished=lambda i, records, backend: found.update({i: (records, backend)}),
+            say=print,
+            keeper=to,
+        )
+    return found
+
+
+def test_others_beside_it_make_no_difference(tmp_path: Path, stops: Stops) -> None:
+    """After a stop cells train in other packs, and beside cells that were not begun."""
+    specs = cells(optimizer=["adam", "sgd"], lr=[0.01, 0.02, 0.03])
+    wanted = train(specs)
+    assert not stop(specs[1:5], keeper(tmp_path), stops, 6)
+    assert len(list(tmp_path.iterdir())) == 8
+    said: list[str] = []
+    assert train(specs[::-1], keeper(tmp_path, said.append), width=3) == {
+        5 - i: found for i, found in wanted.items()
+    }
+    resumed = [line.partition(" at")[0] for line in said if line.startswith("resumed")]
+    assert resumed == ["resumed 3 trials", "resumed 3 trials", "resumed 2 trials"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("optimizer", ["adam", torchs("torch.optim.Adam")], ids=str)
+def test_a_crash_costs_what_came_after_the_last_checkpoint(optimizer: Any, tmp_path: Path) -> None:
+    """Without any signal states are kept from time to time."""
+    specs = cells(optimizer=[optimizer])
+    wanted = train(specs)
+
+    def crash(step: int, _: int) -> None:
+        if step >= 10:
+            raise OSError("pulled out")
+
+    with pytest.raises(OSError, match="pulled out"):
+        run.train_cells(specs, IMAGES, CPU, crash, say=print, keeper=keeper(tmp_path, every=0.0))
+    said: list[str] = []
+    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert any(line.startswith("resumed") for line in said)
+
+
+def test_short_trials_write_nothing(tmp_path: Path) -> None:
+    """What ends before its time is kept nowhere: the folder is not even made."""
+    folder = tmp_path / "none"
+    train(cells(split="per-seed"), keeper(folder))
+    assert not folder.exists()
+
+
+def test_what_is_done_is_not_trained_again(tmp_path: Path, stops: Stops) -> None:
+    """The first seed's trials are done when the second's are stopped: their cells are not."""
+    specs = cells(split="per-seed")
+    wanted = train(specs)
+    stop(specs, keeper(tmp_path), stops, 30)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".state"]
+    said: list[str] = []
+    stops.left = 30  # enough for the rest, not for all
+    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert said[0] == "resumed with 1 trial done before"
+
+
+@pytest.mark.parametrize("damage", ["cut", "turned", "empty", "foreign"])
+@pytest.mark.parametrize("kind", [".state", ".json"])
+def test_a_damaged_one_is_passed_over(damage: str, kind: str, tmp_path: Path, stops: Stops) -> None:
+    """A line says so, and the trial begins anew."""
+    specs = cells(split="per-seed")
+    wanted = train(specs)
+    stop(specs, keeper(tmp_path), stops, 30)
+    [file] = tmp_path.glob(f"*{kind}")
+    content = file.read_bytes()
+    middle = len(content) // 2
+    file.write_bytes(
+        {
+            "cut": content[:middle],
+            "turned": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "empty": b"",
+            "foreign": b"\x80\x04\x95 a pickle\n" * 20,
+        }[damage]
+    )
+    said: list[str] = []
+    stops.left = 0
+    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert sum("passed over" in line for line in said) == 1, said
+
+
+@pytest.mark.parametrize("other", ["form", "backend"])
+def test_one_of_another_kind_is_passed_over(
+    other: str, tmp_path: Path, stops: Stops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version that writes it otherwise, or arithmetic that makes other bits."""
+    specs = cells()
+    wanted = train(specs)
+    with monkeypatch.context() as patch:
+        if other == "form":
+            patch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
+        else:
+            patch.setattr("trainscape.engine.backend.COMPILED", "cpu-of-old")
+        stop(specs, keeper(tmp_path), stops, 6)
+    said: list[str] = []
+    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert sum("passed over" in line for line in said) == (2 if other == "form" else 1), said
+
+
+class Drawing(nn.Module):
+    """Keeps a generator, which nobody can write down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+        self.generator = np.random.default_rng(0)
+        self.scale = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.scale = float(self.generator.random())
+        made: Tensor = self.layer(x.flatten(1)) * self.scale
+        return made
+
+
+def test_what_cannot_be_kept_is_said(tmp_path: Path, stops: Stops) -> None:
+    """The trial trains all the same, and begins anew after a stop."""
+    specs = cells("drawing", optimizer=[torchs("torch.optim.SGD")], seeds=1)
+    wanted = train(specs)
+    said: list[str] = []
+    stop(specs, keeper(tmp_path, said.append), stops, 6)
+    assert said == ["no checkpoint of 1 trial: the state holds a Generator"]
+    stops.left = 0
+    assert train(specs, keeper(tmp_path)) == wanted

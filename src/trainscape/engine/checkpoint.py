@@ -18,6 +18,7 @@ from trainscape.engine.encoding import UnkeptError, read, write
 from trainscape.errors import UserError
 from trainscape.files import replacing
 from trainscape.hashing import sha256
+from trainscape.numerals import counted
 from trainscape.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ class Keeper:
                 kept = len(self._records)
                 self.save_records()
                 if kept:
-                    self.say(f"{asked}: {kept} trials are done, and wait for others of their cells")
+                    what = f"{counted(kept, 'trial')} done, of cells that are not"
+                    self.say(f"{asked}: kept {what}; run again to go on")
             raise
 
     def due(self) -> bool:
@@ -292,7 +294,8 @@ class Watch:
             self.keeper.say(f"a checkpoint is passed over, its trials begin anew: {error}")
             snapshots.reset(of)
             return
-        self.keeper.say(f"resumed {len(self.keys)} trials at step {step} of {of.plan.total}")
+        many = counted(len(self.keys), "trial")
+        self.keeper.say(f"resumed {many} at step {step} of {of.plan.total}")
 
     def _save(self, of: Pack | Single, asked: str = "") -> None:
         """Keep the state, and the records of what is done.
@@ -302,6 +305,7 @@ class Watch:
             asked: the signal that made the process leave.
         """
         keeper, names = self.keeper, self._names()
+        many = counted(len(names), "trial")
         about = {
             "format": FORMAT,
             "about": self._about(of),
@@ -319,12 +323,12 @@ class Watch:
                     keeper.save(f"{name}{STATE}", {**about, "states": [state]})
         except UnkeptError as error:
             self.refused = True
-            keeper.say(f"no checkpoint of {len(names)} trials: their state holds {error}")
+            keeper.say(f"no checkpoint of {many}: the state holds {error}")
         except UserError as error:
-            keeper.say(f"no checkpoint of {len(names)} trials: {error}")
+            keeper.say(f"no checkpoint of {many}: {error}")
         else:
             if asked:
                 at = f"at step {of.done} of {of.plan.total}"
-                keeper.say(f"{asked}: {len(names)} trials are kept {at}; run again to go on")
+                keeper.say(f"{asked}: kept {many} {at}; run again to go on")
         finally:
             keeper._since = time.monotonic()

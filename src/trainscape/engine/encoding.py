@@ -91,7 +91,8 @@ def write(file: BinaryIO, value: Any) -> None:
     line = json.dumps({"value": form, "tensors": heads}).encode() + b"\n"
     sum_ = hashlib.sha256()
     file.write(b"0" * sum_.digest_size * 2 + b"\n")
-    for part in (line, *map(_bytes, writer.tensors)):
+    parts: list[Any] = [line, *map(_bytes, writer.tensors)]
+    for part in parts:
         sum_.update(part)
         file.write(part)
     file.seek(0)
@@ -125,11 +126,11 @@ def read(path: Path) -> Any:
     return _value(made["value"], tensors)
 
 
-def _bytes(tensor: Tensor) -> memoryview:
+def _bytes(tensor: Tensor) -> Any:
+    """A tensor's numbers, in the order of its axes, as a buffer."""
     if not tensor.numel():
-        return memoryview(b"")
-    flat = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
-    return memoryview(flat.numpy())
+        return b""
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
 
 
 def _value(form: Any, tensors: list[Tensor]) -> Any:

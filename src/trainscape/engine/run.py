@@ -21,6 +21,7 @@ from trainscape.engine.task import PER_SEED, Task
 from trainscape.engine.trial import progress_of_part
 from trainscape.errors import Failures
 from trainscape.memory import out_of_memory
+from trainscape.numerals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -83,7 +83,7 @@ def put(of: Pack | Single, states: Sequence[State], step: int) -> None:
     """
     try:
         if isinstance(of, Pack):
-            rows = [*states, *states[-1:] * (of.stack.width - len(states))]
+            rows = [*states, *[states[-1]] * (of.stack.width - len(states))]
             _put_pack(of, rows, step)
         else:
             _put_single(of, states[0], step)
@@ -237,13 +237,12 @@ def _put_rule(group: Group, rows: Sequence[Sequence[Mapping[str, Any]]], fixed: 
                 raise UnfitError(f"{name!r} differs from trial to trial")
             value = torch.stack([one["own"] for one in values]) if "own" in first else first["all"]
             here = state.get(name)
-            if isinstance(here, Tensor) and isinstance(value, Tensor):
-                if _form(here) == _form(value):
-                    here.copy_(value)
-                    continue
-            if fixed:
+            if here is not None and _alike(here, value):
+                here.copy_(value)
+            elif fixed:
                 raise UnfitError(f"{name!r} has another form")
-            state[name] = value.to(group.row.device) if isinstance(value, Tensor) else value
+            else:
+                state[name] = value.to(group.row.device) if isinstance(value, Tensor) else value
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -383,6 +382,10 @@ def _put_model(model: nn.Module, kept: State) -> None:
                 here.copy_(value)
     for layer, name, value in kept["aside"]:
         setattr(model.get_submodule(layer), name, _moved(value, device))
+
+
+def _alike(a: Any, b: Any) -> bool:
+    return isinstance(a, Tensor) and isinstance(b, Tensor) and _form(a) == _form(b)
 
 
 def _form(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:

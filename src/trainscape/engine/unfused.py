@@ -141,9 +141,7 @@ class Single:
         self.noise: list[list[float]] = []
         self.outcomes: str | list[float] = ""
 
-    def train(
-        self, progress: Callable[[int], None], watch: Watch | None = None
-    ) -> TrialRecord:
+    def train(self, progress: Callable[[int], None], watch: Watch | None = None) -> TrialRecord:
         """Train to the end of the plan, or until the trial has diverged; its record.
 
         Args:

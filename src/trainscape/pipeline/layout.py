@@ -214,6 +214,11 @@ class Layout:
         """The names of all datasets."""
         return sorted({workloads.registry.get(name).dataset for name in self.study.workloads})
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of trials whose cells are not done."""
+        return self.output / ".checkpoints"
+
     @cached_property
     def throughput(self) -> str | None:
         """The file of the step times on this machine; None if the study measures none."""

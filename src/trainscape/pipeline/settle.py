@@ -1,7 +1,11 @@
-"""All cells are there: those that left the study go to the attic, and DVC's folders are made."""
+"""All cells are there: those that left the study go to the attic, and DVC's folders are made.
+
+What was kept of trials in training is of no use any more.
+"""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +23,7 @@ VERSIONED = ("range", "search", "confirm", "finalists", "throughput", "replay", 
 def make(layout: Layout) -> None:
     """Leave the study's cells, rounds and finalists, and no others."""
     Attic(layout.output).take(layout.trained)
+    shutil.rmtree(layout.checkpoints, ignore_errors=True)
     for folder in VERSIONED:
         (layout.output / folder).mkdir(parents=True, exist_ok=True)
     rounds = [Path(file) for files in layout.rounds.values() for file in files]

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 INDEX = Path(".snakemake/trainscape/seeds.json")
 NAME = 40  # letters of a digest in a checkpoint's name
-CHECKPOINTS = ".checkpoints"  # in an output folder: trials of cells that are not done
 
 
 def say(text: str) -> None:
@@ -178,9 +177,8 @@ def _keeper(
         family = kin(spec, identities[canonical(_kind(spec))])
         return f"{sha256([family, on.type])[:NAME]}-{seed}"
 
-    folder = layout.output / CHECKPOINTS
     every = layout.study.checkpoint
-    return Keeper(folder, every, name, on, lambda text: tell(paths, text), fresh=again)
+    return Keeper(layout.checkpoints, every, name, on, lambda text: tell(paths, text), fresh=again)
 
 
 def _kind(spec: Mapping[str, Any]) -> list[Any]:
