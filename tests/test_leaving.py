@@ -134,7 +134,7 @@ def test_it_leaves_at_last(block: str) -> None:
         "from trainscape.engine.leaving import Leaving, deferred, heeded\n"
         "try:\n"
         f"    with heeded(0.1), {block}:\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "        time.sleep(60)\n"
         "except Leaving as asked:\n"
         "    print(asked)\n"
@@ -148,10 +148,10 @@ def test_it_leaves_at_last(block: str) -> None:
         check=False,
     )
     if block == "deferred()":
-        assert made.returncode == 128 + signal.SIGINT
-        assert made.stderr == "trainscape: SIGINT: not done after 0.1 s: left at once\n"
+        assert made.returncode == 128 + signal.SIGTERM
+        assert made.stderr == "trainscape: SIGTERM: not done after 0.1 s: left at once\n"
     else:
-        assert (made.returncode, made.stdout, made.stderr) == (0, "SIGINT\n", "")
+        assert (made.returncode, made.stdout, made.stderr) == (0, "SIGTERM\n", "")
 
 
 def test_what_is_left_over_goes_when_the_study_is_done(

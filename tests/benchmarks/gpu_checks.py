@@ -23,7 +23,7 @@ from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TrialRecord
 from trainscape.cells.imported import Imported
 from trainscape.cells.outcomes import unpacked
-from trainscape.engine.checkpoint import Keeper, Watch
+from trainscape.engine.checkpoint import Keeper
 from trainscape.engine.detail import EXAMPLES
 from trainscape.engine.graph import EAGER
 from trainscape.engine.leaving import Leaving
@@ -31,6 +31,7 @@ from trainscape.engine.pack import Pack
 from trainscape.engine.task import Task
 from trainscape.engine.trial import Trial
 from trainscape.engine.unfused import Single
+from trainscape.engine.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -236,7 +236,7 @@ def test_it_goes_on_with_the_same_bits(case: str, tmp_path: Path, stops: Stops) 
     wanted = train(specs)
     found, times, said = stopped(specs, tmp_path, stops, 8)
     assert found == wanted
-    assert times > 1
+    assert times
     assert any(line.startswith("resumed") for line in said)
     assert not any("anew" in line or line.startswith("no checkpoint") for line in said), said
     assert list(tmp_path.iterdir()) == []

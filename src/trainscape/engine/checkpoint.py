@@ -13,8 +13,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from trainscape.cells.cell import TrialRecord
-from trainscape.engine import backend, leaving, snapshots
-from trainscape.engine.encoding import UnkeptError, read, write
+from trainscape.engine import backend, leaving
+from trainscape.engine.encoding import read, write
+from trainscape.engine.watch import Watch
 from trainscape.errors import UserError
 from trainscape.files import replacing
 from trainscape.hashing import sha256
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
 
     import torch
 
-    from trainscape.engine.pack import Pack
     from trainscape.engine.trial import Trial
-    from trainscape.engine.unfused import Single
 
 FORMAT = 1
 STATE, RECORD, PACK = ".state", ".json", "pack-"
+NAME = 32  # letters of a digest in the name of a pack's file
 
 
 class Keeper:
@@ -145,6 +145,15 @@ class Keeper:
                     self.say(f"{asked}: kept {what}; run again to go on")
             raise
 
+    @property
+    def holds(self) -> bool:
+        """Whether anything is there."""
+        return bool(self._there)
+
+    def saved(self) -> None:
+        """All that was trained so far is kept, or cannot be."""
+        self._since = time.monotonic()
+
     def due(self) -> bool:
         """Whether so much was trained that it is to be kept."""
         return time.monotonic() - self._since >= self.every
@@ -158,14 +167,13 @@ class Keeper:
             self._there.add(f"{name}{RECORD}")
             del self._records[key]
             self._remove([name], [STATE])
-        self._since = time.monotonic()
 
-    def save(self, file: str, value: Any) -> None:
-        """Keep a state."""
+    def save(self, file: str, value: Mapping[str, Any]) -> None:
+        """Keep a state: a mapping, of trials of a pack with their ``names``."""
         if file.startswith(PACK):
             self._whole_packs()[file] = value["names"]
         with replacing(self.folder / file) as to:
-            write(to, value)
+            write(to, {"format": FORMAT, **value})
         self._there.add(file)
 
     def name(self, key: tuple[int, int]) -> str:
@@ -176,9 +184,14 @@ class Keeper:
 
     def kept(self, names: Sequence[str], whole: bool) -> list[dict[str, Any]] | None:
         """What is kept of trials that begin together; None where they begin anew."""
-        files = [file_of(names)] if whole else [name + STATE for name in names]
-        found = [self._state(file) for file in files]
+        found = [self._state(file) for file in self.files(names, whole)]
         return None if None in found else [one for one in found if one]
+
+    def files(self, names: Sequence[str], whole: bool) -> list[str]:
+        """The files of trials: one for all that stay together, else one for each."""
+        if whole:
+            return [f"{PACK}{sha256(list(names))[:NAME]}{STATE}"]
+        return [name + STATE for name in names]
 
     def _named(self, trial: Trial) -> str:
         return self.name(self._keys[id(trial)])
@@ -219,116 +232,3 @@ class Keeper:
             self._there.discard(file)
             with suppress(OSError):
                 (self.folder / file).unlink(missing_ok=True)
-
-
-def file_of(names: Sequence[str]) -> str:
-    """The file of trials that stay together."""
-    return f"{PACK}{sha256(list(names))[:32]}{STATE}"
-
-
-class Watch:
-    """Looks after trials that train together: brings their state back, and keeps it.
-
-    Args:
-        keeper: keeps it.
-        keys: of the trials.
-        arithmetic: the backend that decides their bits.
-        whole: whether it hangs on their places.
-    """
-
-    def __init__(
-        self, keeper: Keeper, keys: Sequence[tuple[int, int]], arithmetic: str, whole: bool
-    ) -> None:
-        self.keeper, self.keys, self.arithmetic, self.whole = keeper, keys, arithmetic, whole
-        self.refused = False  # by a part of the state that cannot be kept
-
-    @contextmanager
-    def over(self, of: Pack | Single) -> Iterator[None]:
-        """Go on where the trials were left; keep them when the process leaves the block."""
-        self._bring_back(of)
-        with leaving.deferred():
-            try:
-                yield
-            except leaving.Leaving as asked:
-                if of.done:
-                    self._save(of, str(asked))
-                raise
-
-    def look(self, of: Pack | Single) -> None:
-        """Between two steps: keep the state where it is time.
-
-        Raises:
-            Leaving: the process was asked to leave.
-        """
-        leaving.check()
-        if self.keeper.due() and of.done:
-            self._save(of)
-
-    def _names(self) -> list[str]:
-        return [self.keeper.name(key) for key in self.keys]
-
-    def _about(self, of: Pack | Single) -> dict[str, Any]:
-        """What is to be the same when the trials go on."""
-        stack = getattr(of, "stack", None)
-        return {
-            "backend": self.arithmetic,
-            "way": type(of).__name__ if stack is None else type(stack).__name__,
-            "width": stack.width if stack is not None and self.whole else 1,
-            "total": of.plan.total,
-        }
-
-    def _bring_back(self, of: Pack | Single) -> None:
-        if not self.keeper._there:
-            return
-        found = self.keeper.kept(self._names(), self.whole)
-        if found is None:
-            return
-        states = [state for one in found for state in one["states"]]
-        step = found[0]["step"]
-        try:
-            for one in found:
-                if one["about"] != self._about(of) or one["step"] != step:
-                    raise snapshots.UnfitError("it is of another backend, or of another step")
-            snapshots.put(of, states, step)
-        except snapshots.UnfitError as error:
-            self.keeper.say(f"a checkpoint is passed over, its trials begin anew: {error}")
-            snapshots.reset(of)
-            return
-        many = counted(len(self.keys), "trial")
-        self.keeper.say(f"resumed {many} at step {step} of {of.plan.total}")
-
-    def _save(self, of: Pack | Single, asked: str = "") -> None:
-        """Keep the state, and the records of what is done.
-
-        Args:
-            of: the trials.
-            asked: the signal that made the process leave.
-        """
-        keeper, names = self.keeper, self._names()
-        many = counted(len(names), "trial")
-        about = {
-            "format": FORMAT,
-            "about": self._about(of),
-            **dict(zip(("step", "evaluations"), snapshots.step_of(of), strict=True)),
-        }
-        try:
-            keeper.save_records()
-            if self.refused:
-                return
-            states = snapshots.taken(of, len(names))
-            if self.whole:
-                keeper.save(file_of(names), {**about, "names": names, "states": states})
-            else:
-                for name, state in zip(names, states, strict=True):
-                    keeper.save(f"{name}{STATE}", {**about, "states": [state]})
-        except UnkeptError as error:
-            self.refused = True
-            keeper.say(f"no checkpoint of {many}: the state holds {error}")
-        except UserError as error:
-            keeper.say(f"no checkpoint of {many}: {error}")
-        else:
-            if asked:
-                at = f"at step {of.done} of {of.plan.total}"
-                keeper.say(f"{asked}: kept {many} {at}; run again to go on")
-        finally:
-            keeper._since = time.monotonic()

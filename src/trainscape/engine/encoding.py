@@ -30,6 +30,16 @@ class UnkeptError(Exception):
     """Something has a form that cannot be kept; says which, in words that follow ``holds``."""
 
 
+class UnfitError(Exception):
+    """A state is not that of these trials."""
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether both are tensors of one shape and type."""
+    tensors = isinstance(a, Tensor) and isinstance(b, Tensor)
+    return tensors and (a.shape, a.dtype) == (b.shape, b.dtype)
+
+
 class _Writer:
     """Takes a value apart into JSON and tensors.
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainscape.compiled.programs import Addresses
-    from trainscape.engine.checkpoint import Watch
     from trainscape.engine.group import Group
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
+    from trainscape.engine.watch import Watch
     from trainscape.optimizers import Optimizer
 
 PATIENCE = 0.25  # seconds that a call into a program is to take: between calls Python is heard

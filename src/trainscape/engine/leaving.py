@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name)
@@ -70,10 +70,13 @@ def deferred() -> Iterator[None]:
 def heeded(limit: float = LIMIT) -> Iterator[None]:
     """Heed the signals in the block; a second one ends the process at once, and so does the limit.
 
+    Those that this process was started to ignore, as one in the background Ctrl-C, stay ignored.
+
     Args:
         limit: seconds from the first signal.
     """
-    before = {number: signal.signal(number, _ask(limit)) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _ask(limit)) for number in heard}
     try:
         yield
     finally:
@@ -82,7 +85,9 @@ def heeded(limit: float = LIMIT) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ask(limit: float):  # type: ignore[no-untyped-def]
+def _ask(limit: float) -> Callable[[int, object], None]:
+    """What to do at a signal."""
+
     def ask(number: int, _: object) -> None:
         if _Now.asked is not None:
             signal.signal(number, signal.SIG_DFL)

@@ -29,10 +29,10 @@ from trainscape.engine.trial import METRICS, averages, scored, traced, whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from trainscape.engine.checkpoint import Watch
     from trainscape.engine.data import Split
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
+    from trainscape.engine.watch import Watch
 
 
 class Pack:

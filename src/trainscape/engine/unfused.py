@@ -49,10 +49,11 @@ from trainscape.user_lines import telling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from trainscape.engine.checkpoint import Keeper, Watch
+    from trainscape.engine.checkpoint import Keeper
     from trainscape.engine.data import Split
     from trainscape.engine.task import Task
     from trainscape.engine.trial import Trial
+    from trainscape.engine.watch import Watch
 
 
 class Unfused:

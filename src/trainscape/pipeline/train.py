@@ -163,22 +163,24 @@ def _write(
 
 
 def _keeper(
-    layout: Layout, paths: Sequence[str], on: torch.device, tell: Tell, again: bool
+    layout: Layout,
+    cells: Sequence[Cell],
+    on: torch.device,
+    tell: Callable[[str], None],
+    again: bool,
 ) -> Keeper | None:
-    """What keeps trials in training, unless the study wants none kept."""
+    """What keeps trials of cells in training, unless the study wants none kept."""
     from trainscape.engine.checkpoint import Keeper
 
     if not layout.study.checkpoint:
         return None
-    cells = [layout.trainable[path] for path in paths]
     identities = {canonical(_kind(cell.spec())): identity(cell) for cell in cells}
 
     def name(spec: Mapping[str, Any], seed: int) -> str:
         family = kin(spec, identities[canonical(_kind(spec))])
         return f"{sha256([family, on.type])[:NAME]}-{seed}"
 
-    every = layout.study.checkpoint
-    return Keeper(layout.checkpoints, every, name, on, lambda text: tell(paths, text), fresh=again)
+    return Keeper(layout.checkpoints, layout.study.checkpoint, name, on, tell, fresh=again)
 
 
 def _kind(spec: Mapping[str, Any]) -> list[Any]:
@@ -228,6 +230,9 @@ def _train(
             carried = taken[path].carried if old[i] else []
             _write(path, cells[i], {**old[i], **fresh}, backend, carried)
 
+    def said(text: str) -> None:
+        tell(paths, text)
+
     def progress(done: int, total: int) -> None:
         say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
 
@@ -239,11 +244,7 @@ def _train(
         without_memory(specs, chosen, keep)
     else:
         with failures.collecting():
-            keeper = _keeper(layout, paths, chosen, tell, again)
-
-            def said(text: str) -> None:
-                tell(paths, text)
-
+            keeper = _keeper(layout, cells, chosen, said, again)
             train_cells(specs, arrays, chosen, progress, keep, say=said, keeper=keeper)
     if whole:
         with failures.collecting():
