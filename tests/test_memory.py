@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from torch import nn
 
 from kit import examples
 from kit.examples import CPU, task, train, trial
+from kit.registries import kept
 from kit.unfusable import MODELS, of_model
-from trainscape import datasets, study
+from trainscape import datasets, study, workloads
 from trainscape.cells import grid, tryout
 from trainscape.cli import main
 from trainscape.engine import run
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCHS = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
+OVERFLOW = RuntimeError("Storage size calculation overflowed with sizes=[4611686018427387904]")
 PLUGIN = """
 from torch import nn
 from trainscape.workloads import workload
@@ -141,6 +145,35 @@ def test_every_place_of_the_engine_ends_in_a_status(
     )
     assert [one.status for one in records[0]] == ["oom", "oom"]
     assert (steps, told) == ([1, 2], [0])
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(TORCHS), OVERFLOW], ids=repr)
+@pytest.mark.parametrize("detailed", [False, True])
+@pytest.mark.parametrize("optimizer", ["adam", {"torch": "torch.optim.SGD"}], ids=str)
+def test_a_model_that_can_be_built_some_times_alone_is_a_status(
+    optimizer: Any, detailed: bool, error: Exception
+) -> None:
+    """Wherever building fails, in trying how models train too, trials say oom, and none raises."""
+    built = 0
+    fails_at = 0
+
+    def build() -> nn.Module:
+        nonlocal built
+        built += 1
+        if built >= fails_at:
+            raise error
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+    with kept(workloads.registry):
+        workloads.registry.add("some-times", examples.named(build, "some-times"), __file__)
+        axes = {**STUDY["grid"], "optimizer": [optimizer]}
+        raw = {**STUDY, "plugins": [], "workloads": ["some-times"], "grid": axes}
+        spec = replace(grid.cells(study.parse(raw, "study"))[0], detailed=detailed).spec()
+        for fails_at in (1, 3, 6):
+            built = 0
+            _, [records] = run.train_cells([spec], examples.images(60), CPU)
+            assert {one.status for one in records} <= {"oom", "ok"}
+            assert records[-1].status == "oom" or built < fails_at
 
 
 def test_other_errors_are_none() -> None:

@@ -18,7 +18,8 @@ from snakemake_executor_plugin_fuse import guard
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GRACE = 5.0  # seconds from SIGTERM to SIGKILL
+# seconds from SIGTERM to SIGKILL: a job may first write down what it is amid, a GiB in some seconds
+GRACE = 20.0
 LAUNCHED_GRACE = 60.0  # the same for a launcher, which may have to wait for other machines
 LEAVING = 5.0  # seconds that the guard may take before it is left to end by itself
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # what errors say that have no class of their own: torch's allocator of the CPU, C++, and libraries
 WORDS = (
     "DefaultCPUAllocator",
+    "Storage size calculation overflowed",
     "std::bad_alloc",
     "Cannot allocate memory",
     "CUBLAS_STATUS_ALLOC_FAILED",

@@ -15,6 +15,7 @@ from trainscape.cells.budget import Plan
 from trainscape.cells.cell import TrialRecord, import_path
 from trainscape.engine import backend, pulse
 from trainscape.engine.apart import obstacle
+from trainscape.engine.blame import blaming
 from trainscape.engine.foresight import check_single
 from trainscape.engine.outputs import check_labels
 from trainscape.engine.task import PER_SEED, Task
@@ -259,7 +260,16 @@ def _engine(task: Task, fused: bool, width: int | None, say: Callable[[str], Non
         return Fused(task, width, say)
     from trainscape.engine.unfused import Unfused
 
-    return Unfused(task, apart=task.detailed and not task.ships and bool(obstacle(task)))
+    return Unfused(task, apart=task.detailed and not task.ships and _one_by_one(task))
+
+
+def _one_by_one(task: Task) -> bool:
+    """Whether gradients of examples are made one by one: also where memory does not hold to try."""
+    try:
+        with out_of_memory(), blaming(task):
+            return bool(obstacle(task))
+    except torch.OutOfMemoryError:
+        return True
 
 
 def _trained(
