@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from kit.own_folder import folder as folder  # autouse, once it is here
 from trainscape import study
 from trainscape.cli import main
 from trainscape.pipeline import settle
@@ -26,14 +27,15 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from trainscape.workloads import workload
 
-calls = 0
+calls = []
 
 
 def loss(output, y):
-    global calls
-    calls += 1
     for file in Path().glob("*.signals"):
-        if calls == 25:
+        if output.requires_grad:
+            calls.append(file)
+        if len(calls) == 25:
+            calls.clear()
             numbers = file.read_text().split()
             file.unlink()
             for number in numbers:
@@ -60,70 +62,65 @@ STUDY: dict[str, Any] = {
 }
 
 
-def program(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the program in a folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "trainscape", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 @pytest.fixture(name="cell")
-def _cell(tmp_path: Path) -> str:
+def _cell(folder: Path) -> str:
     """The study's one cell, in a folder with its data."""
-    (tmp_path / "plugin.py").write_text(PLUGIN)
-    (tmp_path / "params.yaml").write_text(json.dumps(STUDY))
-    made = program(tmp_path, "data")
-    assert made.returncode == 0, made.stderr
-    [path] = program(tmp_path, "cells", "--paths").stdout.split()
+    (folder / "plugin.py").write_text(PLUGIN)
+    (folder / "params.yaml").write_text(json.dumps(STUDY))
+    assert main(["data"]) == 0
+    [path] = Layout(study.read(folder / "params.yaml")).cells
     return path
 
 
-def test_a_signal_keeps_what_is_trained(tmp_path: Path, cell: str) -> None:
+def test_a_signal_keeps_what_is_trained(
+    folder: Path, cell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each of the signals does; the run after the last comes to the bytes of a quiet one."""
-    quiet = program(tmp_path, "train", cell)
-    assert quiet.returncode == 0, quiet.stderr
-    wanted = (tmp_path / cell).read_bytes()
-    (tmp_path / cell).unlink()
-    step = 0
-    for name in ("SIGUSR1", "SIGTERM"):
-        number = int(signal.Signals[name])
-        (tmp_path / "once.signals").write_text(str(number))
-        left = program(tmp_path, "train", cell)
-        assert left.returncode == 128 + number
-        assert left.stderr == f"trainscape: {name}: left; run again to go on\n"
-        before, step = step, int(left.stdout.partition(" of 60;")[0].rpartition(" ")[2])
-        assert f"{name}: kept 1 trial at step {step} of 60; run again to go on" in left.stdout
-        assert not before or f"resumed 1 trial at step {before} of 60" in left.stdout
-        assert not (tmp_path / cell).exists()
-    done = program(tmp_path, "train", cell)
-    assert done.returncode == 0, done.stderr
-    assert f"resumed 1 trial at step {step} of 60" in done.stdout
-    assert (tmp_path / cell).read_bytes() == wanted
-    assert not list((tmp_path / "results/.checkpoints").iterdir())
+    assert main(["train", cell]) == 0
+    wanted = Path(cell).read_bytes()
+    Path(cell).unlink()
+    before = 0
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        Path("once.signals").write_text(str(int(number)))
+        capsys.readouterr()
+        assert main(["train", cell]) == 128 + number
+        said = capsys.readouterr()
+        assert said.err == f"trainscape: {number.name}: left; run again to go on\n"
+        step = before + 25
+        assert f"{number.name}: kept 1 trial at step {step} of 60; run again to go on" in said.out
+        assert not before or f"resumed 1 trial at step {before} of 60" in said.out
+        assert not Path(cell).exists()
+        before = step
+    assert main(["train", cell]) == 0
+    assert f"resumed 1 trial at step {before} of 60" in capsys.readouterr().out
+    assert Path(cell).read_bytes() == wanted
+    assert not list((folder / "results/.checkpoints").iterdir())
 
 
-def test_two_signals_end_it_at_once(tmp_path: Path, cell: str) -> None:
+def test_two_signals_end_it_at_once(folder: Path, cell: str) -> None:
     """Nothing is kept, and the process ends by the signal."""
-    (tmp_path / "once.signals").write_text("15 15")
-    left = program(tmp_path, "train", cell)
+    Path("once.signals").write_text("15 15")
+    left = subprocess.run(
+        [sys.executable, "-m", "trainscape", "train", cell],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
     assert left.returncode == -signal.SIGTERM
-    assert not (tmp_path / "results/.checkpoints").exists()
+    assert not (folder / "results/.checkpoints").exists()
 
 
-def test_without_checkpoints_it_leaves_and_keeps_nothing(tmp_path: Path, cell: str) -> None:
+def test_without_checkpoints_it_leaves_and_keeps_nothing(
+    folder: Path, cell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With ``checkpoint: false`` the line is there, and no file."""
-    (tmp_path / "params.yaml").write_text(json.dumps({**STUDY, "checkpoint": False}))
-    (tmp_path / "once.signals").write_text("15")
-    left = program(tmp_path, "train", cell)
-    assert left.returncode == 128 + signal.SIGTERM
-    assert left.stderr == "trainscape: SIGTERM: left; run again to go on\n"
-    assert not (tmp_path / "results/.checkpoints").exists()
+    (folder / "params.yaml").write_text(json.dumps({**STUDY, "checkpoint": False}))
+    Path("once.signals").write_text("15")
+    assert main(["train", cell]) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "trainscape: SIGTERM: left; run again to go on\n"
+    assert not (folder / "results/.checkpoints").exists()
 
 
 @pytest.mark.parametrize("block", ["deferred()", "suppress()"])
@@ -154,24 +151,20 @@ def test_it_leaves_at_last(block: str) -> None:
         assert (made.returncode, made.stdout, made.stderr) == (0, "SIGTERM\n", "")
 
 
-def test_what_is_left_over_goes_when_the_study_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_left_over_goes_when_the_study_is_done(folder: Path) -> None:
     """Checkpoints of cells that were changed meanwhile are removed when all cells are there."""
-    monkeypatch.chdir(tmp_path)
     layout = Layout(study.parse({"throughput": {"enabled": False}}, "study"))
     layout.checkpoints.mkdir(parents=True)
     (layout.checkpoints / "0-1.state").write_bytes(b"x")
     settle.make(layout)
+    assert folder.joinpath("results").exists()
     assert not layout.checkpoints.exists()
 
 
-def test_no_number_hangs_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_number_hangs_on_it(folder: Path) -> None:
     """Another interval gives the same cells, tables and figures; the report shows it."""
-    monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("checkpoint: 5\n")
-    assert main(["cells"]) == 0
     one, other = (Layout(study.parse({"checkpoint": value}, "study")) for value in (60, False))
     assert one.cells == other.cells
     for stage in ("collect", "answer", "figures", "timings"):
         assert one.stamp(stage) == other.stamp(stage)
+    assert not list(folder.iterdir())

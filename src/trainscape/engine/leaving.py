@@ -75,7 +75,8 @@ def heeded(limit: float = LIMIT) -> Iterator[None]:
     Args:
         limit: seconds from the first signal.
     """
-    heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    main = threading.current_thread() is threading.main_thread()  # others hear none
+    heard = [n for n in SIGNALS if main and signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, _ask(limit)) for number in heard}
     try:
         yield
