@@ -115,6 +115,7 @@ def collected(file: Path, digest: str | None) -> None:
 @fuzzed(150)
 @given(content=FILES)
 @example(content=sealed({**BODY, "steps": "ab"}))
+@example(content=sealed({**BODY, "spec": {**BODY["spec"], "lr": float("inf")}}))
 @example(content=sealed({**BODY, "trials": [asdict(OK)] * 2}))
 @example(
     content=sealed({**BODY, "trials": [{**asdict(OK), "val_loss": [1e999, 1]}, BODY["trials"][1]]})

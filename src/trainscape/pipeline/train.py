@@ -86,9 +86,17 @@ def make_listed(layout: Layout, file: Path, *, again: bool = False) -> None:
         layout: the study.
         file: a JSON object a line, with the files of one job: ``output`` and ``log``.
         again: whether to train even what is kept.
+
+    Raises:
+        UserError: it is no such list.
     """
-    jobs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    logs = {job["output"][0]: job["log"] for job in jobs}
+    try:
+        jobs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        logs = {str(job["output"][0]): list(map(str, job["log"])) for job in jobs}
+    except OSError as error:
+        raise UserError(f"--jobs: {file} cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise UserError(f"--jobs: {file} is no list of the fuse executor's") from None
 
     said: dict[str, list[str]] = {path: [] for path in logs}
 

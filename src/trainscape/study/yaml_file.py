@@ -43,6 +43,8 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:  # a NUL in its name
+        raise UserError(f"{path}: no such parameter file") from None
     content = parsed_yaml(text, str(path))
     _refuse_ambiguous(path, text, content)
     return content
