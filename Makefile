@@ -11,7 +11,7 @@ SUITE := src/trainscape/throughput/suite
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test fuzz lint format docs screens pins licences setup bench calibrate throughput gpu-evidence clean help
+.PHONY: all quick test fuzz lint format docs screens pins licences setup bench calibrate throughput gpu-evidence clean help chaos
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -54,6 +54,9 @@ bench: setup  ## measure grid, engine, workflow, page (ONLY="grid engine", QUICK
 
 calibrate: setup  ## simulate studies: do intervals and verdicts hold? docs/calibration.md
 	PYTHONPATH=src:tests python -m calibration
+
+chaos: setup  ## damage a small study at random (ROUNDS=50 SEED=0), and compare its end: docs/reliability.md
+	PYTHONPATH=src:tests python -m chaos --rounds $(or $(ROUNDS),50) --seed $(or $(SEED),0)
 
 throughput: setup  ## measure step times of the study in params.yaml
 	python -m trainscape data
