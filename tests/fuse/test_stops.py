@@ -7,13 +7,16 @@ import signal
 import pytest
 
 from kit.toy import Toy, alive, until
+from snakemake_executor_plugin_fuse.process import GRACE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_ends_its_bundles_and_can_go_on(toy: Toy, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM: what is made is kept and the next run makes the rest, nothing else."""
-    toy.plan(n4="sleep", n5="sleep", stubborn="yes" if number == signal.SIGINT else "")
-    said = toy.stopped(number, lambda: len(list(toy.root.glob("out/*.txt"))) == 4)
+    stubborn = number == signal.SIGINT
+    toy.plan(n4="sleep", n5="sleep", stubborn="yes" if stubborn else "")
+    grace = GRACE if stubborn else 0.0
+    said = toy.stopped(number, lambda: len(list(toy.root.glob("out/*.txt"))) == 4, grace)
     assert not any(alive(call["pid"]) for call in toy.calls())
     assert sorted(toy.outputs()) == ["0.txt", "1.txt", "2.txt", "3.txt"]
     assert "Stopped: 8 of 12 jobs are not done." in said

@@ -167,15 +167,23 @@ class Toy:
         assert process.returncode == 1, said
         return said
 
-    def stopped(self, number: signal.Signals, when: Callable[[], object]) -> str:
-        """Start it, send it a signal when something is so, and wait for its end; all it says."""
+    def stopped(
+        self, number: signal.Signals, when: Callable[[], object], grace: float = 0.0
+    ) -> str:
+        """Start it, send it a signal when something is so, and wait for its end; all it says.
+
+        Args:
+            number: the signal.
+            when: whether it is so.
+            grace: seconds that a process is given which heeds no signal.
+        """
         process = self.start()
         until(when)
         began = time.monotonic()
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
         assert process.returncode not in (0, None), said
-        assert time.monotonic() - began < 10, "not prompt"
+        assert time.monotonic() - began < 10 + grace, "not prompt"
         return said
 
     def calls(self) -> list[dict[str, Any]]:
