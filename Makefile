@@ -11,7 +11,7 @@ SUITE := src/trainscape/throughput/suite
 # the environment's own programs first: dvc and make call snakemake, git and python by name
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: all quick test fuzz lint format docs screens pins licences setup bench calibrate throughput gpu-evidence clean help chaos
+.PHONY: all quick test cluster-test fuzz lint format docs screens pins licences setup bench calibrate throughput gpu-evidence clean help chaos
 
 all: setup  ## set up, then run the study in params.yaml
 	snakemake --cores all
@@ -21,6 +21,10 @@ quick: setup  ## set up, then a first picture from 12 cells
 
 test: setup  ## set up, then run every test
 	pytest -n 2 --dist worksteal
+
+cluster-test: setup  ## stop and disturb runs on a Slurm of two nodes, started here (Debian: slurm-wlm, munge)
+	uv pip install --quiet --python $(BIN)/python "$$(sed -n 's/.*"\(snakemake-executor-plugin-slurm[^"]*\)".*/\1/p' pyproject.toml)"
+	TRAINSCAPE_SLOW=1 pytest -n 2 --dist worksteal tests/cluster
 
 fuzz: setup  ## spoiled input, TIMES as many examples as make test has, each run others (TIMES=20)
 	TRAINSCAPE_FUZZ=$(or $(TIMES),20) pytest -n 2 --dist worksteal tests/fuzz

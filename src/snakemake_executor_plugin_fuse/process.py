@@ -18,6 +18,7 @@ from snakemake_executor_plugin_fuse import guard
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+GUARD = Path(guard.__file__)
 # seconds from SIGTERM to SIGKILL: a job may first write down what it is amid, a GiB in some seconds
 GRACE = 20.0
 LAUNCHED_GRACE = 60.0  # the same for a launcher, which may have to wait for other machines
@@ -167,7 +168,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__],
+            [sys.executable, "-I", "-S", str(GUARD)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,

@@ -67,8 +67,8 @@ PreemptMode=REQUEUE
 NodeName=DEFAULT CPUs=4 RealMemory=8000
 NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} Gres=gpu:2
 NodeName=node2 NodeHostname=localhost2 NodeAddr=127.0.0.1 Port={ports[2]}
-PartitionName=main Nodes=ALL Default=YES MaxTime=1:00:00 PriorityTier=1
-PartitionName=urgent Nodes=ALL MaxTime=1:00:00 PriorityTier=2
+PartitionName=main Nodes=ALL Default=YES MaxTime=8:00:00 PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=8:00:00 PriorityTier=2
 """
 
 
@@ -109,8 +109,12 @@ class Slurm:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Slurm's commands need to find this cluster."""
-        return {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        """What Slurm's commands need to find this cluster.
+
+        Snakemake's executor for Slurm takes Slurm's variables from its jobs: there, srun knows it.
+        """
+        path = f"{self.folder}/bin{os.pathsep}{os.environ['PATH']}"
+        return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": path}
 
     def start(self) -> None:
         """Start all daemons, and wait until every node is idle.
@@ -137,6 +141,11 @@ class Slurm:
                 kill_wait=self._kill_wait,
             )
         )
+        srun = self.folder / "bin/srun"
+        srun.parent.mkdir()
+        conf = f"SLURM_CONF={self.folder}/slurm.conf"
+        srun.write_text(f'#!/bin/sh\n{conf} exec {_path("srun")} "$@"\n')
+        srun.chmod(0o755)
         devices = "NodeName=node1 Name=gpu File=/dev/null,/dev/zero\n"
         (self.folder / "gres.conf").write_text(devices)
         own = ("socket", "pid-file", "log-file", "seed-file")
@@ -144,6 +153,8 @@ class Slurm:
         self._run("munged", "--foreground", "--force", *munge, f"--key-file={key}")
         until((self.folder / "munge.socket").exists)
         self._run("slurmctld", "-D")
+        # a node that finds no controller tries again after a minute
+        until(lambda: "is UP" in self._called("scontrol", "ping").stdout, CALL)
         for node in NODES:
             self.start_node(node)
         for node in NODES:
@@ -183,7 +194,12 @@ class Slurm:
 
     def call(self, *words: str) -> str:
         """Run one of Slurm's commands to its good end; what it prints."""
-        done = subprocess.run(
+        done = self._called(*words)
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def _called(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["timeout", "-k", "2", str(CALL), *words],
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
@@ -191,8 +207,6 @@ class Slurm:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
 
     def jobs(self) -> list[Listed]:
         """The jobs that have not ended: those that wait, run, or are being ended."""
@@ -209,6 +223,10 @@ class Slurm:
         found = re.search(r"State=(\S+)", said)
         assert found, said
         return found[1]
+
+    def node_of(self, job: str) -> str:
+        """The node on which a job runs."""
+        return self.call("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
 
     def start_node(self, name: str) -> None:
         """Start a node's daemon."""
