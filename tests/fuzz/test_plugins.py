@@ -165,6 +165,16 @@ def test_a_spoiled_declaration_is_taken_or_refused(
     loaded(folder, form.format(**fields))
 
 
+@pytest.mark.parametrize(
+    "given", [{"dataset": "[]"}, {"default": "''"}, {"default": "float('nan')"}]
+)
+def test_a_workloads_declaration_is_checked(folder: Path, given: dict[str, str]) -> None:
+    """A dataset that is no name, and a target that is no number."""
+    fields = {"name": "'mine'", "dataset": "'digits'", "default": "0.9", "title": "'a'"}
+    text = WORKLOAD.format(**{**fields, "way": "'max'", "unit": "'fraction'", **given})
+    loaded(folder, text)
+
+
 @pytest.mark.parametrize("letters", [64, 65, 300])
 @pytest.mark.parametrize("form", [OPTIMIZER, SCHEDULE, WORKLOAD])
 def test_a_name_is_as_long_as_a_file_name_may_be(folder: Path, form: str, letters: int) -> None:

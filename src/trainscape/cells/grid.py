@@ -13,6 +13,7 @@ from trainscape.cells.parts import optimizer_parts, schedule_parts
 from trainscape.cells.rules import try_rules
 from trainscape.errors import UserError, shown, unknown
 from trainscape.hashing import is_sha256
+from trainscape.numeric import finite
 from trainscape.schedules import Clock
 from trainscape.study.axes import Log
 from trainscape.user_lines import short
@@ -169,6 +170,8 @@ def _listed(rates: list[float] | Log) -> list[float]:
 def _check_targets(study: Study) -> None:
     for name in study.workloads:
         entry = workloads.registry.get(name, "workloads")
+        if not isinstance(entry.dataset, str):
+            raise UserError(f"workload {name!r}, dataset: {shown(entry.dataset)} is no name of one")
         _check_target(f"workload {name!r}, target", entry.target, entry.metric)
         if entry.chance is not None:
             _check_target(f"workload {name!r}, chance", entry.chance, entry.metric)
@@ -185,6 +188,8 @@ def _check_targets(study: Study) -> None:
 
 def _check_target(key: str, value: float, metric: Metric) -> None:
     """Refuse a share in percent; ``key`` is what the message begins with."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not finite(value):
+        raise UserError(f"{key}: {shown(value)} is no finite number")
     if metric.unit == "fraction" and not 0 <= value <= 1:
         near = f"did you mean {value / 100}?" if 1 < value <= 100 else "choose one from 0 to 1"
         raise UserError(f"{key}: {value} is no {metric.name}; {near}")
