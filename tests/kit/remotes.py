@@ -36,7 +36,7 @@ class Store(Protocol):
         """Put an object there, whatever was there."""
 
     def remove(self, name: str) -> None:
-        """Remove an object."""
+        """Remove an object, if it is there."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class _Folder:
         path.chmod(0o444)
 
     def remove(self, name: str) -> None:
-        (self.root / name).unlink()
+        (self.root / name).unlink(missing_ok=True)
 
 
 @contextmanager
