@@ -16,7 +16,7 @@ from kit import synthetic
 from kit.reports import MadeUp
 from trainscape import analysis
 from trainscape.errors import UserError
-from trainscape.figures.names import Counts, Figure, Labels, Wanted, listed, of_answers
+from trainscape.figures.names import Counts, Figure, Labels, Sorted, Wanted, listed, of_answers
 from trainscape.figures.values import duration, number, shown, ticks
 from trainscape.figures.words import alt, caption
 
@@ -206,8 +206,9 @@ def test_a_cell_out_of_memory_shows_that(tmp_path: Path) -> None:
 
 def test_words_say_axes_range_losses_and_the_best() -> None:
     """Caption and alternative text are made from the data."""
-    rows = _rows(synthetic.study())
+    cells = _rows(synthetic.study())
     figure = Figure("digits-mlp", "test-metric", "adam", "cosine")
+    rows = Sorted(cells).of(figure)
     assert caption(figure, rows) == (
         "adam, cosine: test accuracy from 60.2% to 96.7%. 6 of 20 cells diverged. Best by "
         "validation: batch size 1024, lr 0.01 (test accuracy 96.7%)."
@@ -217,7 +218,7 @@ def test_words_say_axes_range_losses_and_the_best() -> None:
         "5 learning rates from 0.001 to 1: test accuracy from 60.2% to 96.7%."
     )
     steps = Figure("digits-mlp", "steps-to-target", "momentum", "cosine")
-    assert caption(steps, rows).endswith("lr 0.1 (steps to the target 15).")
+    assert caption(steps, Sorted(cells).of(steps)).endswith("lr 0.1 (steps to the target 15).")
     throughput = Figure("digits-mlp", "throughput")
-    unmeasured = [{**row, "samples_per_s": None} for row in rows]
+    unmeasured = [{**row, "samples_per_s": None} for row in cells]
     assert "no cell has a value" in caption(throughput, unmeasured)

@@ -345,7 +345,8 @@ def _targets(args: argparse.Namespace) -> None:
     for line in versioned.warnings(Path.cwd(), layout.output, os.environ):
         print(f"trainscape: {line}", file=sys.stderr)
     for file in layout.targets(*args.stages):
-        print(file)
+        if file not in layout.trainable:  # the training's stamp stands for its cells
+            print(file)
 
 
 def _train(args: argparse.Namespace) -> int:

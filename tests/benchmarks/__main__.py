@@ -26,6 +26,7 @@ SUITES = {
     "orchestration": "orchestration",
     "increment": "increment",
     "page": "page",
+    "scale": "scale",
 }
 ROOT = source.PACKAGE.parents[1]
 PAGES = ROOT / "docs" / "benchmarks"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import projects, stub
+from benchmarks import projects
 from benchmarks.clock import Times, repeated
 from benchmarks.output import Result, Table
 from benchmarks.toy import EXECUTORS, Toy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from benchmarks.sizes import Sizes
 
@@ -54,7 +54,7 @@ def run(sizes: Sizes, folder: Path) -> Result:
             "make them; by local, each is a job of Snakemake's own executor and a shell.",
             f"Both executors take turns, {repeats} times; each run starts from nothing.",
             "The finished study holds valid cells that were not trained "
-            "(tests/benchmarks/stub.py); its tables, figures and report are made from them.",
+            "(tests/benchmarks/untrained.py); its tables, figures and report are made from them.",
         ],
     )
 
@@ -84,9 +84,7 @@ def _finished(folder: Path, sizes: Sizes, repeats: int) -> list[dict[str, Any]]:
     project = projects.fresh(folder, _study(sizes.finished))
     count = len(project.trainscape("cells"))
     projects.snakemake(project, *projects.targets(project, "data"))
-    code = Path(stub.__file__).read_text(encoding="utf-8")
-    source = ("env", "PYTHONPATH=src", "python")
-    projects.run(project, *source, "-c", code, "params.yaml")
+    projects.run(project, *projects.FILL)
     made = projects.snakemake(project)
     projects.run(project, "dvc", "commit", "--force")
     works: dict[str, Callable[[], float]] = {

@@ -50,6 +50,7 @@ class Result:
         data: plain data.
         tables: for people.
         notes: how the numbers came about, a sentence or two each.
+        pictures: SVG by the name of its file.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Result:
     data: Mapping[str, Any]
     tables: Sequence[Table]
     notes: Sequence[str] = field(default=())
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> list[Path]:
         """Write ``<name>.json`` and ``<name>.md``; the files."""
@@ -67,7 +69,9 @@ class Result:
         files = [folder / f"{self.name}.json", folder / f"{self.name}.md"]
         write_json(files[0], {**head, **self.data, "notes": list(self.notes)})
         write_text(files[1], self.text(machine))
-        return files
+        for name, svg in self.pictures.items():
+            write_text(folder / name, svg)
+        return [*files, *(folder / name for name in self.pictures)]
 
     def text(self, machine: Mapping[str, Any]) -> str:
         """As a page of markdown."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT = 7200  # seconds that a command may take
+# writes what the study would train
+FILL = ("env", "PYTHONPATH=src:tests", "python", "-m", "benchmarks.untrained", "params.yaml")
 SHOWN = 3000  # characters of what a failing command said
 
 

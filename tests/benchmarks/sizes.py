@@ -24,6 +24,7 @@ class Sizes:
         copies: bytes of the copies that are the ceilings of memory, the largest last.
         widths: trials a pack.
         page_cells: cells of a made-up study whose page is opened.
+        scale: cells of the studies whose growth is measured, from small to large.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Sizes:
     copies: tuple[int, ...]
     widths: tuple[int, ...]
     page_cells: int
+    scale: tuple[int, ...]
 
     @property
     def quick(self) -> bool:
@@ -62,6 +64,7 @@ FULL = Sizes(
     copies=(1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28),
     widths=(16, 128),
     page_cells=10_000,
+    scale=(1_000, 2_500, 5_000, 10_000),
 )
 QUICK = Sizes(
     name="quick",
@@ -78,4 +81,5 @@ QUICK = Sizes(
     copies=(1 << 18, 1 << 22),
     widths=(2, 8),
     page_cells=96,
+    scale=(8, 16),
 )

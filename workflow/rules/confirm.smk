@@ -5,9 +5,9 @@ def candidates(wildcards):
     """The cells that a workload's finalists are chosen from."""
     rounds = LAYOUT.rounds.get(wildcards.workload)
     if rounds is not None:
-        return RUN.undated([*rounds, *proposed(LAYOUT, checkpoints, rounds)])
+        return RUN.undated(rounds) + RUN.needed(proposed(LAYOUT, checkpoints, rounds))
     cells = LAYOUT.cells.items()
-    return RUN.undated(f for f, cell in cells if cell.workload == wildcards.workload)
+    return RUN.needed(f for f, cell in cells if cell.workload == wildcards.workload)
 
 
 checkpoint choose_finalists:

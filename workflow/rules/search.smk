@@ -6,7 +6,7 @@ def earlier(wildcards):
     files = LAYOUT.rounds[wildcards.workload]
     this = f"{LAYOUT.output}/search/{wildcards.workload}/{wildcards.round}.json"
     before = files[: files.index(this)]
-    return RUN.undated(before + proposed(LAYOUT, checkpoints, before))
+    return RUN.undated(before) + RUN.needed(proposed(LAYOUT, checkpoints, before))
 
 
 checkpoint propose_cells:

@@ -16,7 +16,8 @@ from trainscape.analysis._critical import (
     critical_and_steps,
     noise_scales,
 )
-from trainscape.analysis._curves import curves
+from trainscape.analysis._curves import COLUMNS as CURVES
+from trainscape.analysis._curves import Histories, curves, evaluations
 from trainscape.analysis._detail import examples, noise
 from trainscape.analysis._finalists import best_of_optimizers, finalists_of
 from trainscape.analysis._importance import importance
@@ -27,22 +28,35 @@ from trainscape.analysis._scaling import ALL, RULES, best_rates, overall, rules,
 from trainscape.analysis._search import UNTRAINED, Searched, steps, trained, whole
 from trainscape.analysis._summary import grouped, summary
 from trainscape.analysis._timings import timed, timings
-from trainscape.analysis._trajectories import decay, paths, traces
+from trainscape.analysis._trajectories import TRACES, decay, losses, paths, traces
 from trainscape.analysis._trials import axes, steps_to_target, trials
 from trainscape.results.cell_files import Entry
-from trainscape.results.tables import AXES, Row, frame, key, read_csv, records, write_csv
+from trainscape.results.tables import (
+    AXES,
+    Row,
+    frame,
+    key,
+    lines,
+    read_csv,
+    records,
+    write_csv,
+    written_csv,
+)
 
 __all__ = [
     "ALL",
     "AXES",
     "BAND",
+    "CURVES",
     "NEAR",
     "RULES",
     "STEADY",
+    "TRACES",
     "UNTRAINED",
     "Cells",
     "Entry",
     "Goal",
+    "Histories",
     "RangeCurve",
     "Replayed",
     "Row",
@@ -61,6 +75,7 @@ __all__ = [
     "curves",
     "decay",
     "edge",
+    "evaluations",
     "examples",
     "finalists_of",
     "frame",
@@ -68,6 +83,8 @@ __all__ = [
     "grouped",
     "importance",
     "key",
+    "lines",
+    "losses",
     "metric",
     "needed",
     "noise",
@@ -95,4 +112,5 @@ __all__ = [
     "validated",
     "whole",
     "write_csv",
+    "written_csv",
 ]

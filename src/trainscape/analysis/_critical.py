@@ -9,7 +9,7 @@ import numpy as np
 
 from trainscape.analysis._best import metric
 from trainscape.analysis._summary import grouped
-from trainscape.results.tables import AXES, Row, frame, key, records
+from trainscape.results.tables import AXES, Row, frame, key, lines, records
 from trainscape.statistics.critical import Critical, crossing, noise_scale
 from trainscape.statistics.critical import critical as fitted
 from trainscape.statistics.draws import generator
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainscape.statistics.critical import Crossing
+    from trainscape.workloads import Metric
 
     Floats = NDArray[np.float64]
+    Path = tuple[list[int], list[float]]  # the steps of a trial's evaluations, and their values
 
 OWNER = ("workload", "optimizer", "schedule")
 TRIAL = (*AXES, "seed")
@@ -167,7 +169,11 @@ def _by_seed(rows: Sequence[Row], name: str) -> Floats:
 def _fits(trials: pd.DataFrame, curves: pd.DataFrame) -> list[tuple[Row, Critical]]:
     """The fit of every workload, optimizer and schedule that has a target, beside their names."""
     validation = curves[(curves["split"] == "validation") & curves["metric"].notna()]
-    paths = {key(rows[0], TRIAL): rows for rows in grouped(records(validation), TRIAL)}
+    paths: dict[tuple[object, ...], Path] = {}
+    for *trial, step, value in lines(validation, (*TRIAL, "step", "metric")):
+        path = paths.setdefault(tuple(trial), ([], []))
+        path[0].append(step)
+        path[1].append(value)
     found = []
     for rows in grouped(records(trials), OWNER):
         if rows[0]["target"] is not None:
@@ -179,7 +185,7 @@ def _fits(trials: pd.DataFrame, curves: pd.DataFrame) -> list[tuple[Row, Critica
 
 
 def _crossings(
-    rows: Sequence[Row], paths: Mapping[tuple[object, ...], list[Row]]
+    rows: Sequence[Row], paths: Mapping[tuple[object, ...], Path]
 ) -> tuple[list[int], list[float], Floats, Floats]:
     """Batch sizes, rates, and the step and the gap of each crossing, (S, B, R)."""
     seeds, rates = (sorted({row[name] for row in rows}) for name in ("seed", "lr"))
@@ -190,17 +196,16 @@ def _crossings(
         path = paths.get(key(row, TRIAL))
         if path and row["status"] == "ok":  # one that diverges stops counting
             place = seeds.index(row["seed"]), sizes.index(row["batch_size"]), rates.index(row["lr"])
-            seen = _crossing(path, row["target"])
+            seen = _crossing(metric(row["workload"]), path, row["target"])
             steps[place], gaps[place] = seen.step, seen.gap
     return sizes, rates, steps, gaps
 
 
-def _crossing(path: Sequence[Row], target: float) -> Crossing:
+def _crossing(judged: Metric, path: Path, target: float) -> Crossing:
     """When a trial's validation metric came to its target."""
-    judged = metric(path[0]["workload"])
-    values = [row["metric"] for row in path]
+    steps, values = path
     on = scale(judged.unit, judged.direction, [*values, target], EXAMPLES)
-    return crossing([row["step"] for row in path], on.up(values).tolist(), float(on.up(target)))
+    return crossing(steps, on.up(values).tolist(), float(on.up(target)))
 
 
 def _numbers(fit: Critical) -> Row:

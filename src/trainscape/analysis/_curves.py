@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
 from trainscape.analysis._trials import axes
 from trainscape.cells.budget import Plan
-from trainscape.results.tables import AXES, Row, frame
+from trainscape.results.tables import AXES, Row, Values, frame, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
-    from trainscape.cells.cell import TrialRecord
     from trainscape.results.cell_files import Entry
 
 COLUMNS = (*AXES, "seed", "step", "epoch", "split", "loss", "metric")
@@ -36,28 +36,43 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
     Args:
         entries: the study's cells in grid order.
     """
-    return frame(
-        [row for entry in entries for trial in entry.record.trials for row in _rows(entry, trial)],
-        COLUMNS,
-    )
+    rows = (dict(zip(COLUMNS, row, strict=True)) for entry in entries for row in evaluations(entry))
+    return frame(rows, COLUMNS)
 
 
-def _rows(entry: Entry, trial: TrialRecord) -> Iterator[Row]:
+def evaluations(entry: Entry) -> Iterator[Values]:
+    """The rows of a cell, as values of :data:`COLUMNS`."""
     size = datasets.registry.get(workloads.registry.get(entry.cell.workload).dataset).train
     plan = Plan.of(entry.cell.spec(), size)
-    histories = {
-        split: (getattr(trial, loss), getattr(trial, metric) if metric else [])
-        for split, (loss, metric) in HISTORIES.items()
-    }
-    for index, step in enumerate(entry.record.steps[: len(trial.train_loss)]):
-        for split, (losses, metrics) in histories.items():
-            if losses:
-                yield {
-                    **axes(entry.cell),
-                    "seed": trial.seed,
-                    "step": step,
-                    "epoch": plan.seen(step) / plan.examples,
-                    "split": split,
-                    "loss": losses[index],
-                    "metric": metrics[index] if metrics else None,
-                }
+    named = tuple(axes(entry.cell).values())
+    epochs = [(step, plan.seen(step) / plan.examples) for step in entry.record.steps]
+    for trial in entry.record.trials:
+        splits = [
+            (split, losses, getattr(trial, metric) if metric else [None] * len(losses))
+            for split, (loss, metric) in HISTORIES.items()
+            if (losses := getattr(trial, loss))
+        ]
+        for index, (step, epoch) in enumerate(epochs[: len(trial.train_loss)]):
+            for split, losses, metrics in splits:
+                yield (*named, trial.seed, step, epoch, split, losses[index], metrics[index])
+
+
+class Histories(Mapping[tuple[object, ...], list[Row]]):
+    """The rows of each cell's curves, by :func:`key`, made of the table when they are asked for.
+
+    Args:
+        curves: as :func:`curves` makes it, of one split.
+    """
+
+    def __init__(self, curves: pd.DataFrame) -> None:
+        self._curves = curves
+        self._places = curves.groupby(list(AXES), sort=False).indices
+
+    def __getitem__(self, cell: tuple[object, ...]) -> list[Row]:
+        return records(self._curves.iloc[self._places[cell]])
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)

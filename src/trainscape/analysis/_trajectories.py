@@ -8,7 +8,7 @@ from trainscape import datasets, schedules
 from trainscape.analysis._summary import grouped
 from trainscape.analysis._trials import axes
 from trainscape.cells.budget import Plan
-from trainscape.results.tables import AXES, Row, frame, records
+from trainscape.results.tables import AXES, Row, Values, frame, records
 from trainscape.schedules import Clock
 from trainscape.workloads import registry
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from trainscape.cells.cell import TrialRecord
     from trainscape.results.cell_files import Entry
 
+TRACES = (*AXES, "seed", "step", "train_loss")
+
 
 def traces(entries: Iterable[Entry]) -> pd.DataFrame:
     """One row per recorded training loss of every trial: that of ``step``, counted from 1.
@@ -27,14 +29,16 @@ def traces(entries: Iterable[Entry]) -> pd.DataFrame:
     Args:
         entries: the study's cells in grid order, trained with ``trace_every`` above 0.
     """
-    rows = (
-        {**axes(entry.cell), "seed": trial.seed, "step": 1 + index * entry.cell.trace_every}
-        | {"train_loss": loss}
-        for entry in entries
-        for trial in entry.record.trials
-        for index, loss in enumerate(trial.trace)
-    )
-    return frame(rows, (*AXES, "seed", "step", "train_loss"))
+    rows = (dict(zip(TRACES, row, strict=True)) for entry in entries for row in losses(entry))
+    return frame(rows, TRACES)
+
+
+def losses(entry: Entry) -> Iterator[Values]:
+    """The rows of a cell, as values of :data:`TRACES`."""
+    named, every = tuple(axes(entry.cell).values()), entry.cell.trace_every
+    for trial in entry.record.trials:
+        for index, loss in enumerate(trial.trace):
+            yield (*named, trial.seed, 1 + index * every, loss)
 
 
 def paths(entries: Iterable[Entry]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -19,6 +19,7 @@ from trainscape.figures.articles.descent import decay, path
 from trainscape.figures.articles.losses import loss_by_batch, trace
 from trainscape.figures.curves import curves_figure, loss_curves_figure
 from trainscape.figures.heatmap import Scale, heatmap, scale, share_scale
+from trainscape.figures.names import Sorted
 from trainscape.figures.ranges import ranges_figure
 from trainscape.figures.replay import replay_figure
 from trainscape.figures.search import search_figure
@@ -67,6 +68,16 @@ class Content:
     articles: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     heights: Mapping[str, Heights] = field(default_factory=dict)
 
+    @cached_property
+    def by_figure(self) -> Sorted:
+        """The cells by the figures that show them."""
+        return Sorted(self.cells)
+
+    @cached_property
+    def shared(self) -> dict[tuple[str, str], tuple[Scale, Row | None]]:
+        """What all heatmaps of a workload and kind share, as far as one was drawn."""
+        return {}
+
 
 def draw(figures: Sequence[Figure], content: Content, folder: Path) -> list[Path]:
     """Draw and save figures, on all cores; give their paths.
@@ -89,7 +100,7 @@ def _saved(figure: Figure, content: Content, folder: Path) -> Path:
 
 
 def _shown(figure: Figure, rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if figure.shows(row)]
+    return Sorted(rows).of(figure)
 
 
 def _of_workload(figure: Figure, rows: Sequence[Row]) -> list[Row]:
@@ -97,7 +108,7 @@ def _of_workload(figure: Figure, rows: Sequence[Row]) -> list[Row]:
 
 
 def _curves(figure: Figure, content: Content) -> Picture:
-    return curves_figure(figure.optimizer, _shown(figure, content.cells), content.curves)
+    return curves_figure(figure.optimizer, content.by_figure.of(figure), content.curves)
 
 
 def _loss_curves(figure: Figure, content: Content) -> Picture:
@@ -106,21 +117,26 @@ def _loss_curves(figure: Figure, content: Content) -> Picture:
 
 
 def _heatmap(figure: Figure, content: Content) -> Picture:
-    return facet(figure, [row for row in content.cells if row["workload"] == figure.workload])
+    about = figure.workload, figure.kind
+    if about not in content.shared:
+        among, judged = _of_workload(figure, content.cells), metric(figure.workload)
+        colours = shared_scale(figure.kind, [shown(figure.kind, r, judged) for r in among], judged)
+        content.shared[about] = colours, best(among)
+    return facet(figure, content.by_figure.of(figure), *content.shared[about])
 
 
 def _throughput(figure: Figure, content: Content) -> Picture:
-    return throughput(figure.workload, _shown(figure, content.cells))
+    return throughput(figure.workload, content.by_figure.of(figure))
 
 
 def _replay(figure: Figure, content: Content) -> Picture:
     assert content.replayed is not None, "the study lists this figure, so it has replays"
-    return replay_figure(figure.workload, _shown(figure, content.cells), content.replayed)
+    return replay_figure(figure.workload, content.by_figure.of(figure), content.replayed)
 
 
 def _search(figure: Figure, content: Content) -> Picture:
     assert content.searched is not None, "the study lists this figure, so it has a search"
-    cells = trained(_shown(figure, content.cells))
+    cells = trained(content.by_figure.of(figure))
     return search_figure(figure.workload, cells, content.searched)
 
 
@@ -134,7 +150,7 @@ def _optimizers(figure: Figure, content: Content) -> Picture:
 
 
 def _safe_rate(figure: Figure, content: Content) -> Picture:
-    order = list(dict.fromkeys(row["optimizer"] for row in _shown(figure, content.cells)))
+    order = list(dict.fromkeys(row["optimizer"] for row in content.by_figure.of(figure)))
     return safe_rate(figure.workload, content.found[figure.workload], order)
 
 
@@ -178,25 +194,27 @@ def _title(figure: Figure) -> str:
     )
 
 
-def facet(figure: Figure, cells: Sequence[Row]) -> Picture:
-    """One heatmap, batch size × lr, in colours shared with the workload's others of its kind."""
+def facet(figure: Figure, own: Sequence[Row], colours: Scale, first: Row | None) -> Picture:
+    """One heatmap, batch size × lr.
+
+    Args:
+        figure: which.
+        own: the rows of its cells.
+        colours: shared with the workload's others of its kind.
+        first: the row of the workload's best cell, if any has a value.
+    """
     judged = metric(figure.workload)
-    own = [
-        row
-        for row in cells
-        if (row["optimizer"], row["schedule"]) == (figure.optimizer, figure.schedule)
-    ]
     lrs = sorted({row["lr"] for row in own})
     sizes = sorted({row["batch_size"] for row in own})
     place = {key(row): (sizes.index(row["batch_size"]), lrs.index(row["lr"])) for row in own}
-    chosen, first = best(own), best(cells)
+    chosen = best(own)
     star = " ★" if chosen is not None and chosen == first else ""
     return heatmap(
         {place[key(row)]: shown(figure.kind, row, judged) for row in own},
         ticks(lrs),
         [str(size) for size in sizes],
         (f"{figure.optimizer} · {figure.schedule}{star}", "learning rate (peak)", "batch size"),
-        shared_scale(figure.kind, [shown(figure.kind, row, judged) for row in cells], judged),
+        colours,
         None if chosen is None else place[key(chosen)],
     )
 

@@ -76,15 +76,36 @@ class Figure:
         stem = "-".join(label for label in (self.optimizer, self.schedule) if label)
         return f"{self.workload}/{self.kind}/{stem or self.kind}.svg"
 
-    def shows(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row is of the workload, optimizer and schedule that the figure shows."""
-        named = ("workload", "optimizer", "schedule")
-        return all(row[axis] == label for axis in named if (label := getattr(self, axis)))
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Which of workload, optimizer and schedule the figure shows one of."""
+        return tuple(axis for axis in ("workload", "optimizer", "schedule") if getattr(self, axis))
 
     @property
     def timed(self) -> bool:
         """Whether it shows seconds, which are measured and not trained."""
         return self.kind in TIMED
+
+
+class Sorted:
+    """Rows that are found by the figures that show them, without a look at each for every figure.
+
+    Args:
+        rows: with columns for workload, optimizer and schedule.
+    """
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows = rows
+        self._groups: dict[tuple[str, ...], dict[tuple[str, ...], list[Any]]] = {}
+
+    def of(self, figure: Figure) -> list[Any]:
+        """The rows that a figure shows, in their order."""
+        named = figure.named
+        if named not in self._groups:
+            groups = self._groups.setdefault(named, {})
+            for row in self.rows:
+                groups.setdefault(tuple(row[axis] for axis in named), []).append(row)
+        return self._groups[named].get(tuple(getattr(figure, axis) for axis in named), [])
 
 
 def listed(labels: Labels, wanted: Wanted) -> list[Figure]:

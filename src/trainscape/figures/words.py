@@ -27,9 +27,9 @@ def caption(figure: Figure, cells: Sequence[Row]) -> str:
 
     Args:
         figure: which figure.
-        cells: all summary rows; for times, with the columns of the timings.
+        cells: the summary rows that it shows; for times, with the columns of the timings.
     """
-    rows = _rows_of(figure, cells)
+    rows = trained(cells)
     if not rows:
         return f"{figure.optimizer}, {figure.schedule}: no cell was trained."
     if figure.kind == "curves":
@@ -53,9 +53,9 @@ def alt(figure: Figure, cells: Sequence[Row]) -> str:
 
     Args:
         figure: which figure.
-        cells: all summary rows; for times, with the columns of the timings.
+        cells: the summary rows that it shows; for times, with the columns of the timings.
     """
-    rows = _rows_of(figure, cells)
+    rows = trained(cells)
     if not rows:
         return f"{figure.optimizer} with {figure.schedule or 'any schedule'}: no cell was trained."
     sizes = _axis("batch size", sorted({row["batch_size"] for row in rows}), str)
@@ -79,11 +79,6 @@ def alt(figure: Figure, cells: Sequence[Row]) -> str:
         f"Heatmap for {figure.optimizer} with the schedule {figure.schedule} on {figure.workload}, "
         f"{sizes} by {lrs}: {_value_range(figure, rows)}.{_failures(rows)}{_best(figure, rows)}"
     )
-
-
-def _rows_of(figure: Figure, cells: Sequence[Row]) -> list[Row]:
-    """The trained cells that the figure shows."""
-    return trained([row for row in cells if figure.shows(row)])
 
 
 def _axis(name: str, points: Sequence[float], in_words: Callable[[float], str]) -> str:

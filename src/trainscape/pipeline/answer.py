@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import analysis, answers
 from trainscape.files import write_json
-from trainscape.pipeline.tables import cells, held_out, searched, table
+from trainscape.pipeline.tables import cells, curves, held_out, searched, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,8 @@ def make(layout: Layout) -> None:
     scaling, rates = analysis.scaling(trials), analysis.best_rates(trials)
     held = {name: held_out(layout, name) for name in layout.study.workloads}
     examples = _examples(table(layout, "examples"))
-    critical, steps = analysis.critical_and_steps(trials, table(layout, "curves"), _steady(layout))
+    evaluations = curves(layout, "validation")
+    critical, steps = analysis.critical_and_steps(trials, evaluations, _steady(layout))
     noise = analysis.noise_scales(table(layout, "noise"), final)
     importance = analysis.importance(trials, held, whole=whole)
     found = {

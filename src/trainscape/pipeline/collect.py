@@ -9,23 +9,27 @@ from trainscape.files import write_json
 from trainscape.results.cell_files import read_entries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
     from trainscape.pipeline.layout import Layout
+    from trainscape.results.cell_files import Entry
 
 
 def make(layout: Layout) -> None:
     """Write the tables and numbers that training alone decides."""
     cells = read_entries(layout.chosen, layout.identify)
-    tests = read_entries(layout.range_tests, layout.identify)
-    finalists = read_entries(layout.confirmed(), layout.identify)
-    trials = analysis.trials(cells, layout.targets_to_reach)
+    tests = list(read_entries(layout.range_tests, layout.identify))
+    finalists = list(read_entries(layout.confirmed(), layout.identify))
+    descents: list[Entry] = []
+    trials = analysis.trials(_written(layout, cells, descents), layout.targets_to_reach)
     summary = analysis.summary(trials)
     suggested = analysis.range_tests(tests, summary)
-    tables = {
+    tables: dict[str, pd.DataFrame] = {
         "trials": trials,
         "summary": summary,
-        "curves": analysis.curves(cells),
-        "traces": analysis.traces(cells),
-        "paths": analysis.paths(cells),
+        "paths": analysis.paths(descents),
         "range": suggested,
         "range-curves": analysis.range_curves(tests),
         "confirm": analysis.trials(finalists, layout.targets_to_reach),
@@ -36,3 +40,24 @@ def make(layout: Layout) -> None:
     for name, table in tables.items():
         analysis.write_csv(table, layout.output / f"{name}.csv")
     write_json(layout.output / "range.json", analysis.range_metrics(suggested))
+
+
+def _written(layout: Layout, cells: Iterator[Entry], descents: list[Entry]) -> Iterator[Entry]:
+    """The cells one by one, each written to the long tables before it is let go.
+
+    Args:
+        layout: the study.
+        cells: as they are read.
+        descents: those whose paths were kept are added here: few, and of few numbers.
+    """
+    folder = layout.output
+    with (
+        analysis.written_csv(folder / "curves.csv", analysis.CURVES) as curves,
+        analysis.written_csv(folder / "traces.csv", analysis.TRACES) as traces,
+    ):
+        for entry in cells:
+            curves(analysis.evaluations(entry))
+            traces(analysis.losses(entry))
+            if any(trial.path for trial in entry.record.trials):
+                descents.append(entry)
+            yield entry

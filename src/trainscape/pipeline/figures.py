@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trainscape import analysis, datasets, workloads
 from trainscape.figures.draw import Content, draw
 from trainscape.figures.names import table_path
-from trainscape.pipeline.tables import replayed, searched, table
+from trainscape.pipeline.tables import curves, replayed, searched, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 def make(layout: Layout) -> None:
     """Draw all figures that show no seconds."""
     search, folder = searched(layout), layout.output / "figures"
-    curves = table(layout, "curves")
     split = "validation" if layout.study.validation else "train"
-    drawn = analysis.records(curves[curves["split"] == split])
     articles = _article_tables(layout)
     content = Content(
         cells=analysis.whole(analysis.records(table(layout, "summary")), search),
-        curves={analysis.key(rows[0]): rows for rows in analysis.grouped(drawn, analysis.AXES)},
+        curves=analysis.Histories(curves(layout, split)),
         tests=analysis.records(table(layout, "range")),
         test_curves=analysis.read_curves(table(layout, "range-curves")),
         replayed=replayed(layout),

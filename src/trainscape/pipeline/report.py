@@ -15,7 +15,7 @@ from trainscape.forked import begun
 from trainscape.hashing import SHORT, sha256
 from trainscape.numerals import counted
 from trainscape.pipeline.snippets import snippets
-from trainscape.pipeline.tables import replayed, searched, table
+from trainscape.pipeline.tables import curves, replayed, searched, table
 from trainscape.report import Page, runtime, write
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ def page(layout: Layout) -> Page:
     """What the report is written from; no cell file is read."""
     summary, trials = table(layout, "summary"), table(layout, "trials")
     rows = analysis.records(summary)
-    curves = table(layout, "curves")
     times = json.loads((layout.output / "timings.json").read_text(encoding="utf-8"))
     split = "validation" if analysis.validated(trials) else "train"
     return Page(
@@ -51,7 +50,7 @@ def page(layout: Layout) -> Page:
         cells=analysis.timed(summary, table(layout, "timings")) if layout.throughput else rows,
         trials=trials,
         confirmed=table(layout, "confirm"),
-        curves=curves[curves["split"] == split],
+        curves=curves(layout, split),
         times=times,
         snippets=partial(snippets, layout),
         paths=analysis.records(table(layout, "paths")),

@@ -20,6 +20,11 @@ def table(layout: Layout, name: str) -> pd.DataFrame:
     return read_csv(layout.output / f"{name}.csv")
 
 
+def curves(layout: Layout, split: str) -> pd.DataFrame:
+    """The learning curves of one split: of the longest table a third."""
+    return read_csv(layout.output / "curves.csv", {"split": split})
+
+
 def replayed(layout: Layout) -> Replayed | None:
     """What the simulated searches came to; None if the study has none."""
     if not layout.study.replay.enabled:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import AXES, key, metric, whole
+from trainscape.analysis import AXES, key, lines, metric, whole
 from trainscape.figures.values import points
 from trainscape.report._map import of_map
 from trainscape.report._table import AXES_OF_CELL, columns, ranked, with_verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -141,17 +141,12 @@ def _by_cell(
     own = table[table["workload"] == workload]
     names = ["seed", "digest", *OF_TRIAL.values()]
     cells: dict[tuple[object, ...], list[tuple[Any, ...]]] = {}
-    for cell, trial in zip(_lines(own, AXES), _lines(own, names), strict=True):
+    for cell, trial in zip(lines(own, AXES), lines(own, names), strict=True):
         cells.setdefault(cell, []).append(trial)
     return {
         cell: {name: [trial[k] for trial in found] for k, name in enumerate(names)}
         for cell, found in cells.items()
     }
-
-
-def _lines(table: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """A table's rows as plain tuples: of 5,000 cells a pandas group each takes seconds."""
-    return zip(*(table[name].tolist() for name in columns), strict=True)
 
 
 def _values(cells: Mapping[Any, Mapping[str, Sequence[Any]]], row: Row, column: str) -> list[Any]:
@@ -177,7 +172,7 @@ def _curves(
     every = max(1, -(-len(table) // POINTS))
     runs: dict[tuple[object, ...], dict[int, float]] = {}  # values by step
     for trial, (step, value) in zip(
-        _lines(table, [*AXES, "seed"]), _lines(table, ["step", column]), strict=True
+        lines(table, [*AXES, "seed"]), lines(table, ["step", column]), strict=True
     ):
         runs.setdefault(trial, {})[step] = value
     steps: dict[Any, list[int]] = {}

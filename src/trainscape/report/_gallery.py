@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from trainscape.analysis import Row, metric, whole
+from trainscape.analysis import metric, whole
 from trainscape.analysis.functions import outcome
-from trainscape.figures.names import TIMED
+from trainscape.figures.names import TIMED, Sorted
 from trainscape.figures.values import score
 from trainscape.figures.words import alt, caption
 from trainscape.report._pictures import WORDS
@@ -15,8 +15,6 @@ from trainscape.report._sections import drawn
 from trainscape.report._times import doubts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from trainscape.figures.names import Figure
@@ -55,7 +53,7 @@ def gallery(page: Page) -> list[dict[str, Any]]:
     Raises:
         UserError: a figure is missing.
     """
-    cells = whole(page.cells, page.searched)
+    cells = Sorted(whole(page.cells, page.searched))
     kinds = [kind for kind in TITLES if kind not in page.study.get("figures", [])]  # of an article
     return [
         {
@@ -69,12 +67,13 @@ def gallery(page: Page) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(figure: Figure, page: Page, cells: Sequence[Row]) -> dict[str, str]:
+def _shown(figure: Figure, page: Page, cells: Sorted) -> dict[str, str]:
     svg, _, _ = drawn(page.folder / figure.path)
     if figure.kind in WORDS:
         instead, below = WORDS[figure.kind](figure.workload, page.found[figure.workload])
     else:
-        instead, below = alt(figure, cells), caption(figure, cells)
+        rows = cells.of(figure)
+        instead, below = alt(figure, rows), caption(figure, rows)
     return {"svg": svg, "alt": instead, "caption": below}
 
 

@@ -21,7 +21,7 @@ from trainscape.hashing import SHORT, sha256
 from trainscape.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from trainscape.cells.cell import Cell
 
@@ -80,8 +80,8 @@ class Entry:
     record: CellRecord
 
 
-def read_entries(cells: Mapping[str, Cell], digest: Callable[[Cell], str]) -> list[Entry]:
-    """Every cell and what its file holds, checked.
+def read_entries(cells: Mapping[str, Cell], digest: Callable[[Cell], str]) -> Iterator[Entry]:
+    """Every cell and what its file holds, checked; each is read when it is asked for.
 
     Args:
         cells: by file.
@@ -90,7 +90,8 @@ def read_entries(cells: Mapping[str, Cell], digest: Callable[[Cell], str]) -> li
     Raises:
         UserError: names the first file that is missing, damaged or edited.
     """
-    return [Entry(cell, read_cell(Path(path), digest(cell))) for path, cell in cells.items()]
+    for path, cell in cells.items():
+        yield Entry(cell, read_cell(Path(path), digest(cell)))
 
 
 def write_cell(path: Path, record: CellRecord) -> None:
