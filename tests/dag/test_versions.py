@@ -94,6 +94,7 @@ def test_every_output_persists() -> None:
 def test_every_product_is_versioned(finished: Project) -> None:
     """Git or DVC has each file of a run, so that a clone with its data lacks none."""
     every = finished.trainscape("targets", "data", "train", *sorted(STAMPS))
+    every += finished.trainscape("cells", "--paths")
     tracked = finished.git("ls-files").splitlines()
     tracked += finished.dvc("list", ".", "--recursive", "--dvc-only").splitlines()
     assert set(every) <= set(tracked)
