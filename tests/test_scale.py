@@ -16,7 +16,7 @@ from benchmarks import scale, untrained
 from trainscape import analysis, sealed, study
 from trainscape.figures.names import Figure, Sorted
 from trainscape.pipeline import collect
-from trainscape.pipeline.doubts import bring_into_the_past, remove_dead_links
+from trainscape.pipeline.doubts import remove_dead_links
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.verify import faults
 from trainscape.pipeline.workflow import Run
@@ -110,7 +110,6 @@ def test_a_look_at_what_is_there_grows_with_it(
                 counted(patch, counts, Path, name)
             list(faults(layout, Seen(seen.store)))
             remove_dead_links(layout)
-            bring_into_the_past(layout)
         assert counts["_as_written"] == 0
     more = {name: asked[LARGE][name] - asked[SMALL][name] for name in asked[LARGE]}
     assert 0 < sum(more.values()) <= 10 * (LARGE - SMALL), more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainscape import analysis
@@ -22,33 +23,34 @@ def make(layout: Layout) -> None:
     cells = read_entries(layout.chosen, layout.identify)
     tests = list(read_entries(layout.range_tests, layout.identify))
     finalists = list(read_entries(layout.confirmed(), layout.identify))
-    descents: list[Entry] = []
-    trials = analysis.trials(_written(layout, cells, descents), layout.targets_to_reach)
+    kept: list[Entry] = []
+    trials = analysis.trials(_written(layout, cells, kept), layout.targets_to_reach)
     summary = analysis.summary(trials)
     suggested = analysis.range_tests(tests, summary)
     tables: dict[str, pd.DataFrame] = {
         "trials": trials,
         "summary": summary,
-        "paths": analysis.paths(descents),
+        "paths": analysis.paths(kept),
         "range": suggested,
         "range-curves": analysis.range_curves(tests),
         "confirm": analysis.trials(finalists, layout.targets_to_reach),
         "examples": analysis.examples(finalists),
         "noise": analysis.noise(finalists),
-        "carried": analysis.carried([*cells, *tests, *finalists]),
+        "carried": analysis.carried([*kept, *tests, *finalists]),
     }
     for name, table in tables.items():
         analysis.write_csv(table, layout.output / f"{name}.csv")
     write_json(layout.output / "range.json", analysis.range_metrics(suggested))
 
 
-def _written(layout: Layout, cells: Iterator[Entry], descents: list[Entry]) -> Iterator[Entry]:
+def _written(layout: Layout, cells: Iterator[Entry], kept: list[Entry]) -> Iterator[Entry]:
     """The cells one by one, each written to the long tables before it is let go.
 
     Args:
         layout: the study.
         cells: as they are read.
-        descents: those whose paths were kept are added here: few, and of few numbers.
+        kept: what the short tables need is added here: cells with paths, which are few, and with
+            marks of what was carried over, without their trials.
     """
     folder = layout.output
     with (
@@ -59,5 +61,7 @@ def _written(layout: Layout, cells: Iterator[Entry], descents: list[Entry]) -> I
             curves(analysis.evaluations(entry))
             traces(analysis.losses(entry))
             if any(trial.path for trial in entry.record.trials):
-                descents.append(entry)
+                kept.append(entry)
+            elif entry.record.carried:
+                kept.append(replace(entry, record=replace(entry.record, trials=[])))
             yield entry
