@@ -191,7 +191,7 @@ class Drill:
         code, said = self._run(project, result)
         if code and "--unlock" in said:
             result.unlocked = True
-            project.run("snakemake", "--unlock")
+            project.call("snakemake", "--unlock")
             code, said = self._run(project, result)
         if code:
             result.failed = said
