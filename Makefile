@@ -23,7 +23,7 @@ test: setup  ## set up, then run every test
 	pytest -n 2 --dist worksteal
 
 cluster-test: setup  ## stop and disturb runs on a Slurm of two nodes, started here (Debian: slurm-wlm, munge)
-	uv pip install --quiet --python $(BIN)/python "$$(sed -n 's/.*"\(snakemake-executor-plugin-slurm[^"]*\)".*/\1/p' pyproject.toml)"
+	uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-slurm.txt
 	TRAINSCAPE_SLOW=1 pytest -n 2 --dist worksteal tests/cluster
 
 fuzz: setup  ## spoiled input, TIMES as many examples as make test has, each run others (TIMES=20)
@@ -69,12 +69,14 @@ throughput: setup  ## measure step times of the study in params.yaml
 gpu-evidence:  ## measure on a CUDA GPU; needs torch and numpy alone, and no network
 	PYTHONPATH=src:tests $(PYTHON) -m benchmarks.gpu_evidence
 
-pins: setup  ## remake requirements.txt and requirements-bench.txt from pyproject.toml
+pins: setup  ## remake requirements*.txt from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --extra test --output-file requirements.txt pyproject.toml
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"], sep="\n")' | \
+	for extra in bench slurm; do \
+	  $(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra | \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make pins" --constraint requirements.txt --output-file requirements-bench.txt -
+	  --custom-compile-command "make pins" --constraint requirements.txt --output-file requirements-$$extra.txt - || exit; \
+	done
 
 licences: setup  ## the licence of each pinned package, as it states it itself
 	python docs/licences.py
