@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,33 @@ def test_a_cancelled_job_fails_in_a_line_and_the_next_run_goes_on(
     made = bytes_of(project)
     assert len(made) == 4
     assert made == trained_here(project)
+
+
+@pytest.mark.slow
+def test_trials_in_training_go_on_after_their_job_is_cancelled(
+    project: Project, slurm: Slurm
+) -> None:
+    """What a bundle was training is kept when Slurm ends it; the next run goes on from there."""
+    longer = ("--config", "budget={steps: 12000}", "evaluate_every=200")
+
+    def cancel(job: str) -> None:
+        until(lambda: any("step " in log.read_text() for log in bundles()), 60)
+        slurm.call("scancel", job)
+
+    def bundles() -> list[Path]:
+        return list((project / ".snakemake/fuse").glob("*/bundle-*.log"))
+
+    run = disturbed(project, slurm, cancel, *LAUNCHER, "--retries", "0", *longer)
+    assert run.returncode == 1, run.stdout
+    assert "Traceback" not in run.stdout
+    project.run(*LAUNCHER, *CELLS, *longer)
+    logs = [log.read_text() for log in (project / "logs").rglob("train/**/*.log")]
+    assert any(re.search(r"^resumed \d trials? at step \d+ of 12000$", x, re.M) for x in logs)
+    made = bytes_of(project)
+    assert len(made) == 4
+    shutil.rmtree(project / "results")
+    project.snakemake(*CELLS, *longer)
+    assert made == bytes_of(project)
 
 
 @pytest.mark.slow
