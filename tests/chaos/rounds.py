@@ -80,7 +80,7 @@ class Drill:
 
     def __init__(self, folder: Path, seed: int, *, small: bool = False) -> None:
         self.folder, self.seed = folder, seed
-        self.stages = ["collect"] if small else ["collect", "answer"]
+        self.stages = ["train", "collect", *([] if small else ["answer"])]
         self.cores = 1 if small else 2
         self.cache = folder / "cache"
         self.whole = scratch(folder / "whole", folder)

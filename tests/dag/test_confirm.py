@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kit.project import Project, made_once, scratch
+from trainscape.cells.cell import TrialRecord
+from trainscape.results.cell_files import read_cell, write_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +112,32 @@ def test_damage_is_made_good(confirmed: Project, tmp_path: Path) -> None:
     assert file in project.fail("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
     assert not training(train(project))
     assert (fresh(project), choices(project)) == (before, chosen)
+
+
+def test_nothing_is_forgotten_beside_a_choice(confirmed: Project, tmp_path: Path) -> None:
+    """Cells, a table and the choice of finalists are missing: one run makes them all again."""
+    project = confirmed.copy(tmp_path / "gaps")
+    before = project.results()
+    for path in (*choices(project), next(iter(fresh(project))), project.cells()[0]):
+        (project / path).unlink()
+    (project / "results/summary.csv").unlink()
+    project.snakemake(*project.trainscape("targets", "collect"))
+    assert project.results() == before
+
+
+def test_tables_follow_a_cell_that_is_trained_again(confirmed: Project, tmp_path: Path) -> None:
+    """Memory ran out in a cell, and tables say so; it is removed: one run makes all anew."""
+    project = confirmed.copy(tmp_path / "memory")
+    before, tables = project.results(), project.trainscape("targets", "collect")
+    path = project / project.cells()[0]
+    record = read_cell(path)
+    lost = [TrialRecord.untrained(trial.seed, "oom") for trial in record.trials]
+    write_cell(path, replace(record, trials=lost))
+    project.snakemake(*tables)
+    assert b"oom" in project.results()["results/trials.csv"]
+    path.unlink()
+    project.snakemake(*tables)
+    assert project.results() == before
 
 
 def test_a_confirmation_can_be_left_out(confirmed: Project, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 
 rule answer:
     input:
-        RUN.after("collect"),
+        RUN.after("collect", makes="answer"),
     output:
         stamp=LAYOUT.stamp("answer"),
         claims=described(LAYOUT, "answer"),

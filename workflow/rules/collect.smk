@@ -3,7 +3,7 @@
 
 rule collect:
     input:
-        RUN.after("throughput"),
+        RUN.after("throughput", makes="collect"),
     output:
         stamp=LAYOUT.stamp("collect"),
         tables=described(LAYOUT, "collect"),

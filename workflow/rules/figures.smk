@@ -3,7 +3,7 @@
 
 rule draw_figures:
     input:
-        RUN.after("collect", "replay", "answer"),
+        RUN.after("collect", "replay", "answer", makes="figures"),
     output:
         stamp=LAYOUT.stamp("figures"),
         figures=described(LAYOUT, "figures"),
@@ -16,7 +16,7 @@ rule draw_figures:
 
 rule draw_timings:
     input:
-        RUN.after("throughput", "collect"),
+        RUN.after("throughput", "collect", makes="timings"),
     output:
         stamp=LAYOUT.stamp("timings"),
         products=described(LAYOUT, "timings"),

@@ -4,7 +4,7 @@ if LAYOUT.study.replay.enabled:
 
     rule replay_searches:
         input:
-            RUN.after("collect"),
+            RUN.after("collect", makes="replay"),
         output:
             stamp=LAYOUT.stamp("replay"),
             tables=described(LAYOUT, "replay"),

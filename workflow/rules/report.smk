@@ -3,7 +3,7 @@
 
 rule write_report:
     input:
-        RUN.after(*STAGES[2:-1]),
+        RUN.after(*STAGES[2:-1], makes="report"),
     output:
         stamp=LAYOUT.stamp("report"),
         page=described(LAYOUT, "report"),

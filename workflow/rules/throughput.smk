@@ -4,7 +4,7 @@ if LAYOUT.throughput:
 
     rule measure_throughput:
         input:
-            RUN.after(once=LAYOUT.throughput),
+            RUN.after(once=LAYOUT.throughput, makes="throughput"),
         output:
             LAYOUT.throughput,
         log:

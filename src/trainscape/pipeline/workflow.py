@@ -183,7 +183,7 @@ class Run:
         cells = set(self.layout.products("train"))
         return [*self.missed, *(f for f in self.layout.targets(*STAGES) if f not in cells)]
 
-    def after(self, *stages: str, once: str | None = None) -> Callable[[object], Any]:
+    def after(self, *stages: str, makes: str, once: str | None = None) -> Callable[[object], Any]:
         """The input of a rule that comes after the training and other stages.
 
         The stamp of the training stands for a thousand cells. They are named beside it where it
@@ -192,6 +192,7 @@ class Run:
 
         Args:
             stages: what else the rule waits for.
+            makes: the stage that the rule makes.
             once: the rule's output, if new cells are no reason to make it again.
         """
 
@@ -200,8 +201,11 @@ class Run:
             if once is not None and not self.forced and not self.is_to_be_made(once):
                 return []
             cells = self.layout.products("train") if self.forced else self.missed
-            stamp = self.layout.stamp("train")
-            return self.undated([*cells, stamp, *self.layout.targets(*stages)])
+            found = [*cells, self.layout.stamp("train"), *self.layout.targets(*stages)]
+            # All that comes after a cell is made again with it, and a job that is to run anyway is
+            # forgotten after a checkpoint if all that it waits for is ancient (see undated).
+            own = [self._is_made_here(file) for file in self.layout.targets(makes)]
+            return found if self.missed or any(own) else self.undated(found)
 
         return files
 
