@@ -134,9 +134,9 @@ def test_files_of_two_versions_are_told_apart(layout: Layout) -> None:
     older = page.read_bytes(), stamp.read_bytes()
     cell = Path(next(iter(layout.range_tests)))
     write_cell(cell, replace(read_cell(cell), backend="elsewhere"))
-    from_another = "is of what was made from another"
-    expected = [f"{layout.stamp('train')}: {from_another} {cell}; run snakemake to make it again"]
-    assert complaints(layout) == expected
+    from_another = "was made from another"
+    why = f"{from_another} {cell} than is there; run snakemake to make it again"
+    assert complaints(layout) == [f"{layout.stamp('train')}: {why}"]
     make(layout, "settle")
     assert [line.partition(":")[0] for line in complaints(layout)] == [layout.stamp("collect")]
     with pytest.raises(UserError, match=f"{from_another} results/.made/train"):

@@ -181,7 +181,10 @@ def test_a_fresh_result_says_what_it_was_made_from_and_what_to_do(plain: Path) -
     page.write_text("edited")
     _, origin, advice = which(page).splitlines()
     assert origin.endswith("digest 0123456789ab; the file was changed after it was made")
-    assert advice == "  to have it as it was made: snakemake --cores all"
+    assert (
+        advice
+        == "  to have it as it was made: snakemake --cores all, with the --configfile of its study"
+    )
     write(".gitignore", "/results-*/\n")
     *_, advice = which(made("results-try/report.html", "page")).splitlines()
     assert advice.startswith("  git is told to ignore it, so no commit will have it")
@@ -210,7 +213,9 @@ def test_a_fresh_cell_says_its_values_and_its_digest(plain: Path) -> None:
     ) in text
     path.write_text(path.read_text().replace("avx512", "avx2"))
     assert "of study 'tried', but was edited" in which(path)
-    assert which(path).endswith("to have it as it was made: snakemake --cores all")
+    assert which(path).endswith(
+        "to have it as it was made: snakemake --cores all, with the --configfile of its study"
+    )
 
 
 @pytest.mark.parametrize(

@@ -306,6 +306,7 @@ def _diff(args: argparse.Namespace) -> int:
 
 def _rekey(args: argparse.Namespace) -> int:
     from trainscape.pipeline import rekey
+    from trainscape.pipeline.show import maker
 
     if args.study.startswith("{"):
         raise UserError("rekey: takes a parameter file, since a run of Snakemake trains the sample")
@@ -321,7 +322,7 @@ def _rekey(args: argparse.Namespace) -> int:
     if files := [pair.path for group in todo for pair in group.to_train]:
         rekey.retrain(args.study, files)
     differing = rekey.rekey(todo)
-    print("the rest: snakemake --cores all")
+    print(f"the rest: {maker(args.study)}")
     return 1 if differing else 0
 
 

@@ -136,7 +136,7 @@ def test_a_cell_of_another_machine(project: Project) -> None:
     write_cell(project / cell, other)
     (stamp,) = (project / "results/.made/train").iterdir()
     stamped = str(stamp.relative_to(project.root))
-    assert f"{stamped}: is of what was made from another {cell}" in project.fail(*VERIFY)
+    assert f"{stamped}: was made from another {cell} than is there" in project.fail(*VERIFY)
     assert doubted(project.snakemake()) == {stamped}
     assert project.work() == {"settle", *EVERY_TABLE}
     assert "elsewhere" in (project / "results/trials.csv").read_text(encoding="utf-8")

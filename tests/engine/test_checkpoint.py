@@ -350,6 +350,25 @@ def test_one_of_another_kind_is_passed_over(
     assert sum("passed over" in line for line in said) == (2 if other == "form" else 1), said
 
 
+@pytest.mark.parametrize("kind", [".state", ".json"])
+def test_one_of_another_trial_is_passed_over(kind: str, tmp_path: Path, stops: Stops) -> None:
+    """A whole file that was renamed, or copied over another, is not taken for that trial."""
+    specs = cells(split="per-seed")
+    wanted = train(specs)
+    stop(specs, keeper(tmp_path), stops, 30)
+    [file] = tmp_path.glob(f"*{kind}")
+    first, second = (keeper(tmp_path)._name(specs[0], seed) for seed in specs[0]["seeds"][:2])
+    other = second if file.name.startswith(first) else first
+    for old in tmp_path.glob(f"{other}.*"):
+        old.unlink()
+    file.rename(tmp_path / f"{other}{kind}")
+    said: list[str] = []
+    stops.left = 0
+    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    [line] = [line for line in said if "passed over" in line]
+    assert line.endswith(f"its trials begin anew: it holds the trials of {file.name}")
+
+
 class Drawing(nn.Module):
     """Keeps a generator, which nobody can write down."""
 

@@ -16,7 +16,7 @@ from trainscape.cells.cell import TrialRecord
 from trainscape.engine import backend, leaving
 from trainscape.engine.encoding import read, write
 from trainscape.engine.watch import Watch
-from trainscape.errors import UserError
+from trainscape.errors import DamagedFileError, UserError
 from trainscape.files import replacing
 from trainscape.hashing import sha256
 from trainscape.numerals import counted
@@ -82,6 +82,7 @@ class Keeper:
             return None
         try:
             body = read_sealed(self.folder / file)
+            _check_place(file, body)
             if not backend.fits(body["backend"], self.on):
                 raise UserError(f"it is of {body['backend']}")
             return TrialRecord(**body["record"]), str(body["backend"])
@@ -162,7 +163,7 @@ class Keeper:
         """Keep the records of what is done."""
         for key, (record, arithmetic) in list(self._records.items()):
             name = self.name(key)
-            body = {"record": asdict(record), "backend": arithmetic}
+            body = {"record": asdict(record), "backend": arithmetic, "file": name + RECORD}
             write_sealed(self.folder / f"{name}{RECORD}", body)
             self._there.add(f"{name}{RECORD}")
             del self._records[key]
@@ -173,7 +174,7 @@ class Keeper:
         if file.startswith(PACK):
             self._whole_packs()[file] = value["names"]
         with replacing(self.folder / file) as to:
-            write(to, {"format": FORMAT, **value})
+            write(to, {"format": FORMAT, "file": file, **value})
         self._there.add(file)
 
     def name(self, key: tuple[int, int]) -> str:
@@ -202,15 +203,21 @@ class Keeper:
         try:
             made = read(self.folder / file)
             if made["format"] != FORMAT:
-                raise UserError(f"{file}: has format {made['format']!r}, and is to have {FORMAT}")
+                raise UserError(f"it has format {made['format']!r}, and is to have {FORMAT}")
+            _check_place(file, made)
             return dict(made)
         except (UserError, OSError, KeyError, TypeError, ValueError) as error:
             self._pass_over(file, error)
             return None
 
     def _pass_over(self, file: str, error: Exception) -> None:
-        reason = error if isinstance(error, UserError) else type(error).__name__
-        self.say(f"checkpoint {file} is passed over, its trials begin anew: {reason}")
+        if isinstance(error, DamagedFileError):
+            reason = f"it {error.why}"
+        elif isinstance(error, OSError) and error.strerror:
+            reason = f"it cannot be read: {error.strerror}"
+        else:
+            reason = str(error) if isinstance(error, UserError) else "it is not a whole file"
+        self.say(f"{self.folder / file} is passed over, its trials begin anew: {reason}")
         self._there.discard(file)
 
     def _whole_packs(self) -> dict[str, list[str]]:
@@ -232,3 +239,13 @@ class Keeper:
             self._there.discard(file)
             with suppress(OSError):
                 (self.folder / file).unlink(missing_ok=True)
+
+
+def _check_place(file: str, content: Mapping[str, Any]) -> None:
+    """Refuse what was written for another file: a name says which trial it is.
+
+    Raises:
+        UserError: it was.
+    """
+    if content["file"] != file:
+        raise UserError(f"it holds the trials of {content['file']}")

@@ -27,7 +27,9 @@ def check_output(output: str, data: Path) -> Path:
         UserError: it is no folder inside the project.
     """
     parts = Path(output).parts
-    if not parts or parts[0] == str(data) or not all(map(WORD.fullmatch, parts)):
+    if parts and parts[0] == str(data):
+        raise UserError(f"output: {shown(output)} is the folder of datasets; choose 'results'")
+    if not parts or not all(map(WORD.fullmatch, parts)):
         raise UserError(
             f"output: {shown(output)} is no folder inside the project; choose letters, "
             "digits, '.', '_' and '-', such as 'results'"

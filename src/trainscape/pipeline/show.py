@@ -29,7 +29,7 @@ def page(layout: Layout, study: str) -> Path:
     """
     path = Path(layout.products("report")[0])
     if not path.is_file():
-        raise UserError(f"{path}: is not made yet; '{_maker(study)}' makes it")
+        raise UserError(f"{path}: is not made yet; '{maker(study)}' makes it")
     return path
 
 
@@ -39,7 +39,7 @@ def is_older(layout: Layout, study: str) -> str:
         return ""
     return (
         "the page is not that of the study as it is now; "
-        f"'{_maker(study)}' makes what has changed again"
+        f"'{maker(study)}' makes what has changed again"
     )
 
 
@@ -74,8 +74,8 @@ def has_screen(environment: Mapping[str, str], platform: str = sys.platform) -> 
     return platform in ("darwin", "win32") or has_display
 
 
-def _maker(study: str) -> str:
-    """The command that makes a study's report."""
+def maker(study: str) -> str:
+    """The command that makes what is missing of a study."""
     if study == "params.yaml" or study.startswith("{"):
         return "snakemake --cores all"
     return f"snakemake --cores all --configfile {shlex.quote(study)}"

@@ -135,7 +135,9 @@ def _state(path: Path, repository: _Repository, history: dict[Trace, list[Commit
 def _advice(path: Path, repository: _Repository, made: Origin) -> str:
     """What to do with a file that no commit has."""
     if made.whole is False:
-        return "to have it as it was made: snakemake --cores all"
+        return (
+            "to have it as it was made: snakemake --cores all, with the --configfile of its study"
+        )
     name = repository.name(path)
     if repository.kept_by_dvc(name):
         return "to keep it: dvc commit --force && git add . && git commit"

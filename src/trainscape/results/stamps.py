@@ -115,7 +115,7 @@ def changes(
             yield error
     if other:
         more = f" and {len(other) - 1:,} more" if len(other) > 1 else ""
-        yield DamagedFileError(stamp, f"is of what was made from another {other[0]}{more}")
+        yield DamagedFileError(stamp, f"was made from another {other[0]}{more} than is there")
 
 
 def _read(path: Path, sha: str) -> None:

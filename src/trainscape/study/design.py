@@ -130,12 +130,18 @@ ConfirmOrNot = Annotated[
 ]
 
 
-def _form_of_checkpoint(value: object) -> str:
-    return "<none>" if value is False else "<seconds>"
+def _form_of_checkpoint(value: object) -> str | None:
+    if value is False:
+        return "<none>"
+    return "<seconds>" if isinstance(value, int | float | str) and value is not True else None
 
 
 CheckpointOrNot = Annotated[
     Annotated[Literal[False], Tag("<none>")] | Annotated[Positive, Tag("<seconds>")],
-    Discriminator(_form_of_checkpoint),
+    Discriminator(
+        _form_of_checkpoint,
+        custom_error_type="form",
+        custom_error_message="is neither false nor a number of seconds above 0, such as 60",
+    ),
     BeforeValidator(plain_false),
 ]
