@@ -85,6 +85,11 @@ def test_a_home_that_cannot_be_written_names_the_variable(tmp_path: Path) -> Non
 def test_an_error_that_is_meant_for_the_user_goes_without_lines_of_code() -> None:
     """Snakemake adds where it was raised, which tells a user nothing."""
     raised = 'WorkflowError:\nNo GPU here.\n  File "/a b/executor.py", line 86, in run_jobs\n'
+    early = 'WorkflowError in file "/a/Snakefile", line 45:\ntrainscape: ended early\n'
+    assert in_a_line(early + '  File "/a/Snakefile", line 45, in __onsuccess\n') == (
+        "trainscape: ended early"
+    )
+    assert in_a_line('WorkflowError in file "/a/Snakefile", line 45:\nNo such rule.\n') is None
     assert in_a_line(raised) == "No GPU here."
     assert in_a_line("MissingInputException in rule a in file x, line 3:\nMissing input") is None
 

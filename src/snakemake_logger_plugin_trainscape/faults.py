@@ -22,7 +22,8 @@ CONFIG = ("snakemake/common/configfile.py", "WorkflowError:\nConfig file ")
 CACHE = "snakemake/sourcecache.py"
 HOW = re.compile(r"^\w*Error: (?:\[Errno \d+\] )?(.+)$", re.MULTILINE)
 FRAME = re.compile(r'^  File ".+", line \d+, in .+\n?', re.MULTILINE)
-PLAIN = "WorkflowError:\n"  # how an error begins that is meant for the user
+# how an error begins that is meant for the user; of a rule's Python, if it says whose it is
+PLAIN = re.compile(r'WorkflowError:\n|WorkflowError in file ".+", line \d+:\n(?=trainscape: )')
 LOCKED = "LockException:\n"
 # What the system refuses, as Python words it, with the file where it names one.
 REFUSED = re.compile(
@@ -57,8 +58,8 @@ def in_a_line(text: str) -> str | None:
         return refused
     if text.startswith(LOCKED):
         return announced.holder() or None
-    if text.startswith(PLAIN):
-        return FRAME.sub("", text.removeprefix(PLAIN)).strip()
+    if plain := PLAIN.match(text):
+        return FRAME.sub("", text[plain.end() :]).strip()
     return None
 
 
