@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,10 @@ TIMES = 6  # so many undisturbed runs take longer
 LEFT = 60.0  # seconds that processes may go on after the run that started them
 CELLS = "results/c*/*/*/*.json"  # of the grid, and on fresh seeds
 TRACEBACK = "Traceback (most recent call last)"
+# Python's own words for a Ctrl-C while it loads modules, before anything of ours can hear it
+INTERRUPTED = re.compile(
+    rf"{re.escape(TRACEBACK)}(?:(?!{re.escape(TRACEBACK)}).)*?\nKeyboardInterrupt", re.DOTALL
+)
 
 
 @dataclass
@@ -290,7 +295,8 @@ class Drill:
 
     def _note_tracebacks(self, project: Project, said: list[str], result: Result) -> None:
         logs = [path.read_text(errors="replace") for path in (project / "logs").rglob("*.log")]
-        result.tracebacks += [text for text in (*said, *logs) if TRACEBACK in text]
+        texts = [INTERRUPTED.sub("", text) for text in (*said, *logs)]
+        result.tracebacks += [text for text in texts if TRACEBACK in text]
 
 
 def can_mount() -> bool:
