@@ -86,8 +86,7 @@ def test_local_executor(finished: Project, clean: Project) -> None:
 def test_shuffled_cells(finished: Project, clean: Project) -> None:
     """Trained in another order, in packs of one trial, cells come out the same bytes."""
     clean.trainscape("data")
-    order = sorted(clean.trainscape("cells", "--paths"), key=lambda path: path[::-1])
-    assert order != clean.trainscape("cells", "--paths")
+    order = clean.trainscape("cells", "--paths")[::-1]
     narrow = ("env", "PYTHONPATH=src", "TRAINSCAPE_WIDTH=1", "python", "-m", "trainscape", "train")
     clean.run(*narrow, *order)
     assert _cells(clean) == _cells(finished)
