@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks import ceilings, gpu_checks, gpu_many, gpu_speed, jax_peer, jax_rival
+from benchmarks import (
+    ceilings,
+    gpu_checks,
+    gpu_details,
+    gpu_many,
+    gpu_speed,
+    gpu_trials,
+    jax_peer,
+    jax_rival,
+)
 from benchmarks.output import Result, Table, shown
 from snakemake_executor_plugin_fuse import devices
 from trainscape import source
@@ -147,10 +156,10 @@ def gather(evidence: Evidence) -> None:
     on = device.choose("cuda")
     copies = tuple(1 << power for power in range(20, 33, 2))
     evidence.section("ceilings", partial(evidence.measure, 8192, copies, 0.1, on))
-    for shape in gpu_checks.SHAPES:
+    for shape in gpu_trials.SHAPES:
         _checks(evidence, shape, on, 16)
-    _checks(evidence, gpu_checks.SHAPES[0], on, 64)
-    for shape in gpu_checks.SHAPES:
+    _checks(evidence, gpu_trials.SHAPES[0], on, 64)
+    for shape in gpu_trials.SHAPES:
         _details(evidence, shape, on)
     evidence.section("a pack that does not fit", partial(evidence.check, partial(_halving, on)))
     _many(evidence, [gpu.name for gpu in devices.found(os.environ, 1)], 64)
@@ -168,9 +177,9 @@ def rehearse(evidence: Evidence) -> None:
     """Every section but the one that limits a GPU's memory, in a small size on the CPU."""
     on = device.choose("cpu")
     evidence.section("ceilings", partial(evidence.measure, 128, (1 << 16, 1 << 20), 0.001, on))
-    for shape in (gpu_checks.SHAPES[0], gpu_checks.Shape("digits-cnn", 4, 8, 1)):
+    for shape in (gpu_trials.SHAPES[0], gpu_trials.Shape("digits-cnn", 4, 8, 1)):
         _checks(evidence, shape, on, 4)
-    _details(evidence, gpu_checks.Shape("digits-mlp", 16, 40, 1), on)
+    _details(evidence, gpu_trials.Shape("digits-mlp", 16, 40, 1), on)
     _many(evidence, ["", ""], 2)
     for precision in ("fp32", "bf16"):
         work = partial(_rates, gpu_speed.CASES[0], precision, (2, 4), on, 2, 0.005)
@@ -205,7 +214,7 @@ def _beside_jax(
                 evidence.section(name, partial(evidence.rival, work))
 
 
-def _checks(evidence: Evidence, shape: gpu_checks.Shape, on: torch.device, width: int) -> None:
+def _checks(evidence: Evidence, shape: gpu_trials.Shape, on: torch.device, width: int) -> None:
     works: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "curves": partial(gpu_checks.curves, shape, on),
         **{
@@ -224,9 +233,9 @@ def _checks(evidence: Evidence, shape: gpu_checks.Shape, on: torch.device, width
         evidence.section(f"{name}: {shape.workload}, width {width}", partial(evidence.check, work))
 
 
-def _details(evidence: Evidence, shape: gpu_checks.Shape, on: torch.device) -> None:
-    for way in gpu_checks.WAYS:
-        work = partial(gpu_checks.details, shape, on, way)
+def _details(evidence: Evidence, shape: gpu_trials.Shape, on: torch.device) -> None:
+    for way in gpu_details.WAYS:
+        work = partial(gpu_details.details, shape, on, way)
         evidence.section(f"details: {shape.workload}, {way}", partial(evidence.check, work))
 
 
@@ -240,7 +249,7 @@ def _many(evidence: Evidence, names: Sequence[str], width: int) -> None:
     if len(names) < 2:
         evidence.say(f"skipped: several GPUs at once: {len(names)} can be seen")
         return
-    for shape in gpu_checks.SHAPES if width > 2 else gpu_checks.SHAPES[:1]:
+    for shape in gpu_trials.SHAPES if width > 2 else gpu_trials.SHAPES[:1]:
         work = partial(gpu_many.together, shape.workload, width, names)
         evidence.section(f"several GPUs: {shape.workload}", partial(evidence.check, work))
 

@@ -24,7 +24,7 @@ def together(workload: str, width: int, names: Sequence[str]) -> list[dict[str, 
     """A pack on the first GPU alone, then the same pack on all GPUs at once.
 
     Args:
-        workload: of the :data:`~benchmarks.gpu_checks.SHAPES`.
+        workload: of the :data:`~benchmarks.gpu_trials.SHAPES`.
         width: trials of the pack.
         names: the GPUs; ``CUDA_VISIBLE_DEVICES`` takes them.
 
@@ -84,7 +84,7 @@ def _trained(workload: str, width: int, names: Sequence[str]) -> list[dict[str, 
 
 def main(workload: str, width: int) -> None:
     """Train a pack here, twice: what is compiled and captured first takes its time."""
-    from benchmarks.gpu_checks import SHAPES, Bench, crowd
+    from benchmarks.gpu_trials import SHAPES, Bench, crowd
     from trainscape.engine import backend, device
 
     on = device.choose("auto")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks.gpu_checks import Bench, Shape, crowd
+from benchmarks.gpu_trials import Bench, Shape, crowd
 from trainscape.engine.fused import Fused
 
 if TYPE_CHECKING:
