@@ -6,9 +6,9 @@ Offers: :data:`REFUSED`, what a file holds and what is said, without the file's 
 from __future__ import annotations
 
 KEYS = (
-    "article, budget, confirm, design, device, evaluate_every, figures, grid, last_batch, "
-    "margin, name, order, output, plugins, precision, range_test, replay, seeds, split, target, "
-    "throughput, trace_every, validation, workloads"
+    "article, budget, checkpoint, confirm, design, device, evaluate_every, figures, grid, "
+    "last_batch, margin, name, order, output, plugins, precision, range_test, replay, seeds, "
+    "split, target, throughput, trace_every, validation, workloads"
 )
 FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
 NOTHING = "is empty; give it a value or remove the key"
