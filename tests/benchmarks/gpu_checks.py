@@ -64,9 +64,9 @@ def reloads(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
     pack.train()
     pack.load(trials)
     again = pack.train()
-    equal = first == again and torch.equal(weights, pack.stack.flat.cpu())
-    said = "records and weights"
     flat = pack.stack.flat.cpu()
+    equal = first == again and torch.equal(weights, flat)
+    said = "records and weights"
     return [
         gpu_rows.row("a pack used again gives equal bits", shape, width, equal, weights, flat, said)
     ]

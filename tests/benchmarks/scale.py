@@ -43,7 +43,7 @@ AXES = {
 }
 TRAINSCAPE = ("env", "PYTHONPATH=src", "python", "-m", "trainscape")
 SNAKEMAKE = ("snakemake", "--cores", "all")
-# commands in the order in which a study meets them; what starts the next row is what it took
+# commands in the order in which a study meets them
 BEFORE = {
     "list the cells": (*TRAINSCAPE, "cells", "--paths"),
     "estimate": (*TRAINSCAPE, "estimate"),
@@ -64,8 +64,7 @@ QUANTITIES = {
     "mib": "MiB, of the largest process",
 }
 PAGE = {"megabytes": "page, MB", "ready_s": "ready, s", "chart_s": "first live chart, s"}
-
-
+PICTURE = "scale.svg"
 # a small process between: the system counts what a process holds before it becomes the command, too
 WATCHED = """
 import json, os, resource, signal, subprocess, sys
@@ -159,9 +158,6 @@ def result(sizes: Sizes, grown: Grown) -> Result:
         notes,
         {PICTURE: picture(lines)},
     )
-
-
-PICTURE = "scale.svg"
 
 
 def _measure(grown: Grown, folder: Path, cells: int) -> None:
