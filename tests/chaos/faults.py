@@ -86,22 +86,35 @@ class Scene:
         rng: what chance there is.
         cache: the folder of compiled steps.
         command: starts a run as the one that is disturbed.
+        patience: seconds after which a run hangs.
         harmed: files that a fault has damaged, dated or removed.
         running: the run that is going on, if one is.
         said: what other runs have printed, which faults have started.
+        hangs: how many of these did not end.
     """
 
     project: Project
     rng: random.Random
     cache: Path
     command: tuple[str, ...]
+    patience: float
     harmed: set[Path] = field(default_factory=set)
     running: subprocess.Popen[str] | None = None
     said: list[str] = field(default_factory=list)
+    hangs: int = 0
 
     def files(self, pattern: str) -> list[Path]:
         """Files of the project, hidden folders too."""
         return sorted(path for path in self.project.root.glob(pattern) if path.is_file())
+
+
+def all_said(running: subprocess.Popen[str], patience: float) -> tuple[str, bool]:
+    """What a run has said at its end, and whether it had to be killed after so many seconds."""
+    try:
+        return running.communicate(timeout=patience)[0], False
+    except subprocess.TimeoutExpired:
+        running.kill()
+        return running.communicate()[0], True
 
 
 def _damage(pattern: str, how: Callable[[Scene, Path], object]) -> Fault:
@@ -240,8 +253,9 @@ def _stop_a_while(scene: Scene) -> None:
 
 def _another_run(scene: Scene) -> None:
     """A run of the same, which ends of itself."""
-    other = scene.project.start(*scene.command)
-    scene.said.append(other.communicate(timeout=300)[0])
+    said, hangs = all_said(scene.project.start(*scene.command), scene.patience)
+    scene.said.append(said)
+    scene.hangs += hangs
 
 
 def _full_disk(scene: Scene) -> End:
