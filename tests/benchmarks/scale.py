@@ -134,7 +134,7 @@ def result(sizes: Sizes, grown: Grown) -> Result:
         "evaluations a cell. Axes, as optimizers × batch sizes × rates × schedules: "
         + "; ".join(f"{c:,} = {' × '.join(map(str, AXES[c]))}" for c in sizes.scale)
         + ".",
-        "Each command is a process, measured once, its start (1 to 3 s, 100 to 300 MiB) included. "
+        "Each command is a process, measured once, its start included. "
         "Seconds of a core say what a command costs whatever else runs on the machine.",
         "Growth is the slope between the two largest sizes, 1 if linear, a command's start "
         "included. "
