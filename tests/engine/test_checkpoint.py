@@ -49,6 +49,23 @@ class Remembering(nn.Module):
         return made
 
 
+class Counting(nn.Module):
+    """Counts its calls, those that score it among them, in a buffer and beside it."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.calls = nn.Linear(64, 10), 0
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.count.add_(1)
+        made: Tensor = self.layer(x.flatten(1)) * (1 + 0.01 * self.calls + 0.01 * self.count)
+        return made
+
+
 class Recurrent(nn.Module):
     """Torch cannot run several as one program."""
 
@@ -66,6 +83,7 @@ MODELS: dict[str, Callable[[], Workload]] = {
     "dropout": lambda: examples.named(examples.dropout, "dropout"),
     "recurrent": lambda: examples.named(Recurrent, "recurrent"),
     "remembering": lambda: examples.named(Remembering, "remembering"),
+    "counting": lambda: examples.named(Counting, "counting"),
     "batch-norm": examples.batch_norm,
 }
 
@@ -96,6 +114,7 @@ CASES: dict[str, Callable[[], list[dict[str, Any]]]] = {
     ),
     "one by one, in detail": lambda: cells("recurrent", detailed=True, split="per-seed"),
     "a model that remembers": lambda: cells("remembering", seeds=3, validation=0),
+    "a model that changes as it is scored": lambda: cells("counting"),
     "torch.optim": lambda: cells(
         "dropout",
         optimizer=[torchs("torch.optim.AdamW", amsgrad=True), "adam"],

@@ -73,14 +73,22 @@ class Stops:
     """Asks to leave at the n-th of the places where a run in training can be left."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left = 0
+        self.left, self.asked = 0, False
+        self._really = leaving.check
         monkeypatch.setattr(leaving, "check", self._check)
 
-    def _check(self) -> None:
+    def _check(self, between_steps: bool = False) -> None:
         if leaving._Now.deferred:
             self.left -= 1
-            if self.left == 0:
-                raise leaving.Leaving(15)
+            self.asked = self.asked or self.left == 0
+        leaving._Now.asked = 15 if self.asked else None
+        try:
+            self._really(between_steps)
+        except leaving.Leaving:
+            self.asked = False
+            raise
+        finally:
+            leaving._Now.asked = None
 
 
 def keeper(folder: Path, said: Callable[[str], None] = print, every: float = 1e9) -> Keeper:

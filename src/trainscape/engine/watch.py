@@ -41,7 +41,7 @@ class Watch:
     def over(self, of: Pack | Single) -> Iterator[None]:
         """Go on where the trials were left; keep them when the process leaves the block."""
         self._bring_back(of)
-        with leaving.deferred():
+        with leaving.deferred(to_steps=_changes_as_scored(of)):
             try:
                 yield
             except leaving.Leaving as asked:
@@ -55,7 +55,7 @@ class Watch:
         Raises:
             Leaving: the process was asked to leave.
         """
-        leaving.check()
+        leaving.check(between_steps=True)
         if self.keeper.due() and of.done:
             self._save(of)
 
@@ -127,3 +127,9 @@ class Watch:
                 keeper.say(f"{asked}: kept {many} {at}; run again to go on")
         finally:
             keeper.saved()
+
+
+def _changes_as_scored(of: Pack | Single) -> bool:
+    """Whether an evaluation may change what is kept: models hold more than parameters."""
+    stack = getattr(of, "stack", None)
+    return stack is not None and (not stack.together or bool(stack.buffers))
