@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from trainscape.engine import checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
 
 @pytest.fixture(name="stops")
@@ -124,3 +126,24 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path, stops: Stops) -> None:
         stops.left = 0
         assert train(specs, keeper(tmp_path)) == wanted
     assert said == ["no checkpoint of 1 trial: the state holds a Generator"]
+
+
+def test_what_cannot_be_written_is_said_once(
+    tmp_path: Path, stops: Stops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at each interval: again where it could be written in between, and when it is the last."""
+    monkeypatch.setattr(checkpoint._Now, "unwritten", "")
+    tries = itertools.count()
+
+    def write(to: BinaryIO, value: object) -> None:
+        if next(tries) not in (0, 3):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write", write)
+    said: list[str] = []
+    stop(cells(seeds=1), keeper(tmp_path, said.append, every=0.0), stops, 14)
+    assert next(tries) == 6
+    [first, second, last] = said
+    assert first.startswith("no checkpoint of 1 trial: ")
+    assert first.endswith("cannot be written: No space left on device")
+    assert first == second == last

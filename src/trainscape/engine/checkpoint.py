@@ -35,6 +35,12 @@ STATE, RECORD, PACK = ".state", ".json", "pack-"
 NAME = 32  # letters of a digest in the name of a pack's file
 
 
+class _Now:
+    """Why this process could not write when it last tried to; empty where it could."""
+
+    unwritten = ""
+
+
 class Keeper:
     """Keeps the trials of cells that train in one process.
 
@@ -138,12 +144,14 @@ class Keeper:
         try:
             yield
         except leaving.Leaving as asked:
-            with leaving.deferred(), suppress(UserError):
-                kept = len(self._records)
-                self.save_records()
-                if kept:
-                    what = f"{counted(kept, 'trial')} done, of cells that are not"
-                    self.say(f"{asked}: kept {what}; run again to go on")
+            with leaving.deferred():
+                if self._records:
+                    what = f"{counted(len(self._records), 'trial')} done, of cells that are not"
+                    try:
+                        self.save_records()
+                        self.say(f"{asked}: kept {what}; run again to go on")
+                    except UserError as error:
+                        self.say_unwritten(what, error)
             raise
 
     @property
@@ -152,8 +160,26 @@ class Keeper:
         return bool(self._there)
 
     def saved(self) -> None:
+        """All that was trained so far is kept."""
+        _Now.unwritten = ""
+
+    def tried(self) -> None:
         """All that was trained so far is kept, or cannot be."""
         self._since = time.monotonic()
+
+    def say_unwritten(self, what: str, error: UserError, last: bool = False) -> None:
+        """Say that something could not be kept: once, until it could be or fails otherwise.
+
+        Args:
+            what: is not kept.
+            error: why.
+            last: whether it is not tried again, and so said in any case.
+        """
+        cause = error.__cause__
+        why = str(getattr(cause, "strerror", None) or cause or error)  # without the file's name
+        if last or why != _Now.unwritten:
+            self.say(f"no checkpoint of {what}: {error}")
+        _Now.unwritten = why
 
     def due(self) -> bool:
         """Whether so much was trained that it is to be kept."""

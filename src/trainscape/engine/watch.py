@@ -120,13 +120,14 @@ class Watch:
             self.refused = True
             keeper.say(f"no checkpoint of {many}: the state holds {error}")
         except UserError as error:
-            keeper.say(f"no checkpoint of {many}: {error}")
+            keeper.say_unwritten(many, error, last=bool(asked))
         else:
+            keeper.saved()
             if asked:
                 at = f"at step {of.done} of {of.plan.total}"
                 keeper.say(f"{asked}: kept {many} {at}; run again to go on")
         finally:
-            keeper.saved()
+            keeper.tried()
 
 
 def _changes_as_scored(of: Pack | Single) -> bool:
