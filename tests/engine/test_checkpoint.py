@@ -158,7 +158,7 @@ def test_others_beside_it_make_no_difference(tmp_path: Path, stops: Stops) -> No
         5 - i: found for i, found in wanted.items()
     }
     resumed = [line.partition(" at")[0] for line in said if line.startswith("resumed")]
-    assert resumed == ["resumed 3 trials", "resumed 3 trials", "resumed 2 trials"]
+    assert resumed == [f"resumed {count} trials, each" for count in (3, 3, 2)]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -196,3 +196,27 @@ def test_what_is_done_is_not_trained_again(tmp_path: Path, stops: Stops) -> None
     stops.left = 30  # enough for the rest, not for all
     assert train(specs, keeper(tmp_path, said.append)) == wanted
     assert said[0] == "resumed with 1 trial done before"
+
+
+@pytest.mark.parametrize("split", ["fixed", "per-seed"])
+def test_steps_are_counted_between_evaluations(split: str, tmp_path: Path, stops: Stops) -> None:
+    """Of all trials together, those that are done among them, as at evaluations."""
+    specs = cells(optimizer=["adam", torchs("torch.optim.SGD")], split=split)
+    to, found, between = keeper(tmp_path), [], 0
+
+    def stepped(done: int, total: int) -> None:
+        nonlocal between
+        between += 1
+        found.append((done, total))
+
+    to._stepped = stepped
+    stop(specs, to, stops, 40)
+    again = keeper(tmp_path)
+    again._stepped = stepped
+    begun = len(found)
+    run.train_cells(specs, IMAGES, CPU, lambda *pair: found.append(pair), say=print, keeper=again)
+    assert found[0] == (0, 48) and found[-1] == (48, 48)
+    assert found[:begun] == sorted(found[:begun]) and found[begun:] == sorted(found[begun:])
+    if split == "per-seed":  # else the cell that was done is trained again
+        assert found[begun] >= found[begun - 1]
+    assert len(set(found)) > 20 and between > 20

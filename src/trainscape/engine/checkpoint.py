@@ -51,6 +51,7 @@ class Keeper:
         on: where they train.
         say: is told in a line what becomes of trials.
         fresh: whether what is there counts for nothing.
+        stepped: is called between steps with the steps done and in all, of all trials.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Keeper:
         on: torch.device,
         say: Callable[[str], None] = print,
         fresh: bool = False,
+        stepped: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self.folder, self.every, self.say, self.on = folder, every, say, on
-        self._name = name
+        self._name, self._stepped = name, stepped
         self._there = set() if fresh or not folder.is_dir() else {p.name for p in folder.iterdir()}
         self._packs: dict[str, list[str]] | None = None  # the names of trials by file, once read
         self._names: dict[tuple[int, int], str] = {}
@@ -72,10 +74,12 @@ class Keeper:
         self._specs: Sequence[Mapping[str, Any]] = ()
         self._records: dict[tuple[int, int], tuple[TrialRecord, str]] = {}  # not kept in a file yet
         self._since = time.monotonic()  # what was trained later is kept nowhere
+        self._all = self._done = 0  # trials
 
     def begin(self, specs: Sequence[Mapping[str, Any]]) -> None:
         """Train these cells from now on."""
         self._specs, self._names, self._records = specs, {}, {}
+        self._all, self._done = sum(len(spec["seeds"]) for spec in specs), 0
 
     def expect(self, trials: Sequence[tuple[int, Trial]]) -> None:
         """Train these trials from now on, each with the place of its cell."""
@@ -91,10 +95,12 @@ class Keeper:
             _check_place(file, body)
             if not backend.fits(body["backend"], self.on):
                 raise UserError(f"it is of {body['backend']}")
-            return TrialRecord(**body["record"]), str(body["backend"])
+            found = TrialRecord(**body["record"]), str(body["backend"])
         except (UserError, KeyError, TypeError) as error:
             self._pass_over(file, error)
             return None
+        self._done += 1
+        return found
 
     def parts(self, trials: Sequence[Trial]) -> list[list[int]]:
         """The places of trials that can begin together: those at one step, those of one pack."""
@@ -127,6 +133,7 @@ class Keeper:
 
     def done(self, trial: Trial, record: TrialRecord, arithmetic: str) -> None:
         """A trial is done, its cell may not be."""
+        self._done += 1
         if record.status != "oom":  # which is soon found out again
             self._records[self._keys[id(trial)]] = record, arithmetic
 
@@ -180,6 +187,10 @@ class Keeper:
         if last or why != _Now.unwritten:
             self.say(f"no checkpoint of {what}: {error}")
         _Now.unwritten = why
+
+    def stepped(self, trials: int, done: int, total: int) -> None:
+        """Trials that train together have made so many steps of all that each is to make."""
+        self._stepped(self._done * total + trials * done, self._all * total)
 
     def due(self) -> bool:
         """Whether so much was trained that it is to be kept."""

@@ -50,17 +50,24 @@ class Watch:
                 raise
 
     def look(self, of: Pack | Single) -> None:
-        """Between two steps: keep the state where it is time.
+        """Between two steps: say how many are done, and keep the state where it is time.
 
         Raises:
             Leaving: the process was asked to leave.
         """
         leaving.check(between_steps=True)
+        self.keeper.stepped(len(self.keys), of.done, of.plan.total)
         if self.keeper.due() and of.done:
             self._save(of)
 
     def _names(self) -> list[str]:
         return [self.keeper.name(key) for key in self.keys]
+
+    def _at(self, of: Pack | Single) -> str:
+        """How many trials there are, and the step that each of them is at."""
+        each = ", each" if len(self.keys) > 1 else ""
+        many = counted(len(self.keys), "trial")
+        return f"{many}{each} at step {of.done:,} of {of.plan.total:,}"
 
     def _about(self, of: Pack | Single) -> dict[str, Any]:
         """What is to be the same when the trials go on."""
@@ -89,8 +96,7 @@ class Watch:
             self.keeper.say(f"a checkpoint is passed over, its trials begin anew: {error}")
             snapshots.reset(of)
             return
-        many = counted(len(self.keys), "trial")
-        self.keeper.say(f"resumed {many} at step {step} of {of.plan.total}")
+        self.keeper.say(f"resumed {self._at(of)}")
 
     def _save(self, of: Pack | Single, asked: str = "") -> None:
         """Keep the state, and the records of what is done.
@@ -124,8 +130,7 @@ class Watch:
         else:
             keeper.saved()
             if asked:
-                at = f"at step {of.done} of {of.plan.total}"
-                keeper.say(f"{asked}: kept {many} {at}; run again to go on")
+                keeper.say(f"{asked}: kept {self._at(of)}; run again to go on")
         finally:
             keeper.tried()
 
