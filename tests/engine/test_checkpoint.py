@@ -151,10 +151,10 @@ def test_others_beside_it_make_no_difference(tmp_path: Path, stops: Stops) -> No
     """After a stop cells train in other packs, and beside cells that were not begun."""
     specs = cells(optimizer=["adam", "sgd"], lr=[0.01, 0.02, 0.03])
     wanted = train(specs)
-    assert not stop(specs[1:5], keeper(tmp_path), stops, 6)
+    assert not stop(specs[1:5], keeper(tmp_path, specs[1:5]), stops, 6)
     assert len(list(tmp_path.iterdir())) == 8
     said: list[str] = []
-    assert train(specs[::-1], keeper(tmp_path, said.append), width=3) == {
+    assert train(specs[::-1], keeper(tmp_path, specs[::-1], said.append), width=3) == {
         5 - i: found for i, found in wanted.items()
     }
     resumed = [line.partition(" at")[0] for line in said if line.startswith("resumed")]
@@ -173,16 +173,19 @@ def test_a_crash_costs_what_came_after_the_last_checkpoint(optimizer: Any, tmp_p
             raise OSError("pulled out")
 
     with pytest.raises(OSError, match="pulled out"):
-        run.train_cells(specs, IMAGES, CPU, crash, say=print, keeper=keeper(tmp_path, every=0.0))
+        run.train_cells(
+            specs, IMAGES, CPU, crash, say=print, keeper=keeper(tmp_path, specs, every=0.0)
+        )
     said: list[str] = []
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     assert any(line.startswith("resumed") for line in said)
 
 
 def test_short_trials_write_nothing(tmp_path: Path) -> None:
     """What ends before its time is kept nowhere: the folder is not even made."""
     folder = tmp_path / "none"
-    train(cells(split="per-seed"), keeper(folder))
+    specs = cells(split="per-seed")
+    train(specs, keeper(folder, specs))
     assert not folder.exists()
 
 
@@ -190,11 +193,11 @@ def test_what_is_done_is_not_trained_again(tmp_path: Path, stops: Stops) -> None
     """The first seed's trials are done when the second's are stopped: their cells are not."""
     specs = cells(split="per-seed")
     wanted = train(specs)
-    stop(specs, keeper(tmp_path), stops, 30)
+    stop(specs, keeper(tmp_path, specs), stops, 30)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".state"]
     said: list[str] = []
     stops.left = 30  # enough for the rest, not for all
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     assert said[0] == "resumed with 1 trial done before"
 
 
@@ -202,7 +205,7 @@ def test_what_is_done_is_not_trained_again(tmp_path: Path, stops: Stops) -> None
 def test_steps_are_counted_between_evaluations(split: str, tmp_path: Path, stops: Stops) -> None:
     """Of all trials together, those that are done among them, as at evaluations."""
     specs = cells(optimizer=["adam", torchs("torch.optim.SGD")], split=split)
-    to, found, between = keeper(tmp_path), [], 0
+    to, found, between = keeper(tmp_path, specs), [], 0
 
     def stepped(done: int, total: int) -> None:
         nonlocal between
@@ -211,7 +214,7 @@ def test_steps_are_counted_between_evaluations(split: str, tmp_path: Path, stops
 
     to._stepped = stepped
     stop(specs, to, stops, 40)
-    again = keeper(tmp_path)
+    again = keeper(tmp_path, specs)
     again._stepped = stepped
     begun = len(found)
     run.train_cells(specs, IMAGES, CPU, lambda *pair: found.append(pair), say=print, keeper=again)

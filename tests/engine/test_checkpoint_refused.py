@@ -31,7 +31,7 @@ def test_a_damaged_one_is_passed_over(damage: str, kind: str, tmp_path: Path, st
     """A line says so, and the trial begins anew."""
     specs = cells(split="per-seed")
     wanted = train(specs)
-    stop(specs, keeper(tmp_path), stops, 30)
+    stop(specs, keeper(tmp_path, specs), stops, 30)
     [file] = tmp_path.glob(f"*{kind}")
     content = file.read_bytes()
     middle = len(content) // 2
@@ -45,7 +45,7 @@ def test_a_damaged_one_is_passed_over(damage: str, kind: str, tmp_path: Path, st
     )
     said: list[str] = []
     stops.left = 0
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     assert sum("passed over" in line for line in said) == 1, said
 
 
@@ -57,9 +57,9 @@ def test_one_of_another_form_is_passed_over(
     wanted = train(specs)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
-        stop(specs, keeper(tmp_path), stops, 6)
+        stop(specs, keeper(tmp_path, specs), stops, 6)
     said: list[str] = []
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     assert sum("passed over" in line for line in said) == 2, said
 
 
@@ -73,10 +73,10 @@ def test_one_of_another_backend_is_passed_over(
     with monkeypatch.context() as patch:
         patch.setattr("trainscape.engine.backend.COMPILED", "cpu-of-old")
         patch.setattr("trainscape.engine.backend.name", lambda *_: "cpu-of-old")
-        stop(specs, keeper(tmp_path), stops, 6)
+        stop(specs, keeper(tmp_path, specs), stops, 6)
     said: list[str] = []
     stops.left = 0
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     assert sum("passed over" in line for line in said) == 1, said
 
 
@@ -85,16 +85,16 @@ def test_one_of_another_trial_is_passed_over(kind: str, tmp_path: Path, stops: S
     """A whole file that was renamed, or copied over another, is not taken for that trial."""
     specs = cells(split="per-seed")
     wanted = train(specs)
-    stop(specs, keeper(tmp_path), stops, 30)
+    stop(specs, keeper(tmp_path, specs), stops, 30)
     [file] = tmp_path.glob(f"*{kind}")
-    first, second = (keeper(tmp_path)._name(specs[0], seed) for seed in specs[0]["seeds"][:2])
+    first, second = (keeper(tmp_path, specs).name((0, seed)) for seed in specs[0]["seeds"][:2])
     other = second if file.name.startswith(first) else first
     for old in tmp_path.glob(f"{other}.*"):
         old.unlink()
     file.rename(tmp_path / f"{other}{kind}")
     said: list[str] = []
     stops.left = 0
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     [line] = [line for line in said if "passed over" in line]
     assert line.endswith(f"its trials begin anew: it holds the trials of {file.name}")
 
@@ -122,9 +122,9 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path, stops: Stops) -> None:
         workloads.registry.add("drawing", examples.named(Drawing, "drawing"), __file__)
         specs = cells("drawing", optimizer=[torchs("torch.optim.SGD")], seeds=1)
         wanted = train(specs)
-        stop(specs, keeper(tmp_path, said.append), stops, 6)
+        stop(specs, keeper(tmp_path, specs, said.append), stops, 6)
         stops.left = 0
-        assert train(specs, keeper(tmp_path)) == wanted
+        assert train(specs, keeper(tmp_path, specs)) == wanted
     assert said == ["no checkpoint of 1 trial: the state holds a Generator"]
 
 
@@ -141,7 +141,8 @@ def test_what_cannot_be_written_is_said_once(
 
     monkeypatch.setattr(checkpoint, "write", write)
     said: list[str] = []
-    stop(cells(seeds=1), keeper(tmp_path, said.append, every=0.0), stops, 14)
+    specs = cells(seeds=1)
+    stop(specs, keeper(tmp_path, specs, said.append, every=0.0), stops, 14)
     assert next(tries) == 6
     [first, second, last] = said
     assert first.startswith("no checkpoint of 1 trial: ")

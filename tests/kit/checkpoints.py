@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from trainscape import study
 from trainscape.cells import grid
 from trainscape.engine import leaving, run
 from trainscape.engine.checkpoint import Keeper
+from trainscape.hashing import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,12 +91,16 @@ class Stops:
             leaving._Now.asked = None
 
 
-def keeper(folder: Path, said: Callable[[str], None] = print, every: float = 1e9) -> Keeper:
-    """What keeps trials in a folder."""
+def keeper(
+    folder: Path,
+    specs: Sequence[dict[str, Any]],
+    said: Callable[[str], None] = print,
+    every: float = 1e9,
+) -> Keeper:
+    """What keeps trials of cells in a folder."""
 
-    def name(spec: Any, seed: int) -> str:
-        rest = {key: value for key, value in spec.items() if key != "seeds"}
-        return f"{abs(hash(json.dumps(rest, sort_keys=True)))}-{seed}"
+    def name(place: int, seed: int) -> str:
+        return f"{sha256({**specs[place], 'seeds': []})}-{seed}"
 
     return Keeper(folder, every, name, CPU, said)
 
@@ -136,14 +140,15 @@ def stopped(
             def keep(i: int, records: list[Any], backend: str, made: Found = made) -> None:
                 made[i] = records, backend
 
+            left = [specs[i] for i in places]
             run.train_cells(
-                [specs[i] for i in places],
+                left,
                 arrays,
                 CPU,
                 finished=keep,
                 width=width,
                 say=print,
-                keeper=keeper(folder, said.append),
+                keeper=keeper(folder, left, said.append),
             )
         except leaving.Leaving:
             found.update((places[i], one) for i, one in made.items())

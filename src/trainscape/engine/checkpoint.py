@@ -47,7 +47,7 @@ class Keeper:
     Args:
         folder: where.
         every: seconds of training that may be lost.
-        name: what a trial of a cell (``Cell.spec``) and a seed is kept by.
+        name: what a trial is kept by, of the place of its cell and its seed.
         on: where they train.
         say: is told in a line what becomes of trials.
         fresh: whether what is there counts for nothing.
@@ -58,7 +58,7 @@ class Keeper:
         self,
         folder: Path,
         every: float,
-        name: Callable[[Mapping[str, Any], int], str],
+        name: Callable[[int, int], str],
         on: torch.device,
         say: Callable[[str], None] = print,
         fresh: bool = False,
@@ -217,7 +217,7 @@ class Keeper:
     def name(self, key: tuple[int, int]) -> str:
         """What a trial is kept by."""
         if key not in self._names:
-            self._names[key] = self._name(self._specs[key[0]], key[1])
+            self._names[key] = self._name(*key)
         return self._names[key]
 
     def kept(self, names: Sequence[str], whole: bool) -> list[dict[str, Any]] | None:

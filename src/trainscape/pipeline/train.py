@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.files import write_text
-from trainscape.hashing import canonical, sha256
+from trainscape.hashing import sha256
 from trainscape.pipeline.layout import DATA
 from trainscape.pipeline.packs import shared
 from trainscape.pipeline.progress import Progress
@@ -184,19 +184,13 @@ def _keeper(
 
     if not layout.study.checkpoint:
         return None
-    identities = {canonical(_kind(cell.spec())): identity(cell) for cell in cells}
 
-    def name(spec: Mapping[str, Any], seed: int) -> str:
-        family = kin(spec, identities[canonical(_kind(spec))])
-        return f"{sha256([family, on.type])[:NAME]}-{seed}"
+    def name(place: int, seed: int) -> str:
+        cell = cells[place]
+        return f"{sha256([kin(cell.spec(), identity(cell)), on.type])[:NAME]}-{seed}"
 
     every = layout.study.checkpoint
     return Keeper(layout.checkpoints, every, name, on, tell, again, progress.stepped)
-
-
-def _kind(spec: Mapping[str, Any]) -> list[Any]:
-    """What of a cell its identity hangs on."""
-    return [spec["workload"], spec["optimizer"], spec["schedule"]]
 
 
 def _train(
