@@ -66,7 +66,10 @@ class Keeper:
     ) -> None:
         self.folder, self.every, self.say, self.on = folder, every, say, on
         self._name, self._stepped = name, stepped
-        self._there = set() if fresh or not folder.is_dir() else {p.name for p in folder.iterdir()}
+        self._there: set[str] = set()  # files that count
+        if not fresh:
+            with suppress(OSError):  # none is there, or another run has just removed them
+                self._there = {path.name for path in folder.iterdir()}
         self._packs: dict[str, list[str]] | None = None  # the names of trials by file, once read
         self._names: dict[tuple[int, int], str] = {}
         self._keys: dict[int, tuple[int, int]] = {}  # by the trial's id
