@@ -18,7 +18,7 @@ class Clock:
 
 def test_lines_come_at_evaluations_and_after_silence() -> None:
     """Each says the steps of all trials and, once some are made, what the others take."""
-    clock, said = Clock(), []
+    clock, said = Clock(), list[str]()
     cells = grid.cells(small_study.make(seeds=3))[:2]
     progress = Progress(cells, 6, said.append, clock)
     for seconds, done in ((0, 2000), (SILENCE / 2, 2300), (SILENCE, 2600), (SILENCE, 2600)):
@@ -38,6 +38,6 @@ def test_lines_come_at_evaluations_and_after_silence() -> None:
 
 def test_one_trial_of_one_cell_is_told_so() -> None:
     """Before any step is made nothing is said of what is left."""
-    [cell, *_], said = grid.cells(small_study.make(seeds=1)), []
+    [cell, *_], said = grid.cells(small_study.make(seeds=1)), list[str]()
     Progress([cell], 1, said.append).evaluated(200, 1200)
     assert said == [f"200 of 1,200 steps of 1 trial (1 cell of batch size {cell.batch_size})"]
