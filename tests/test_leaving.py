@@ -167,4 +167,5 @@ def test_no_number_hangs_on_it(folder: Path) -> None:
     assert one.cells == other.cells
     for stage in ("collect", "answer", "figures", "timings"):
         assert one.stamp(stage) == other.stamp(stage)
+    assert one.stamp("report") != other.stamp("report")
     assert not list(folder.iterdir())

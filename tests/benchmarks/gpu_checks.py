@@ -82,10 +82,8 @@ def resumes(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
         for at in (*stops, None):
             pack = Pack(bench.task, width)
             pack.load(trials)
-            keeper = Keeper(
-                Path(folder), math.inf, lambda spec, _: str(spec["at"]), on, said.append
-            )
-            keeper.begin([{"at": i} for i in range(width)])
+            keeper = Keeper(Path(folder), math.inf, lambda i, _: str(i), on, said.append)
+            keeper.begin([{"seeds": [one.seed]} for one in trials])
             keeper.expect(list(enumerate(trials)))
             keeper.parts(trials)
             with suppress(Leaving):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.files import write_text
-from trainscape.hashing import canonical, sha256
+from trainscape.hashing import sha256
 from trainscape.pipeline.layout import DATA
 from trainscape.pipeline.packs import shared
+from trainscape.pipeline.progress import Progress
 from trainscape.results.attic import Attic
 from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.results.owner import claim, others
@@ -175,6 +176,7 @@ def _keeper(
     cells: Sequence[Cell],
     on: torch.device,
     tell: Callable[[str], None],
+    progress: Progress,
     again: bool,
 ) -> Keeper | None:
     """What keeps trials of cells in training, unless the study wants none kept."""
@@ -182,18 +184,13 @@ def _keeper(
 
     if not layout.study.checkpoint:
         return None
-    identities = {canonical(_kind(cell.spec())): identity(cell) for cell in cells}
 
-    def name(spec: Mapping[str, Any], seed: int) -> str:
-        family = kin(spec, identities[canonical(_kind(spec))])
-        return f"{sha256([family, on.type])[:NAME]}-{seed}"
+    def name(place: int, seed: int) -> str:
+        cell = cells[place]
+        return f"{sha256([kin(cell.spec(), identity(cell)), on.type])[:NAME]}-{seed}"
 
-    return Keeper(layout.checkpoints, layout.study.checkpoint, name, on, tell, fresh=again)
-
-
-def _kind(spec: Mapping[str, Any]) -> list[Any]:
-    """What of a cell its identity hangs on."""
-    return [spec["workload"], spec["optimizer"], spec["schedule"]]
+    every = layout.study.checkpoint
+    return Keeper(layout.checkpoints, every, name, on, tell, again, progress.stepped)
 
 
 def _train(
@@ -241,9 +238,7 @@ def _train(
     def said(text: str) -> None:
         tell(paths, text)
 
-    def progress(done: int, total: int) -> None:
-        say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
-
+    progress = Progress(cells, sum(map(len, new)), say)
     specs = [{**cell.spec(), "seeds": own} for cell, own in zip(cells, new, strict=True)]
     failures = Failures()
     try:
@@ -252,8 +247,8 @@ def _train(
         without_memory(specs, chosen, keep)
     else:
         with failures.collecting():
-            keeper = _keeper(layout, cells, chosen, said, again)
-            train_cells(specs, arrays, chosen, progress, keep, say=said, keeper=keeper)
+            keeper = _keeper(layout, cells, chosen, said, progress, again)
+            train_cells(specs, arrays, chosen, progress.evaluated, keep, say=said, keeper=keeper)
     if whole:
         with failures.collecting():
             _train(layout, whole, tell, {})
