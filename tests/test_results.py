@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainscape.cells.cell import Cell, Part, TrialRecord
+from kit import synthetic
+from kit.synthetic import IDENTITY
+from trainscape.cells.cell import TrialRecord
 from trainscape.errors import UserError
 from trainscape.hashing import sha256
 from trainscape.results.cell_files import CellRecord, read_cell, write_cell
@@ -22,19 +24,7 @@ if TYPE_CHECKING:
 
     Damage = Callable[[dict[str, Any]], object]
 
-IDENTITY = {"data": "d" * 64, "torch": "2.11.0", "source": "5" * 64}
-CELL = Cell(
-    workload="digits-mlp",
-    optimizer=Part("sgd", {"weight_decay": 0.0}, "sgd"),
-    batch_size=64,
-    lr=0.01,
-    schedule=Part("constant", {"warmup": None}, "constant"),
-    seeds=(0, 1),
-    budget={"epochs": 2},
-    validation=0.2,
-    evaluate_every=1.0,
-    precision="fp32",
-)
+CELL = synthetic.cell(optimizer="sgd", seeds=(0, 1), validation=0.2, epochs=2)
 AGAIN = "; run snakemake to make it again"
 DIGEST = CELL.digest(IDENTITY)
 RECORD = CellRecord(

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kit import synthetic
 from kit.hostile import answered, fuzzed, mutated, spoiled, values
+from kit.synthetic import IDENTITY
 from trainscape.analysis import curves, examples, noise, paths, summary, traces, trials
 from trainscape.cells import rules
-from trainscape.cells.cell import Cell, Part, TrialRecord
+from trainscape.cells.cell import TrialRecord
 from trainscape.hashing import canonical, sha256
 from trainscape.pipeline.origin import origin
 from trainscape.pipeline.throughput import read_record
@@ -31,19 +33,7 @@ from trainscape.source_facts import Facts, Known
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IDENTITY = {"data": "d" * 64, "torch": "2.11.0", "source": "5" * 64}
-CELL = Cell(
-    workload="digits-mlp",
-    optimizer=Part("sgd", {"weight_decay": 0.0}, "sgd"),
-    batch_size=64,
-    lr=0.01,
-    schedule=Part("constant", {"warmup": None}, "constant"),
-    seeds=(0, 1),
-    budget={"epochs": 2},
-    validation=0.2,
-    evaluate_every=1.0,
-    precision="fp32",
-)
+CELL = synthetic.cell(optimizer="sgd", seeds=(0, 1), validation=0.2, epochs=2)
 DIGEST = CELL.digest(IDENTITY)
 EVALUATED = ("train_loss", "val_loss", "val_metric", "test_loss", "test_metric")
 OK = TrialRecord(
