@@ -10,7 +10,8 @@ KEYS = (
     "last_batch, margin, name, order, output, plugins, precision, range_test, replay, seeds, "
     "split, target, throughput, trace_every, validation, workloads"
 )
-FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
+NAME = "letters, digits, '.', '_' and '-', at most 64, a letter or digit first"
+FILE_NAME = f"is no file name; choose {NAME}"
 NOTHING = "is empty; give it a value or remove the key"
 RATES = "is no list of rates, {log: [low, high, n]} or one of these for each optimizer"
 TRUTH = "True is true or false; give a number"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -17,11 +16,11 @@ from pydantic import (
 
 from trainscape.errors import shown
 from trainscape.numeric import number
+from trainscape.registry import NAME, NAME_HOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LARGEST = 10**12  # of a whole number: steps that no one lives to see
 MANY = 10_000  # seeds, or rates in a range: more is a slip, and would only fill the memory
 
@@ -32,10 +31,8 @@ def _number(value: object) -> object:
 
 
 def _file_name(value: str) -> str:
-    if not WORD.fullmatch(value):
-        raise ValueError(
-            "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
-        )
+    if not NAME.fullmatch(value):
+        raise ValueError(f"is no file name; choose {NAME_HOLDS}")
     return value
 
 
@@ -57,7 +54,7 @@ Real = Annotated[float, Number]
 Positive = Annotated[float, Field(gt=0), Number]
 Share = Annotated[float, Field(ge=0, lt=1), Number]
 Word = Annotated[
-    str, AfterValidator(_file_name), Field(json_schema_extra={"pattern": f"^{WORD.pattern}$"})
+    str, AfterValidator(_file_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})
 ]
 
 
