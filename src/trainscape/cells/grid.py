@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 1_000_000
 MOST_EVALUATIONS = 100_000  # of a trial, as their numbers are kept until it is trained
 MOST_TRACED = 10_000_000  # losses of a trial, likewise
+LONGEST = 40  # letters of a metric's name or unit: what fits beside an axis
 
 
 def cells(study: Study) -> list[Cell]:
@@ -172,6 +173,12 @@ def _check_targets(study: Study) -> None:
         entry = workloads.registry.get(name, "workloads")
         if not isinstance(entry.dataset, str):
             raise UserError(f"workload {name!r}, dataset: {shown(entry.dataset)} is no name of one")
+        for key, word in (("name", entry.metric.name), ("unit", entry.metric.unit)):
+            if not isinstance(word, str) or len(word) > LONGEST or not word.isprintable():
+                raise UserError(
+                    f"workload {name!r}, metric {key}: {shown(word)} is no word for tables and "
+                    f"axes; choose at most {LONGEST} letters"
+                )
         _check_target(f"workload {name!r}, target", entry.target, entry.metric)
         if entry.chance is not None:
             _check_target(f"workload {name!r}, chance", entry.chance, entry.metric)
