@@ -124,8 +124,13 @@ def test_a_change_of_numbers_is_refused_and_named(code: Any) -> None:
     assert (there.count("sgd"), there.count("adam")) == (12, 2)
 
 
-def test_what_is_trained_already_is_compared_and_not_trained(code: Any) -> None:
-    """What a stopped run has trained is taken as it is; a cell of it that differs refuses."""
+def test_what_is_trained_already_is_compared_and_not_trained(
+    code: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a stopped run has trained is taken as it is; a cell of it that differs refuses.
+
+    A dry run says so, and no other cell is trained for what is refused.
+    """
     code("a")
     trained(layout())
     code("b")
@@ -138,6 +143,12 @@ def test_what_is_trained_already_is_compared_and_not_trained(code: Any) -> None:
     write_cell(Path(first[0]), replace(record, steps=[1] * len(record.steps)))
     differing, lines = carried_over(of)
     assert differing == 1 and lines[1].endswith(": the steps of its evaluations")
+    assert lines[0] == "digits-mlp sgd: 3 cells compared, 1 not the same: none carried over"
+    capsys.readouterr()
+    assert main(["rekey", "--dry-run"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].split() == ["digits-mlp", "sgd", "12", "3", "0", "0"]
+    assert said[2:] == lines[:2], "the other optimizer's cells were carried over"
 
 
 def test_a_sample_leaves_no_code_out_and_spreads() -> None:

@@ -312,18 +312,19 @@ def _rekey(args: argparse.Namespace) -> int:
         raise UserError("rekey: takes a parameter file, since a run of Snakemake trains the sample")
     layout = _layout(args)
     todo = rekey.groups(layout, args.sample)
-    if not any(group.others for group in todo):
+    refuted = [group for group in todo if group.differing]
+    if not refuted and not any(group.others for group in todo):
         why = "the sample is all there is" if todo else "no missing cell is there with older code"
         print(f"nothing to carry over: {why}")
         return 0
     print(*rekey.planned(layout, todo), sep="\n", flush=True)
     if args.dry_run:
-        return 0
+        return 1 if refuted else 0
     if files := [pair.path for group in todo for pair in group.to_train]:
         rekey.retrain(args.study, files)
-    differing = rekey.rekey(todo)
+    differing = rekey.rekey([group for group in todo if not group.differing])
     print(f"the rest: {maker(args.study)}")
-    return 1 if differing else 0
+    return 1 if refuted or differing else 0
 
 
 def _data(args: argparse.Namespace) -> None:
