@@ -104,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     add("open", _open, "say where the report is, and open it in the browser").add_argument(
         "--print", dest="browse", action="store_false", help="say where it is, and no more"
     )
-    add("verify", _verify, "check every file of the study")
+    add("verify", _verify, "check every file of the study").add_argument(
+        "--all", action="store_true", help="name each missing file, however many there are"
+    )
     add("schema", _schema, "print the JSON schema of parameter files", study=False)
     which = add("which", _which, "find the commit that made a file", study=False)
     which.add_argument("file", metavar="FILE", help="a result, such as results/report.html")
@@ -259,12 +261,16 @@ def _open(args: argparse.Namespace) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from trainscape.pipeline.show import maker
     from trainscape.pipeline.verify import verify
 
     layout = _layout(args)
-    complaints, carried = verify(layout)
-    for line in complaints:
+    complaints, summary, carried = verify(layout)
+    for line in complaints if args.all else summary:
         print(line, file=sys.stderr)
+    if len(summary) < len(complaints) and not args.all:
+        make = f"'{maker(args.study)}' makes what is missing, 'dvc pull' brings what a remote has"
+        print(f"{make}; --all names each file", file=sys.stderr)
     print(
         f"{counted(len(layout.trained), 'cell')}, {counted(len(layout.datasets), 'dataset')}: "
         f"{counted(len(complaints), 'complaint')}"
