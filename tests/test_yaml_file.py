@@ -8,8 +8,9 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
+from kit.hostile import answered
 from trainscape.errors import UserError
-from trainscape.study.yaml_file import read_yaml
+from trainscape.study.yaml_file import LONGEST, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,3 +123,18 @@ def test_what_only_one_reader_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="YAML 1") as refused:
         read(tmp_path, "name: a\u2028output: b\n")
     assert "\n" not in str(refused.value)
+
+
+def test_no_more_of_a_file_is_read_than_a_study_may_hold(tmp_path: Path) -> None:
+    """A file without end is refused as soon as one that is a letter too long."""
+    endless = tmp_path / "endless.yaml"
+    endless.symlink_to("/dev/zero")
+    long = tmp_path / "long.yaml"
+    long.write_text("#" * (LONGEST + 1))
+    for path in (endless, long):
+        assert answered(lambda: read_yaml(path)) == (  # noqa: B023
+            f"{path}: has more than {LONGEST} characters, which no parameter file has; "
+            "give rates by {log: [low, high, n]} and seeds by their number"
+        )
+    long.write_text("#" * LONGEST)
+    assert read_yaml(long) is None
