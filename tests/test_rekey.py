@@ -250,6 +250,10 @@ def test_tables_and_origin_tell(code: Any) -> None:
         {**row, "cells": 3, "retrained": 2}
     ]
     assert analysis.records(analysis.carried(of)) == []
+    versions = [f"2.{n}.0" for n in range(8)]
+    marks = [replace(mark, identity={**about, "torch": v}) for v in (*versions, *versions)]
+    several = analysis.carried([Entry(of[0].cell, replace(of[0].record, carried=marks))])
+    assert list(several["torch"]) == versions and set(several["cells"]) == {1}
     code("a")
     trained(layout())
     code("b")
