@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,7 +108,7 @@ def faults(
 
 def _made_from(layout: Layout, stage: str, wrong: set[str]) -> list[str]:
     """What a stage's products are made from; nothing where a file that names cells is wrong."""
-    naming = {*layout.finalists.values(), *chain.from_iterable(layout.rounds.values())}
+    naming = {*layout.all_rounds, *layout.finalists.values()}
     return [] if stage == "train" and naming & wrong else made_from(layout, stage)
 
 
@@ -140,9 +139,8 @@ def unsettled(layout: Layout) -> Iterator[UserError]:
 
 def _rounds(layout: Layout) -> Iterator[Callable[[], object]]:
     """Calls that read the rounds of a search; they are few."""
-    for files in layout.rounds.values():
-        for file in files:
-            yield partial(read_round, Path(file), layout.cells)
+    for file in layout.all_rounds:
+        yield partial(read_round, Path(file), layout.cells)
 
 
 def _finalists(layout: Layout) -> Iterator[Callable[[], object]]:
