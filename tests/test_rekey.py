@@ -15,7 +15,7 @@ from trainscape.analysis import Entry
 from trainscape.cells import identity
 from trainscape.cli import main
 from trainscape.errors import UserError
-from trainscape.pipeline import origin, rekey, settle, train, verify
+from trainscape.pipeline import origin, rekey, report, settle, train, verify
 from trainscape.pipeline.layout import Layout
 from trainscape.results import carrying
 from trainscape.results.cell_files import Carried, CellRecord, read_cell, write_cell
@@ -240,16 +240,22 @@ def test_marks_last_until_a_cell_is_trained(code: Any) -> None:
 
 
 def test_tables_and_origin_tell(code: Any) -> None:
-    """A row per optimizer and sample; the cell's own file names the digest it came from."""
+    """A row per optimizer and sample, and the page has all; a file names where it came from."""
     about = {**synthetic.IDENTITY, "torch": "2.10.0"}
     mark = Carried([0, 1], "a" * 64, about, ["b" * 12, "c" * 12])
     of = synthetic.study(lrs=(0.1,), schedules=("constant",))
     some = [Entry(e.cell, replace(e.record, carried=[mark])) for e in of[:3]]
-    row = {"workload": "digits-mlp", "optimizer": "sgd", "torch": "2.10.0"}
+    row: dict[str, Any] = {"workload": "digits-mlp", "optimizer": "sgd", "torch": "2.10.0"}
     assert analysis.records(analysis.carried([*some, *of[3:]])) == [
         {**row, "cells": 3, "retrained": 2}
     ]
     assert analysis.records(analysis.carried(of)) == []
+    assert report._carried(
+        [row | {"cells": 3, "retrained": 2}, row | {"cells": 1, "retrained": 1}]
+    ) == {
+        "digits-mlp sgd, trained by torch 2.10.0": "3 cells, as 2 retrained cells had the same "
+        "numbers; 1 cell, as 1 retrained cell had the same numbers"
+    }
     versions = [f"2.{n}.0" for n in range(8)]
     marks = [replace(mark, identity={**about, "torch": v}) for v in (*versions, *versions)]
     several = analysis.carried([Entry(of[0].cell, replace(of[0].record, carried=marks))])

@@ -228,9 +228,10 @@ def _study(args: argparse.Namespace) -> Study:
 
     if args.study.startswith("{"):
         try:
-            return study.parse(json.loads(args.study), "study")
+            values = json.loads(args.study)
         except (ValueError, RecursionError) as error:
             raise UserError(f"--study: is no JSON: {error}") from None
+        return study.parse(values, "study")
     return study.read(Path(args.study))
 
 
