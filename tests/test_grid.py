@@ -309,6 +309,17 @@ def test_the_shares_that_the_message_offers_are_taken(share: float) -> None:
     assert grid.plan(cell).examples in (1436, 1)
 
 
+@pytest.mark.parametrize("epochs", [1_000_000, 1_317_000, 30_000_000])
+def test_the_interval_of_evaluations_that_the_message_offers_is_taken(epochs: int) -> None:
+    """It is rounded, but never below what can be listed."""
+    budget = {"budget": {"epochs": epochs}}
+    with pytest.raises(UserError, match="times; choose ") as refused:
+        cells(budget)
+    offered = str(refused.value).partition("choose ")[2].split()[0]
+    (cell,) = cells({**budget, "evaluate_every": offered})
+    assert 0.4 < epochs / cell.evaluate_every / grid.MOST_EVALUATIONS <= 1
+
+
 def test_every_run_of_a_schedule_is_checked() -> None:
     """A warm-up that fits the small batches but not the largest is refused."""
     warm = {"name": "linear", "warmup": "20 steps"}

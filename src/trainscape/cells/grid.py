@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -263,10 +264,11 @@ def _check_evaluations(cell: Cell, steps: Plan) -> None:
     """Refuse more evaluations than can be listed, before they are."""
     intervals = steps.seen(steps.total) / steps.examples / cell.evaluate_every
     if min(steps.total, intervals) > MOST_EVALUATIONS:
-        least = float(f"{1.1 * intervals * cell.evaluate_every / MOST_EVALUATIONS:.1g}")
+        least = 1.001 * intervals * cell.evaluate_every / MOST_EVALUATIONS
+        unit = 10.0 ** math.floor(math.log10(least))
         raise UserError(
             f"evaluate_every: {cell.evaluate_every:g} evaluates {min(steps.total, intervals):g} "
-            f"times; choose {least:g} or more, or a shorter budget "
+            f"times; choose {math.ceil(least / unit) * unit:g} or more, or a shorter budget "
             f"(with batch_size {cell.batch_size} of {cell.workload!r} and budget "
             f"{_told(cell.budget)})"
         )
