@@ -262,15 +262,15 @@ def _check_plans(grid: list[Cell]) -> None:
 
 def _check_evaluations(cell: Cell, steps: Plan) -> None:
     """Refuse more evaluations than can be listed, before they are."""
-    intervals = steps.seen(steps.total) / steps.examples / cell.evaluate_every
-    if min(steps.total, intervals) > MOST_EVALUATIONS:
-        least = 1.001 * intervals * cell.evaluate_every / MOST_EVALUATIONS
+    passes = steps.seen(steps.total) / steps.examples
+    count = min(steps.total, passes / cell.evaluate_every)
+    if count > MOST_EVALUATIONS:
+        least = 1.001 * passes / MOST_EVALUATIONS
         unit = 10.0 ** math.floor(math.log10(least))
         raise UserError(
-            f"evaluate_every: {cell.evaluate_every:g} evaluates {min(steps.total, intervals):g} "
-            f"times; choose {math.ceil(least / unit) * unit:g} or more, or a shorter budget "
-            f"(with batch_size {cell.batch_size} of {cell.workload!r} and budget "
-            f"{_told(cell.budget)})"
+            f"evaluate_every: {cell.evaluate_every:g} evaluates {count:g} times; choose "
+            f"{math.ceil(least / unit) * unit:g} or more, or a shorter budget (with batch_size "
+            f"{cell.batch_size} of {cell.workload!r} and budget {_told(cell.budget)})"
         )
 
 
