@@ -262,6 +262,9 @@ def test_for_a_pull_request_and_as_a_page(
         (["first", "other"], "no workload in both: first ("),
         (["first", "broken.csv"], "broken.csv: has no column 'workload'"),
         (["first", "line.csv"], "line 2 is no trial"),
+        (["first", "twice.csv"], "twice.csv: line 3 has a trial again that a line before has"),
+        (["first", "share.csv"], "digits-mlp after, table trials: test_metric '1.5' of "),
+        (["first", "quote.csv"], "quote.csv: is no table: field larger than field limit"),
     ],
 )
 def test_mistakes_are_told_in_a_line(
@@ -271,6 +274,10 @@ def test_mistakes_are_told_in_a_line(
     write(table(workload="quadratic"), "other/trials.csv")
     write("a,b\n1,2\n", "broken.csv")
     write(table().replace(",16,", ",x,"), "line.csv")
+    head, first, *rest = table().splitlines(keepends=True)
+    write("".join([head, first, first, *rest]), "twice.csv")
+    write(re.sub(r",0\.\d+,,,,,,", ",1.5,,,,,,", table()), "share.csv")
+    write(head + '"' + "a" * 200_000, "quote.csv")
     text = said(capsys, *words, code=2)
     assert text.count("\n") == 1 and message in text
 

@@ -279,6 +279,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "set validation above 0 or remove target",
     ),
     (
+        {"optimizer": ["sgd", {"name": "momentum", "label": "SGD"}]},
+        "grid.optimizer: 'sgd' and 'SGD' are one file name on some disks; give one another 'label'",
+    ),
+    (
+        {"lr": {"log": [1e-5, 1, 10_000]}, "batch_size": list(range(1, 102))},
+        "grid: its axes multiply to 1010000 cells; choose at most 1000000, or split it into "
+        "studies",
+    ),
+    (
+        {"budget": {"steps": 25_000_000}, "evaluate_every": 1e6, "trace_every": 1},
+        "trace_every: 1 records 25000000 losses of a run of 25000000 steps; choose 3 or more, or 0",
+    ),
+    (
         {"schedule": ["cosine", {"name": "plateau", "label": "patient"}], "validation": 0},
         "validation: 0 leaves schedule 'patient' no loss to follow; "
         "choose a share such as 0.2, or remove it from grid.schedule",
