@@ -35,6 +35,10 @@ def git(*words: str) -> str:
     ).stdout.strip()
 
 
+TIMED = "workload,optimizer,batch_size,step_time_s,iqr_s\ndigits-mlp,sgd,16,"
+NO_TIME = "workspace: results/timings.csv: line 2 is no step's time"
+
+
 def write(text: str, file: str = "results/trials.csv") -> None:
     """Write a file of the current folder."""
     path = Path(file)
@@ -227,6 +231,27 @@ def test_step_times_on_equal_hardware_alone(
     write(json.dumps({"fingerprint": "b"}), "results/timings.json")
     assert "on different hardware" in said(capsys)
     assert "not measured in both" in said(capsys, "first")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("params.yaml", "margin: -1", "margin: -1 is no number from 0 on"),
+        ("params.yaml", "margin: .nan", "margin: nan is no number from 0 on"),
+        ("results/timings.json", "[" * 100_000, "workspace: results/timings.json is no JSON"),
+        ("results/timings.csv", f"{TIMED}fast,0.1", NO_TIME),
+        ("results/timings.csv", f"{TIMED}inf,0.1", NO_TIME),
+    ],
+)
+def test_what_is_no_number_beside_the_trials_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str], file: str, text: str, message: str
+) -> None:
+    """A margin and step times may be anyone's, as the table may."""
+    write(f"{TIMED}0.1,0.1", "results/timings.csv")
+    write(json.dumps({"fingerprint": "a"}), "results/timings.json")
+    commit("timed")
+    write(text, file)
+    assert said(capsys, code=2) == f"trainscape: {message}\n"
 
 
 def test_the_step_times_that_changed_most_come_first() -> None:
