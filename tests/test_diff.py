@@ -35,6 +35,10 @@ def git(*words: str) -> str:
     ).stdout.strip()
 
 
+TIMED = "workload,optimizer,batch_size,step_time_s,iqr_s\ndigits-mlp,sgd,16,"
+NO_TIME = "workspace: results/timings.csv: line 2 is no step's time"
+
+
 def write(text: str, file: str = "results/trials.csv") -> None:
     """Write a file of the current folder."""
     path = Path(file)
@@ -229,6 +233,27 @@ def test_step_times_on_equal_hardware_alone(
     assert "not measured in both" in said(capsys, "first")
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("params.yaml", "margin: -1", "margin: -1 is no number from 0 on"),
+        ("params.yaml", "margin: .nan", "margin: nan is no number from 0 on"),
+        ("results/timings.json", "[" * 100_000, "workspace: results/timings.json is no JSON"),
+        ("results/timings.csv", f"{TIMED}fast,0.1", NO_TIME),
+        ("results/timings.csv", f"{TIMED}inf,0.1", NO_TIME),
+    ],
+)
+def test_what_is_no_number_beside_the_trials_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str], file: str, text: str, message: str
+) -> None:
+    """A margin and step times may be anyone's, as the table may."""
+    write(f"{TIMED}0.1,0.1", "results/timings.csv")
+    write(json.dumps({"fingerprint": "a"}), "results/timings.json")
+    commit("timed")
+    write(text, file)
+    assert said(capsys, code=2) == f"trainscape: {message}\n"
+
+
 def test_the_step_times_that_changed_most_come_first() -> None:
     """As a factor, shorter or longer; what is within the ranges is left out."""
     factors = {"a little": 1.2, "a tenth": 0.1, "twice": 2.0, "none": 1.01}
@@ -262,6 +287,9 @@ def test_for_a_pull_request_and_as_a_page(
         (["first", "other"], "no workload in both: first ("),
         (["first", "broken.csv"], "broken.csv: has no column 'workload'"),
         (["first", "line.csv"], "line 2 is no trial"),
+        (["first", "twice.csv"], "twice.csv: line 3 has a trial again that a line before has"),
+        (["first", "share.csv"], "digits-mlp after, table trials: test_metric '1.5' of "),
+        (["first", "quote.csv"], "quote.csv: is no table: field larger than field limit"),
     ],
 )
 def test_mistakes_are_told_in_a_line(
@@ -271,6 +299,10 @@ def test_mistakes_are_told_in_a_line(
     write(table(workload="quadratic"), "other/trials.csv")
     write("a,b\n1,2\n", "broken.csv")
     write(table().replace(",16,", ",x,"), "line.csv")
+    head, first, *rest = table().splitlines(keepends=True)
+    write("".join([head, first, first, *rest]), "twice.csv")
+    write(re.sub(r",0\.\d+,,,,,,", ",1.5,,,,,,", table()), "share.csv")
+    write(head + '"' + "a" * 200_000, "quote.csv")
     text = said(capsys, *words, code=2)
     assert text.count("\n") == 1 and message in text
 
