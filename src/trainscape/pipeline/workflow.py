@@ -71,12 +71,15 @@ class Run:
         """
         check_place(Path.cwd())
         settings = workflow.config_settings
-        files = list(settings.configfiles)
-        if len(files) > 1:
-            raise UserError("--configfile: takes one study; Snakemake would mix several")
-        path = Path(files[0] if files else "params.yaml")
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        layout = Layout(study.read(shown, settings.config))
+        here = Path.cwd()
+        files = [Path(file) for file in settings.configfiles]
+        shown = [file.relative_to(here) if file.is_relative_to(here) else file for file in files]
+        if len(shown) > 1:
+            raise UserError(
+                f"--configfile: takes one study, and {shown[1]} is a second; a target stands "
+                "before --configfile"
+            )
+        layout = Layout(study.read(shown[0] if shown else Path("params.yaml"), settings.config))
         layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
         if not workflow.is_main_process:
             return cls(layout, workflow, frozenset())
