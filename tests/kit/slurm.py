@@ -194,7 +194,7 @@ class Slurm:
         for node in NODES:
             if node not in self._daemons:
                 self.start_node(node)
-            if "DOWN" in self.node(node) or "DRAIN" in self.node(node):
+            if "DRAIN" in self.node(node):  # one that is down comes back by itself
                 self.call("scontrol", "update", f"nodename={node}", "state=resume")
             self.wait_for(node, "IDLE")
 
