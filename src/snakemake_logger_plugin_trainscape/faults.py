@@ -110,7 +110,7 @@ def config_fault(path: Path) -> str | None:
 
 
 def _first_fault(files: list[Path]) -> str | None:
-    """Why Snakemake cannot read the first that it cannot of these files; None if it can read all."""
+    """Why Snakemake cannot read one of these files, in a line; None if it can read all."""
     for file in files:
         if fault := config_fault(file):
             return fault if file == files[0] else f"{fault}; {TARGET}"

@@ -175,6 +175,8 @@ class LogHandler(LogHandlerBase):
                 self._write(text)
         elif event == LogEvent.RUN_INFO:
             self._write(words.plan(getattr(record, "stats", {})))
+            if kept := announced.part_way():
+                self._write(f"To resume: {kept}, kept part-way")
         elif event == LogEvent.ERROR and "CalledProcessError" in record.getMessage():
             self._failed_commands.append(record.getMessage())
         elif event not in REPLACED and not self._is_routine(record):
@@ -202,8 +204,10 @@ class LogHandler(LogHandlerBase):
         if run.failed and not (self._stopped or self._said_full) and (full := full_disk()):
             self._write(full)
         if self._stopped:
+            kept = announced.part_way()
+            also = f", also what {kept} had trained" if kept else ""
             self._write(
-                f"{self._stopped} What is done stays; to go on, run the same command again."
+                f"{self._stopped} What is done stays{also}; to go on, run the same command again."
             )
         if (
             not run.started

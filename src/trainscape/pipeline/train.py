@@ -13,6 +13,7 @@ from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.files import write_text
 from trainscape.hashing import canonical, sha256
+from trainscape.numerals import counted
 from trainscape.pipeline.layout import DATA
 from trainscape.pipeline.packs import shared
 from trainscape.results.attic import Attic
@@ -185,10 +186,32 @@ def _keeper(
     identities = {canonical(_kind(cell.spec())): identity(cell) for cell in cells}
 
     def name(spec: Mapping[str, Any], seed: int) -> str:
-        family = kin(spec, identities[canonical(_kind(spec))])
-        return f"{sha256([family, on.type])[:NAME]}-{seed}"
+        return f"{_family(spec, identities[canonical(_kind(spec))], on.type)}-{seed}"
 
     return Keeper(layout.checkpoints, layout.study.checkpoint, name, on, tell, fresh=again)
+
+
+def part_way(layout: Layout) -> str:
+    """What is kept of trials whose cells are not done, in words such as ``20 trials``.
+
+    Returns:
+        Text, which is empty for nothing. A pack of a GPU is one file, which is not read.
+    """
+    there = {file.stem for file in layout.checkpoints.glob("*")}
+    if not there or not layout.study.checkpoint:
+        return ""
+    kind, trials = "cuda" if layout.gpu else "cpu", 0
+    for path, cell in layout.trainable.items():
+        if not Path(path).exists():
+            family = _family(cell.spec(), identity(cell), kind)
+            trials += sum(f"{family}-{seed}" in there for seed in cell.seeds)
+    counts = {"trial": trials, "pack": sum(name.startswith("pack-") for name in there)}
+    return " and ".join(counted(count, noun) for noun, count in counts.items() if count)
+
+
+def _family(spec: Mapping[str, Any], trained_with: Mapping[str, str], kind: str) -> str:
+    """What the trials of a cell are kept by on a kind of device; the seed comes behind it."""
+    return sha256([kin(spec, trained_with), kind])[:NAME]
 
 
 def _kind(spec: Mapping[str, Any]) -> list[Any]:

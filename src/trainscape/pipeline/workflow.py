@@ -26,7 +26,7 @@ from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.leader import Leader
 from trainscape.pipeline.refusals import check_place, refuse, refuse_options
 from trainscape.pipeline.stages import STAGES
-from trainscape.pipeline.train import kept_seeds
+from trainscape.pipeline.train import kept_seeds, part_way
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
 
@@ -86,7 +86,12 @@ class Run:
         remove_dead_links(layout)
         doubted = doubts(layout)
         run = cls(layout, workflow, doubted)
-        inform(best=Leader(layout), duration=partial(foretold, layout), holder=run.holder)
+        inform(
+            best=Leader(layout),
+            duration=partial(foretold, layout),
+            holder=run.holder,
+            part_way=run.part_way,
+        )
         return run
 
     def holder(self) -> str:
@@ -94,6 +99,10 @@ class Run:
         kept = self.workflow.persistence
         files = (map(str, kept.all_inputfiles()), map(str, kept.all_outputfiles()))
         return runs.in_the_way(*files, self.layout.data)
+
+    def part_way(self) -> str:
+        """What is kept of trials in training, in words; by force all begin anew."""
+        return "" if self.forced else part_way(self.layout)
 
     @cached_property
     def forced(self) -> bool:
