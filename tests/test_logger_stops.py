@@ -37,8 +37,11 @@ def test_a_stopped_run_says_so_and_nothing_of_what_was_ended(start: Start, page:
         assert seen.end().endswith(f"report\n{said}\nStopped. {on}")
     seen = start()
     left = record(None, "Stopped: 2 of 3 jobs are not done.", levelno=logging.WARNING)
-    seen.see(*plan(3), record(None, signalled), left)
-    assert seen.end().endswith(f"Stopped: 2 of 3 jobs are not done. {on}")
+    waits = "Waiting up to 50 s more for 2 processes to end."
+    tries = "The launcher's jobs are not cancelled yet; a process goes on trying."
+    told = [record(None, text, levelno=logging.WARNING) for text in (waits, tries)]
+    seen.see(*plan(3), record(None, signalled), *told, left)
+    assert seen.end().endswith(f"{waits}\n{tries}\nStopped: 2 of 3 jobs are not done. {on}")
 
 
 def test_what_is_kept_part_way_is_told_twice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

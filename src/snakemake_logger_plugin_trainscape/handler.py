@@ -69,6 +69,8 @@ DRY = "Nothing was run. Every job, and why it would run: snakemake -n --verbose"
 EARLIER = ("data", "train", "throughput", "collect", "answer", "replay", "figures")
 OUTCOME = re.compile(r"non-zero (exit status \d+)|(died with .+?)\.?$", re.MULTILINE)
 STOPPED = "Stopped"  # how the message of an executor begins that counts what is not done
+# how its messages begin on what takes so long to end, or goes on after the run
+ENDING = ("Waiting up to ", "The launcher's jobs are not cancelled yet")
 
 
 def _show_uncaught(usual: Callable[..., object], kind: type[BaseException], *rest: Any) -> None:
@@ -165,8 +167,11 @@ class LogHandler(LogHandlerBase):
                 self._show_as_snakemake_does(record)
         elif self._stopped:
             # whatever else comes are errors of the jobs that were ended, and of Snakemake itself
-            if record.getMessage().startswith(STOPPED):
-                self._stopped = record.getMessage()
+            text = record.getMessage()
+            if text.startswith(STOPPED):
+                self._stopped = text
+            elif text.startswith(ENDING):
+                self._write(text)
         elif stopping := self._words_if_user_stops(record):
             self._stopped = f"{STOPPED}."
             self._write(stopping)

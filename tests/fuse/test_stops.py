@@ -21,6 +21,8 @@ def test_a_stopped_run_ends_its_bundles_and_can_go_on(toy: Toy, number: signal.S
     assert sorted(toy.outputs()) == ["0.txt", "1.txt", "2.txt", "3.txt"]
     assert "Stopped: 8 of 12 jobs are not done." in said
     assert "Error in rule" not in said
+    assert ("Waiting up to 10 s more for 2 processes to end." in said) == stubborn
+    assert "All jobs are done" not in said
     assert list(toy.root.glob(".snakemake/incomplete/*")) == []
 
     if number == signal.SIGTERM:
