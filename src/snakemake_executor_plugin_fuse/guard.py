@@ -104,7 +104,7 @@ def succeeds(process: subprocess.Popen[bytes]) -> bool:
 
 def send(group: int, number: signal.Signals) -> None:
     """Send a signal to a group, if it is still there."""
-    with suppress(OSError):
+    with suppress(OSError):  # macOS: PermissionError where all of the group have ended
         os.killpg(group, number)
 
 
