@@ -62,8 +62,8 @@ def origin(path: Path) -> Origin:
                 f"lr {spec['lr']} {spec['schedule']['name']}, {len(spec['seeds'])} seeds"
             )
             return Origin(
-                f"made by the stage train of study {study!r}: {named}, digest {made.digest[:SHORT]}, "
-                f"by torch {made.identity['torch']} on {made.backend}; {_carried(made)}"
+                f"made by the stage train of study {study!r}: {named}, "
+                f"digest {made.digest[:SHORT]}, by torch {made.identity['torch']} on {made.backend}; {_carried(made)}"
                 "the file is as it was made",
                 whole=True,
             )
