@@ -63,8 +63,8 @@ def origin(path: Path) -> Origin:
             )
             return Origin(
                 f"made by the stage train of study {study!r}: {named}, "
-                f"digest {made.digest[:SHORT]}, by torch {made.identity['torch']} on {made.backend}; "
-                f"{_carried(made)}the file is as it was made",
+                f"digest {made.digest[:SHORT]}, by torch {made.identity['torch']} "
+                f"on {made.backend}; {_carried(made)}the file is as it was made",
                 whole=True,
             )
         if kind in SEALED:
