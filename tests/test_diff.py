@@ -4,74 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from kit.diffed import STUDY, commit, counts, said, write
+from kit.diffed import project as project  # a fixture, once it is here
 from kit.versions import COLUMNS, table
-from trainscape.analysis.changes import Diff, StepTime
 from trainscape.cli import main
 from trainscape.hashing import file_sha256
-from trainscape.report._changes import time_lines
-
-IDENTITY = {
-    f"GIT_{who}_{what}": f"{who}@example.org"
-    for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
-}
-STUDY = "name: test\nseeds: 5\ngrid: {lr: [0.1]}\n"
-
-
-def git(*words: str) -> str:
-    """Run git in the current folder."""
-    env = {**os.environ, **IDENTITY, "GIT_CONFIG_GLOBAL": os.devnull}
-    return subprocess.run(
-        ["git", *words], env=env, check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-def write(text: str, file: str = "results/trials.csv") -> None:
-    """Write a file of the current folder."""
-    path = Path(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def commit(tag: str) -> None:
-    """Commit everything under a tag."""
-    git("add", "--all")
-    git("commit", "-q", "--allow-empty", "-m", f"The {tag} one")
-    git("tag", tag)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a study and its trials at the tag ``first``."""
-    monkeypatch.chdir(tmp_path)
-    git("init", "-q", "-b", "main")
-    write(STUDY, "params.yaml")
-    write(table())
-    commit("first")
-    return tmp_path
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
-    """What the command prints."""
-    capsys.readouterr()
-    assert main(["diff", *words]) == code
-    out, err = capsys.readouterr()
-    return out + err
-
-
-def counts(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, int]:
-    """How many cells have each verdict, of the one comparison; those that are none left out."""
-    (found,) = json.loads(said(capsys, *words, "--json"))["comparisons"]
-    return {verdict: count for verdict, count in found["counts"].items() if count}
 
 
 def test_the_same_bytes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,31 +156,6 @@ def test_a_table_that_does_not_belong_there_is_named(
     assert line.startswith("trainscape: two (") and "without 'dvc commit'" in line
 
 
-def test_step_times_on_equal_hardware_alone(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Times are compared where both were measured on the same hardware, with their ranges."""
-    head = "workload,optimizer,batch_size,lr,schedule,step_time_s,iqr_s\n"
-    write(head + "digits-mlp,sgd,16,0.1,constant,0.001,0.0001\n", "results/timings.csv")
-    write(json.dumps({"fingerprint": "a"}), "results/timings.json")
-    commit("timed")
-    write(head + "digits-mlp,sgd,16,0.1,constant,0.002,0.0001\n", "results/timings.csv")
-    text = said(capsys)
-    assert "1 slower, 0 faster" in text
-    assert "1 ms (IQR 100 µs)  2 ms (IQR 100 µs)" in text
-    write(json.dumps({"fingerprint": "b"}), "results/timings.json")
-    assert "on different hardware" in said(capsys)
-    assert "not measured in both" in said(capsys, "first")
-
-
-def test_the_step_times_that_changed_most_come_first() -> None:
-    """As a factor, shorter or longer; what is within the ranges is left out."""
-    factors = {"a little": 1.2, "a tenth": 0.1, "twice": 2.0, "none": 1.01}
-    times = [StepTime(name, (1.0, 0.05), (by, 0.05)) for name, by in factors.items()]
-    shown = [line[0] for line in time_lines(Diff("one", "other", [], [], times=times))]
-    assert shown == ["a tenth", "twice", "a little"]
-
-
 def test_for_a_pull_request_and_as_a_page(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,6 +181,9 @@ def test_for_a_pull_request_and_as_a_page(
         (["first", "other"], "no workload in both: first ("),
         (["first", "broken.csv"], "broken.csv: has no column 'workload'"),
         (["first", "line.csv"], "line 2 is no trial"),
+        (["first", "twice.csv"], "twice.csv: line 3 has a trial again that a line before has"),
+        (["first", "share.csv"], "digits-mlp after, table trials: test_metric '1.5' of "),
+        (["first", "quote.csv"], "quote.csv: is no table: field larger than field limit"),
     ],
 )
 def test_mistakes_are_told_in_a_line(
@@ -271,98 +193,12 @@ def test_mistakes_are_told_in_a_line(
     write(table(workload="quadratic"), "other/trials.csv")
     write("a,b\n1,2\n", "broken.csv")
     write(table().replace(",16,", ",x,"), "line.csv")
+    head, first, *rest = table().splitlines(keepends=True)
+    write("".join([head, first, first, *rest]), "twice.csv")
+    write(re.sub(r",0\.\d+,,,,,,", ",1.5,,,,,,", table()), "share.csv")
+    write(head + '"' + "a" * 200_000, "quote.csv")
     text = said(capsys, *words, code=2)
     assert text.count("\n") == 1 and message in text
-
-
-@pytest.mark.parametrize(
-    ("made", "text"),
-    [
-        ({}, "No result changed: all 100 trials are the same bytes"),
-        ({"digest": "d2"}, "No result changed: all 100 trials are equal"),
-        ({"name": "two", "shift": 0.9, "only": "sgd"}, "all with sgd"),
-        ({"name": "two", "shift": -0.9, "lrs": (0.1,)}, "cells are worse, by up to"),
-        ({"name": "two", "seeds": (7,)}, "Nothing can be told: 20 cells are undecided"),
-        ({"lrs": (0.7,)}, "No cell is in both versions: 10 cells are new, 20 gone"),
-    ],
-)
-def test_the_page_begins_with_the_finding(
-    project: Path, capsys: pytest.CaptureFixture[str], made: dict[str, Any], text: str
-) -> None:
-    """The heading says what came of it, whatever that is."""
-    write(table(**made))
-    said(capsys, "--html", "changes.html")
-    page = Path("changes.html").read_text(encoding="utf-8")
-    assert text in page[page.index("<h1>") : page.index("</h1>")]
-
-
-def test_of_a_loss_less_is_better_on_the_page_too(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A loss that rose is worse, whatever its sign: in the heading, the map and the chart."""
-    write(table(workload="regression"), "a/trials.csv")
-    write(table("two", 1.5, workload="regression", digest="d2"), "b/trials.csv")
-    said(capsys, "a", "b", "--html", "changes.html")
-    page = Path("changes.html").read_text(encoding="utf-8")
-    assert re.search(r"<h1>\d+ cells are worse, by up to", page)
-    assert re.search(r'<td class="d[0-4]"><b>\+0\.\d+</b><small>worse', page)
-    assert "right is worse" in page
-
-
-def test_an_axis_of_many_values_is_in_the_table_alone(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The chart has a line for each optimizer and batch size, and none for a hundred rates."""
-    lrs = tuple(k / 100 for k in range(1, 21))
-    write(table(lrs=lrs), "a/trials.csv")
-    write(table("two", -0.5, lrs=lrs), "b/trials.csv")
-    said(capsys, "a", "b", "--html", "changes.html")
-    page = Path("changes.html").read_text(encoding="utf-8")
-    chart = page[page.index('data-kind="shifts"') : page.index("</figure>")]
-    assert "batch size 16, worse" in chart and "lr 0.01" not in chart
-    assert "In numbers, below: 20 of lr." in chart
-    assert "<td>lr 0.01</td>" in page
-
-
-def test_what_the_page_escapes_is_shown_as_it_is(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Words of users are no markup."""
-    write(STUDY.replace("test", "<b>mine</b>"), "params.yaml")
-    said(capsys, "--html", "changes.html")
-    page = Path("changes.html").read_text(encoding="utf-8")
-    assert "&lt;b&gt;mine&lt;/b&gt;" in page and "<b>mine" not in page
-
-
-def test_parameters_of_folders_are_those_that_their_reports_state(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A folder without a parameter file may have a report; without both it is said why not."""
-    for folder, rate in (("a", "0.1"), ("b", "0.2")):
-        write(table(), f"{folder}/trials.csv")
-        listed = f"<dt>name</dt><dd>x</dd><dt>grid.lr</dt><dd>{rate} &amp; more</dd>"
-        write(f"<h3>study</h3>\n<dl>{listed}</dl>", f"{folder}/report.html")
-    assert "params  grid.lr: 0.1 & more → 0.2 & more" in said(capsys, "a", "b")
-    Path("b/report.html").unlink()
-    text = said(capsys, "a", "b", "--html", "changes.html")
-    why = "b has neither a parameter file nor a report.html that states it"
-    assert f"params  not compared: {why}" in text
-    assert f"not compared: {why}" in Path("changes.html").read_text(encoding="utf-8")
-
-
-def test_a_machine_that_was_not_quiet_is_named(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Times that were disturbed are compared, with a word on which version they are of."""
-    head = "workload,optimizer,batch_size,lr,schedule,step_time_s,iqr_s\n"
-    write(head + "digits-mlp,sgd,16,0.1,constant,0.001,0.0001\n", "results/timings.csv")
-    write(json.dumps({"fingerprint": "a", "quiet": True}), "results/timings.json")
-    commit("timed")
-    noisy = {"fingerprint": "a", "quiet": False, "noisy": 7, "measurements": 60}
-    write(json.dumps(noisy), "results/timings.json")
-    assert "not quiet for workspace: 7 of 60 times are noisy" in said(capsys)
-    write(json.dumps({"fingerprint": "a", "load": {"too_high": True}}), "results/timings.json")
-    assert "busy while workspace was measured" in said(capsys)
 
 
 def test_outside_a_repository(

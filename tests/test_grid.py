@@ -279,6 +279,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "set validation above 0 or remove target",
     ),
     (
+        {"optimizer": ["sgd", {"name": "momentum", "label": "SGD"}]},
+        "grid.optimizer: 'sgd' and 'SGD' are one file name on some disks; give one another 'label'",
+    ),
+    (
+        {"lr": {"log": [1e-5, 1, 10_000]}, "batch_size": list(range(1, 102))},
+        "grid: its axes multiply to 1010000 cells; choose at most 1000000, or split it into "
+        "studies",
+    ),
+    (
+        {"budget": {"steps": 25_000_000}, "evaluate_every": 1e6, "trace_every": 1},
+        "trace_every: 1 records 25000000 losses of a run of 25000000 steps; choose 3 or more, or 0",
+    ),
+    (
         {"schedule": ["cosine", {"name": "plateau", "label": "patient"}], "validation": 0},
         "validation: 0 leaves schedule 'patient' no loss to follow; "
         "choose a share such as 0.2, or remove it from grid.schedule",
@@ -307,6 +320,17 @@ def test_the_shares_that_the_message_offers_are_taken(share: float) -> None:
     """A validation share at either end leaves examples on both sides."""
     (cell,) = cells({"validation": share}, batch_size=[1])
     assert grid.plan(cell).examples in (1436, 1)
+
+
+@pytest.mark.parametrize("epochs", [1_000_000, 1_317_000, 30_000_000])
+def test_the_interval_of_evaluations_that_the_message_offers_is_taken(epochs: int) -> None:
+    """It is rounded, but never below what can be listed."""
+    budget = {"budget": {"epochs": epochs}}
+    with pytest.raises(UserError, match="times; choose ") as refused:
+        cells(budget)
+    offered = str(refused.value).partition("choose ")[2].split()[0]
+    (cell,) = cells({**budget, "evaluate_every": offered})
+    assert 0.4 < epochs / cell.evaluate_every / grid.MOST_EVALUATIONS <= 1
 
 
 def test_every_run_of_a_schedule_is_checked() -> None:

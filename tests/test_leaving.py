@@ -51,7 +51,7 @@ def build():
 STUDY: dict[str, Any] = {
     "plugins": ["plugin.py"],
     "workloads": ["asking"],
-    "budget": {"steps": 60},
+    "budget": {"steps": 90},
     "seeds": 1,
     "throughput": {"enabled": False},
     "grid": {
@@ -81,20 +81,20 @@ def test_a_signal_keeps_what_is_trained(
     wanted = Path(cell).read_bytes()
     Path(cell).unlink()
     before = 0
-    for number in (signal.SIGUSR1, signal.SIGTERM):
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
         Path("once.signals").write_text(str(int(number)))
         capsys.readouterr()
         assert main(["train", cell]) == 128 + number
         said = capsys.readouterr()
         assert said.err == f"trainscape: {number.name}: left; run again to go on\n"
         step = before + 25
-        assert f"{number.name}: kept 1 trial at step {step} of 60; run again to go on" in said.out
-        assert not before or f"resumed 1 trial at step {before} of 60" in said.out
+        assert f"{number.name}: kept 1 trial at step {step} of 90; run again to go on" in said.out
+        assert not before or f"resumed 1 trial at step {before} of 90" in said.out
         assert not Path(cell).exists()
         assert part_way(Layout(study.read(folder / "params.yaml"))) == "1 trial"
         before = step
     assert main(["train", cell]) == 0
-    assert f"resumed 1 trial at step {before} of 60" in capsys.readouterr().out
+    assert f"resumed 1 trial at step {before} of 90" in capsys.readouterr().out
     assert Path(cell).read_bytes() == wanted
     assert not list((folder / "results/.checkpoints").iterdir())
 
@@ -186,4 +186,5 @@ def test_no_number_hangs_on_it(folder: Path) -> None:
     assert one.cells == other.cells
     for stage in ("collect", "answer", "figures", "timings"):
         assert one.stamp(stage) == other.stamp(stage)
+    assert one.stamp("report") != other.stamp("report")
     assert not list(folder.iterdir())

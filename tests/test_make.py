@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainscape import study
+from trainscape.cli import main
 from trainscape.errors import UserError
 from trainscape.pipeline import data, train
 from trainscape.pipeline.layout import Layout
@@ -26,6 +27,8 @@ STUDY = {
     "throughput": {"enabled": False},
     "range_test": {"enabled": True, "steps": 30, "high": 1e30},
 }
+
+FIRST = ("train", "collect")
 
 
 @pytest.fixture
@@ -51,6 +54,29 @@ def test_every_stage_makes_what_the_layout_lists(layout: Layout) -> None:
     there = {path for root in ("data", "results") for path in Path(root).rglob("*")}
     assert {path for path in there if path.is_file()} == listed | {Path("results/.study")}
     assert complaints(layout) == []
+
+
+def test_of_many_missing_files_the_first_are_named(
+    layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for a folder that lacks more than a few, and what brings them; --all names each."""
+    told = ["verify", "--study", json.dumps(STUDY)]
+    cells = [str(path) for path in layout.cells]
+    for name in (*cells, *(str(path) for path in Path("results/.made").glob("*/*"))):
+        Path(name).unlink()
+    capsys.readouterr()
+    assert main(told) == 1
+    found = capsys.readouterr()
+    train, collect = (layout.stamp(stage).removeprefix("results/.made/") for stage in FIRST)
+    assert found.err.splitlines() == [
+        *(f"{cell}: no such file; run snakemake to make it" for cell in cells),
+        f"results/.made: 6 files are missing: {train}, {collect}, …",
+        "'snakemake --cores all' makes what is missing, 'dvc pull' brings what a remote has; "
+        "--all names each file",
+    ]
+    assert found.out == "6 cells, 1 dataset: 10 complaints\n"
+    assert main([*told, "--all"]) == 1
+    assert capsys.readouterr().err.splitlines() == complaints(layout)
 
 
 def test_the_report_tells_a_budget_of_steps(layout: Layout) -> None:

@@ -16,6 +16,7 @@ from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.packs import WIDEST, Fill
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pytest
@@ -43,7 +44,7 @@ def test_only_a_gpu_is_filled() -> None:
 
 
 def times_as_fast(gpus: int, *, whole: bool = True, **changes: Any) -> float:
-    """How many times as fast as one GPU several alike ones train the default study's grid.
+    """How many times as fast as one GPU several train the default study's grid, by packs' steps.
 
     Args:
         gpus: how many.
@@ -64,25 +65,26 @@ def times_as_fast(gpus: int, *, whole: bool = True, **changes: Any) -> float:
     dealt = tasks if whole else [replace(task, pack="") for task in tasks]
     made = bundles.plan(dealt, 1, gpus, 2000)
     assert len(made) <= gpus
-    shares = [[tasks[task.order] for task in bundle.tasks] for bundle in made]
-    return round(_cost(tasks) / max(map(_cost, shares)), 1)
+    steps = [grid.plan(cell).total for cell in layout.cells.values()]
 
+    def seconds(share: Iterable[Task]) -> int:
+        own = [tasks[task.order] for task in share]
+        return sum(steps[pack[0].order] for pack in bundles.packs(own, 2000))
 
-def _cost(tasks: list[Task]) -> float:
-    """What packs cost, each filled up; their cells are alike."""
-    return sum(pack[0].cost / pack[0].fill for pack in bundles.packs(tasks, 2000))
+    return round(seconds(tasks) / max(seconds(bundle.tasks) for bundle in made), 1)
 
 
 def test_the_page_says_what_several_gpus_gain(monkeypatch: pytest.MonkeyPatch) -> None:
     """The numbers of docs/fuse.md, of the default study and of one whose seeds share a split."""
     monkeypatch.setattr(packs, "several_gpus", lambda: False)
     page = " ".join((ROOT / "docs/fuse.md").read_text(encoding="utf-8").split())
-    four, eight = times_as_fast(4), times_as_fast(8)
-    assert f"four GPUs are {four} times as fast as one, and eight are no faster" in page
+    two, four, eight = map(times_as_fast, (2, 4, 8))
+    assert f"two GPUs are {two} times as fast as one, four {four}, and more no faster" in page
     assert eight == four
-    assert times_as_fast(8, whole=False) == 1 and "dealt out one by one would gain nothing" in page
+    assert "Cells dealt out one by one would gain nothing" in page
+    assert times_as_fast(8, whole=False) == 1
     fixed = [times_as_fast(n, split="fixed") for n in (4, 8)]
-    assert "(`split: fixed`) four are {} times as fast and eight {}".format(*fixed) in page
+    assert "10 packs: four GPUs are {} times as fast, eight {}".format(*fixed) in page
 
 
 def test_a_cell_takes_its_trials_part_of_the_width_of_its_model(

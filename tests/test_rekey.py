@@ -15,7 +15,7 @@ from trainscape.analysis import Entry
 from trainscape.cells import identity
 from trainscape.cli import main
 from trainscape.errors import UserError
-from trainscape.pipeline import origin, rekey, settle, train, verify
+from trainscape.pipeline import origin, rekey, report, settle, train, verify
 from trainscape.pipeline.layout import Layout
 from trainscape.results import carrying
 from trainscape.results.cell_files import Carried, CellRecord, read_cell, write_cell
@@ -124,8 +124,13 @@ def test_a_change_of_numbers_is_refused_and_named(code: Any) -> None:
     assert (there.count("sgd"), there.count("adam")) == (12, 2)
 
 
-def test_what_is_trained_already_is_compared_and_not_trained(code: Any) -> None:
-    """What a stopped run has trained is taken as it is; a cell of it that differs refuses."""
+def test_what_is_trained_already_is_compared_and_not_trained(
+    code: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a stopped run has trained is taken as it is; a cell of it that differs refuses.
+
+    A dry run says so, and no other cell is trained for what is refused.
+    """
     code("a")
     trained(layout())
     code("b")
@@ -138,6 +143,12 @@ def test_what_is_trained_already_is_compared_and_not_trained(code: Any) -> None:
     write_cell(Path(first[0]), replace(record, steps=[1] * len(record.steps)))
     differing, lines = carried_over(of)
     assert differing == 1 and lines[1].endswith(": the steps of its evaluations")
+    assert lines[0] == "digits-mlp sgd: 3 cells compared, 1 not the same: none carried over"
+    capsys.readouterr()
+    assert main(["rekey", "--dry-run"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].split() == ["digits-mlp", "sgd", "12", "3", "0", "0"]
+    assert said[2:] == lines[:2], "the other optimizer's cells were carried over"
 
 
 def test_a_sample_leaves_no_code_out_and_spreads() -> None:
@@ -229,16 +240,26 @@ def test_marks_last_until_a_cell_is_trained(code: Any) -> None:
 
 
 def test_tables_and_origin_tell(code: Any) -> None:
-    """A row per optimizer and sample; the cell's own file names the digest it came from."""
+    """A row per optimizer and sample, and the page has all; a file names where it came from."""
     about = {**synthetic.IDENTITY, "torch": "2.10.0"}
     mark = Carried([0, 1], "a" * 64, about, ["b" * 12, "c" * 12])
     of = synthetic.study(lrs=(0.1,), schedules=("constant",))
     some = [Entry(e.cell, replace(e.record, carried=[mark])) for e in of[:3]]
-    row = {"workload": "digits-mlp", "optimizer": "sgd", "torch": "2.10.0"}
+    row: dict[str, Any] = {"workload": "digits-mlp", "optimizer": "sgd", "torch": "2.10.0"}
     assert analysis.records(analysis.carried([*some, *of[3:]])) == [
         {**row, "cells": 3, "retrained": 2}
     ]
     assert analysis.records(analysis.carried(of)) == []
+    assert report._carried(
+        [row | {"cells": 3, "retrained": 2}, row | {"cells": 1, "retrained": 1}]
+    ) == {
+        "digits-mlp sgd, trained by torch 2.10.0": "3 cells, as 2 retrained cells had the same "
+        "numbers; 1 cell, as 1 retrained cell had the same numbers"
+    }
+    versions = [f"2.{n}.0" for n in range(8)]
+    marks = [replace(mark, identity={**about, "torch": v}) for v in (*versions, *versions)]
+    several = analysis.carried([Entry(of[0].cell, replace(of[0].record, carried=marks))])
+    assert list(several["torch"]) == versions and set(several["cells"]) == {1}
     code("a")
     trained(layout())
     code("b")

@@ -5,36 +5,28 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from trainscape.cells.cell import Cell, Part, TrialRecord
+from kit import synthetic
+from kit.synthetic import IDENTITY
+from trainscape.cells.cell import TrialRecord
 from trainscape.errors import UserError
 from trainscape.hashing import sha256
+from trainscape.pipeline.checks import check_output
+from trainscape.registry import NAME_HOLDS
 from trainscape.results.cell_files import CellRecord, read_cell, write_cell
 from trainscape.results.owner import check_claim, claim
 from trainscape.sealed import write_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Damage = Callable[[dict[str, Any]], object]
 
-IDENTITY = {"data": "d" * 64, "torch": "2.11.0", "source": "5" * 64}
-CELL = Cell(
-    workload="digits-mlp",
-    optimizer=Part("sgd", {"weight_decay": 0.0}, "sgd"),
-    batch_size=64,
-    lr=0.01,
-    schedule=Part("constant", {"warmup": None}, "constant"),
-    seeds=(0, 1),
-    budget={"epochs": 2},
-    validation=0.2,
-    evaluate_every=1.0,
-    precision="fp32",
-)
+CELL = synthetic.cell(optimizer="sgd", seeds=(0, 1), validation=0.2, epochs=2)
 AGAIN = "; run snakemake to make it again"
 DIGEST = CELL.digest(IDENTITY)
 RECORD = CellRecord(
@@ -258,3 +250,21 @@ def test_a_folder_that_holds_only_folders_is_free(tmp_path: Path) -> None:
     (tmp_path / "results" / "cells" / "digits-mlp").mkdir(parents=True)
     claim(tmp_path / "results", "first")
     assert (tmp_path / "results" / ".study").read_text() == "first\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        (".git/.snakemake", f": '.git' is no name for a folder of results; choose {NAME_HOLDS}"),
+        ("a b", f": 'a b' is no name for a folder of results; choose {NAME_HOLDS}"),
+        ("../x", " is no folder inside the project; choose one, such as 'results'"),
+        ("/tmp/x", " is no folder inside the project; choose one, such as 'results'"),
+        (".", " is no folder inside the project; choose one, such as 'results'"),
+        ("data/x", " is the folder of datasets; choose 'results'"),
+    ],
+)
+def test_a_folder_that_is_none_for_results_is_refused(output: str, why: str) -> None:
+    """Outside of the project, hidden, or the datasets' own: each is called what it is."""
+    with pytest.raises(UserError) as refused:
+        check_output(output, Path("data"))
+    assert str(refused.value) == f"output: {output!r}{why}"

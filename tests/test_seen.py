@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Where it is kept what was found, in a folder that is not there yet."""
+    return tmp_path / "own/files.json"
+
+
+@pytest.fixture
+def just_changed(monkeypatch: pytest.MonkeyPatch, file: Path) -> Path:
+    """The file, changed within the seconds in which another change would not show."""
+    monkeypatch.setattr(module, "SETTLED", 2.0)
+    return file
+
+
+@pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file, taken for one that was changed long ago."""
     monkeypatch.setattr(module, "SETTLED", -1e9)
@@ -104,10 +117,9 @@ def _behind_a_link(file: Path) -> None:
     ],
 )
 def test_a_change_that_leaves_size_and_date_is_seen(
-    file: Path, tmp_path: Path, change: Callable[[Path], None]
+    file: Path, store: Path, change: Callable[[Path], None]
 ) -> None:
     """However it came about: the time of the last change of all is the system's alone."""
-    store = tmp_path / "own/files.json"
     before = file.stat()
     assert read(store, file) == [file]
     assert read(store, file) == []
@@ -119,20 +131,17 @@ def test_a_change_that_leaves_size_and_date_is_seen(
 
 
 def test_a_clock_that_goes_back_is_no_way_round(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    just_changed: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What lies in the clock's future is read at each look, until the clock has passed it."""
-    monkeypatch.setattr(module, "SETTLED", 2.0)
-    store = tmp_path / "own/files.json"
-    changed = file.stat().st_ctime
-    for now, found in ((-3600.0, [file]), (1.0, [file]), (3.0, [file]), (3.0, []), (-9.0, [file])):
+    changed = just_changed.stat().st_ctime
+    for now, is_read in ((-3600, True), (1, True), (3, True), (3, False), (-9, True)):
         monkeypatch.setattr(time, "time", lambda now=now: changed + now)
-        assert read(store, file) == found
+        assert read(store, just_changed) == [just_changed] * is_read
 
 
-def test_a_store_of_other_files_is_no_help(file: Path, tmp_path: Path) -> None:
+def test_a_store_of_other_files_is_no_help(file: Path, store: Path, tmp_path: Path) -> None:
     """A project copied with its store, dates and all, is read again: its files are others."""
-    store = tmp_path / "own/files.json"
     assert read(store, file) == [file]
     copy = tmp_path / "copy.csv"
     shutil.copy2(file, copy)
@@ -140,19 +149,14 @@ def test_a_store_of_other_files_is_no_help(file: Path, tmp_path: Path) -> None:
     assert read(store, copy) == [copy]
 
 
-def test_what_was_just_changed_is_read_again(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_just_changed_is_read_again(just_changed: Path, store: Path) -> None:
     """Within a tick of the disk's clock a second change would not show."""
-    monkeypatch.setattr(module, "SETTLED", 2.0)
-    store = tmp_path / "own/files.json"
-    assert read(store, file) == [file]
-    assert read(store, file) == [file]
+    for _ in range(2):
+        assert read(store, just_changed) == [just_changed]
 
 
-def test_what_is_wrong_is_never_taken_for_right(file: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_is_never_taken_for_right(file: Path, store: Path) -> None:
     """A reader's error goes on, and is raised again at the next look."""
-    store = tmp_path / "own/files.json"
 
     def refuse(path: Path) -> None:
         raise ValueError(path)

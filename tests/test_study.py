@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from kit.refused_studies import ABOVE
 from trainscape import study
 from trainscape.cells import grid
 from trainscape.errors import UserError
@@ -163,17 +164,23 @@ def test_an_override_replaces(tmp_path: Path) -> None:
 
 
 def test_an_override_is_checked_like_the_file(tmp_path: Path) -> None:
-    """Bad values and unknown keys from the command line get the same answer."""
+    """Bad values and unknown keys get the same answer, which names who gave them."""
     path = tmp_path / "study.yaml"
-    path.write_text("")
-    for overrides, message in (
-        ({"sedes": 3}, "unknown 'sedes'; did you mean 'seeds'?"),
-        ({"grid": {"lr": ["0"]}}, "grid.lr[0]: 0 is out of range; choose a number above 0"),
-        ({"grid": 3}, "grid: 3 is no mapping; write {key: value}"),
+    for held, overrides, message in (
+        ("", {"sedes": 3}, "--config: unknown 'sedes'; did you mean 'seeds'?"),
+        ("", {"grid": {"lr": ["0"]}}, "--config: grid.lr[0]: 0 {above}"),
+        ("", {"grid": 3}, "--config: grid: 3 is no mapping; write {key: value}"),
+        ("seeds: 0", {"margin": 1}, "{path}: seeds: 0 {above}"),
+        ("margin: 1", {"margin": "0"}, "--config: margin: 0 {above}"),
+        ("grid: {lr: [0]}", {"grid": {"optimizer": ["sgd"]}}, "{path}: grid.lr[0]: 0 {above}"),
+        ("budget: {epochs: 1}", {"budget": {"steps": 0}}, "--config: budget.steps: 0 {above}"),
+        ("- a", {"margin": 1}, "{path}: holds ['a'], not parameters; write key: value"),
     ):
+        path.write_text(held)
         with pytest.raises(UserError) as error:
             read(path, overrides)
-        assert str(error.value) == f"{path}: {message}"
+        wanted = message.replace("{path}", str(path)).replace("{above}", ABOVE)
+        assert str(error.value) == wanted
 
 
 def test_seeds_are_a_count_or_a_list() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from ruamel.yaml import YAML
 
+from kit.hostile import answered
 from trainscape.errors import UserError
-from trainscape.study.yaml_file import read_yaml
+from trainscape.study.yaml_file import LONGEST, read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,3 +124,38 @@ def test_what_only_one_reader_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="YAML 1") as refused:
         read(tmp_path, "name: a\u2028output: b\n")
     assert "\n" not in str(refused.value)
+
+
+TWICE = "\n".join(f"{new}: &{new} [*{old}, *{old}]" for old, new in pairwise("abcdefghijklmnopqr"))
+LIMITS = [
+    ("a: " + "[" * 32, 1, "more than 32 lists and mappings within each other"),
+    ("a: &a [x]\n" + TWICE, 17, "more than 100000 values, counted as aliases repeat them"),
+    ("a: &a [*a]", 1, "an alias stands within what it is an alias of"),
+    ("a: 1" + "0" * 309, 1, "a whole number with more than 308 digits"),
+    ("a: 1\nb: !!timestamp foo", 2, "the value is not what its tag says"),
+    ("a: 2024-13-01", 1, "month must be in 1..12"),
+    ("a: !mine 3", 1, "the tag '!mine' is no part of a study; remove it"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "why"), LIMITS, ids=[why for *_, why in LIMITS])
+def test_what_no_study_holds_is_refused(tmp_path: Path, text: str, line: int, why: str) -> None:
+    """Depth, size and tags have limits, and the line where one is passed is named."""
+    with pytest.raises(UserError) as refused:
+        read(tmp_path, text)
+    assert str(refused.value) == f"{tmp_path}/params.yaml: broken YAML in line {line}: {why}"
+
+
+def test_no_more_of_a_file_is_read_than_a_study_may_hold(tmp_path: Path) -> None:
+    """A file without end is refused as soon as one that is a letter too long."""
+    endless = tmp_path / "endless.yaml"
+    endless.symlink_to("/dev/zero")
+    long = tmp_path / "long.yaml"
+    long.write_text("#" * (LONGEST + 1))
+    for path in (endless, long):
+        assert answered(lambda: read_yaml(path)) == (  # noqa: B023
+            f"{path}: has more than {LONGEST} characters, which no parameter file has; "
+            "give rates by {log: [low, high, n]} and seeds by their number"
+        )
+    long.write_text("#" * LONGEST)
+    assert read_yaml(long) is None

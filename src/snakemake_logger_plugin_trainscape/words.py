@@ -25,7 +25,7 @@ STAGES = {  # what each rule does; a rule that is not here is called by its name
     "replay_searches": "simulating searches",
     "answer": "finding answers",
     "draw_figures": "drawing figures",
-    "draw_timings": "drawing times",
+    "draw_timings": "finding the fastest",
     "write_report": "writing the report",
 }
 # Stages that take minutes and count in their log: what they count, and why they take so long.

@@ -104,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     add("open", _open, "say where the report is, and open it in the browser").add_argument(
         "--print", dest="browse", action="store_false", help="say where it is, and no more"
     )
-    add("verify", _verify, "check every file of the study")
+    add("verify", _verify, "check every file of the study").add_argument(
+        "--all", action="store_true", help="name each missing file, however many there are"
+    )
     add("schema", _schema, "print the JSON schema of parameter files", study=False)
     which = add("which", _which, "find the commit that made a file", study=False)
     which.add_argument("file", metavar="FILE", help="a result, such as results/report.html")
@@ -226,9 +228,10 @@ def _study(args: argparse.Namespace) -> Study:
 
     if args.study.startswith("{"):
         try:
-            return study.parse(json.loads(args.study), "study")
+            values = json.loads(args.study)
         except (ValueError, RecursionError) as error:
             raise UserError(f"--study: is no JSON: {error}") from None
+        return study.parse(values, "study")
     return study.read(Path(args.study))
 
 
@@ -259,12 +262,16 @@ def _open(args: argparse.Namespace) -> None:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from trainscape.pipeline.show import maker
     from trainscape.pipeline.verify import verify
 
     layout = _layout(args)
-    complaints, carried = verify(layout)
-    for line in complaints:
+    complaints, summary, carried = verify(layout)
+    for line in complaints if args.all else summary:
         print(line, file=sys.stderr)
+    if len(summary) < len(complaints) and not args.all:
+        make = f"'{maker(args.study)}' makes what is missing, 'dvc pull' brings what a remote has"
+        print(f"{make}; --all names each file", file=sys.stderr)
     print(
         f"{counted(len(layout.trained), 'cell')}, {counted(len(layout.datasets), 'dataset')}: "
         f"{counted(len(complaints), 'complaint')}"
@@ -312,18 +319,19 @@ def _rekey(args: argparse.Namespace) -> int:
         raise UserError("rekey: takes a parameter file, since a run of Snakemake trains the sample")
     layout = _layout(args)
     todo = rekey.groups(layout, args.sample)
-    if not any(group.others for group in todo):
+    refuted = [group for group in todo if group.differing]
+    if not refuted and not any(group.others for group in todo):
         why = "the sample is all there is" if todo else "no missing cell is there with older code"
         print(f"nothing to carry over: {why}")
         return 0
     print(*rekey.planned(layout, todo), sep="\n", flush=True)
     if args.dry_run:
-        return 0
+        return 1 if refuted else 0
     if files := [pair.path for group in todo for pair in group.to_train]:
         rekey.retrain(args.study, files)
-    differing = rekey.rekey(todo)
+    differing = rekey.rekey([group for group in todo if not group.differing])
     print(f"the rest: {maker(args.study)}")
-    return 1 if differing else 0
+    return 1 if refuted or differing else 0
 
 
 def _data(args: argparse.Namespace) -> None:

@@ -75,10 +75,15 @@ class DamagedFileError(UserError):
 
 
 class MissingFileError(UserError):
-    """A file of the study's is not there."""
+    """A file of the study's is not there.
+
+    Args:
+        path: the file.
+    """
 
     def __init__(self, path: object) -> None:
         super().__init__(f"{path}: no such file; run snakemake to make it")
+        self.path = str(path)
 
 
 class Failures:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Made = TypeVar("Made")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # names become parts of file names
+NAME_HOLDS = "letters, digits, '.', '_' and '-', at most 64, a letter or digit first"
 
 
 class Registry(Generic[T]):
@@ -49,10 +50,7 @@ class Registry(Generic[T]):
         """
         path = Path(source).resolve()
         if not NAME.fullmatch(name):
-            raise UserError(
-                f"{self.kind} {shown(name)} in {source}: names hold letters, digits, '.', '_' and "
-                "'-', at most 64, a letter or digit first"
-            )
+            raise UserError(f"{self.kind} {shown(name)} in {source}: names hold {NAME_HOLDS}")
         holder = self._sources.get(name) or self._files().get(name)
         if holder not in (None, path):
             raise UserError(f"{self.kind} {name!r} in {source} is already taken by {holder}")

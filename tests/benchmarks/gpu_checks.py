@@ -64,9 +64,9 @@ def reloads(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
     pack.train()
     pack.load(trials)
     again = pack.train()
-    equal = first == again and torch.equal(weights, pack.stack.flat.cpu())
-    said = "records and weights"
     flat = pack.stack.flat.cpu()
+    equal = first == again and torch.equal(weights, flat)
+    said = "records and weights"
     return [
         gpu_rows.row("a pack used again gives equal bits", shape, width, equal, weights, flat, said)
     ]
@@ -82,10 +82,8 @@ def resumes(shape: Shape, on: torch.device, width: int) -> list[dict[str, Any]]:
         for at in (*stops, None):
             pack = Pack(bench.task, width)
             pack.load(trials)
-            keeper = Keeper(
-                Path(folder), math.inf, lambda spec, _: str(spec["at"]), on, said.append
-            )
-            keeper.begin([{"at": i} for i in range(width)])
+            keeper = Keeper(Path(folder), math.inf, lambda i, _: str(i), on, said.append)
+            keeper.begin([{"seeds": [one.seed]} for one in trials])
             keeper.expect(list(enumerate(trials)))
             keeper.parts(trials)
             with suppress(Leaving):

@@ -64,7 +64,7 @@ FULL = Sizes(
     copies=(1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26, 1 << 28),
     widths=(16, 128),
     page_cells=10_000,
-    scale=(1_000, 5_000, 10_000),
+    scale=(1_000, 5_000, 10_000, 100_000),
 )
 QUICK = Sizes(
     name="quick",

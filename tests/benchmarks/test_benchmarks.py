@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import jax_peer, rates, sizes
+from benchmarks import checkpoint, jax_peer, rates, sizes
 from benchmarks.__main__ import main
 from kit.cores import one_core as one_core  # a fixture, once it is here
 
@@ -60,6 +61,12 @@ def test_every_case_of_the_engine_has_a_width() -> None:
     """In either size; else there is nothing to compare with."""
     for size, cases in ((sizes.FULL, rates.FULL), (sizes.QUICK, rates.QUICK)):
         assert all(case.widest >= min(size.widths) for case in cases)
+
+
+def test_checkpoints_are_written_and_brought_back() -> None:
+    """The costs of two trials are said in a line."""
+    words = r"2 trials of digits-mlp: \d+ ms to write, \d+ ms to bring back, 0\.1 MB"
+    assert re.fullmatch(words, checkpoint.row("digits-mlp", 2))
 
 
 @pytest.mark.dag

@@ -53,6 +53,25 @@ def fail(self, param):
 registry.get("sgd").init = fail
 """,
 }
+# A process that trains is asked to leave after some steps. Training takes milliseconds here, so
+# that no signal from outside would come amid it.
+LEAVES = """
+import os
+import signal
+
+from trainscape.engine.watch import Watch
+
+look = Watch.look
+
+
+def leave(self, of):
+    if of.done >= {steps}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    look(self, of)
+
+
+Watch.look = leave
+"""
 OLDER = "git checkout of older results"
 FUTURE = 3 * 86400.0  # seconds
 PAST = 3 * 365 * 86400.0
@@ -67,22 +86,35 @@ class Scene:
         rng: what chance there is.
         cache: the folder of compiled steps.
         command: starts a run as the one that is disturbed.
+        patience: seconds after which a run hangs.
         harmed: files that a fault has damaged, dated or removed.
         running: the run that is going on, if one is.
         said: what other runs have printed, which faults have started.
+        hangs: how many of these did not end.
     """
 
     project: Project
     rng: random.Random
     cache: Path
     command: tuple[str, ...]
+    patience: float
     harmed: set[Path] = field(default_factory=set)
     running: subprocess.Popen[str] | None = None
     said: list[str] = field(default_factory=list)
+    hangs: int = 0
 
     def files(self, pattern: str) -> list[Path]:
         """Files of the project, hidden folders too."""
         return sorted(path for path in self.project.root.glob(pattern) if path.is_file())
+
+
+def all_said(running: subprocess.Popen[str], patience: float) -> tuple[str, bool]:
+    """What a run has said at its end, and whether it had to be killed after so many seconds."""
+    try:
+        return running.communicate(timeout=patience)[0], False
+    except subprocess.TimeoutExpired:
+        running.kill()
+        return running.communicate()[0], True
 
 
 def _damage(pattern: str, how: Callable[[Scene, Path], object]) -> Fault:
@@ -118,6 +150,12 @@ def _alter(scene: Scene, path: Path) -> None:
 
 def _delete(_: Scene, path: Path) -> None:
     path.unlink()
+
+
+def _rename(scene: Scene, path: Path) -> None:
+    """The name of another file of its folder, in whose place it comes."""
+    others = [other for other in sorted(path.parent.iterdir()) if other != path]
+    path.replace(scene.rng.choice(others or [path]))
 
 
 def _dated(seconds: float) -> Fault:
@@ -164,6 +202,21 @@ def _older_results(scene: Scene) -> None:
     scene.project.git("checkout", "--quiet", "older", "--", "results")
 
 
+def _checkpoint(how: Callable[[Scene, Path], object]) -> Fault:
+    """Damage what a run has kept of trials that it was asked to leave."""
+    damage = _damage("results/.checkpoints/*", how)
+
+    def fault(scene: Scene) -> None:
+        plugin = scene.project / PLUGIN
+        before = plugin.read_text()
+        plugin.write_text(LEAVES.format(steps=scene.rng.randint(1, 4)))
+        _another_run(scene)
+        plugin.write_text(before)
+        damage(scene)
+
+    return fault
+
+
 def _trouble(name: str) -> Fault:
     def fault(scene: Scene) -> End:
         plugin = scene.project / PLUGIN
@@ -198,10 +251,11 @@ def _stop_a_while(scene: Scene) -> None:
     _kill(signal.SIGCONT, group=True)(scene)
 
 
-def _second_run(scene: Scene) -> None:
-    """Another run of the same, which ends of itself."""
-    other = scene.project.start(*scene.command)
-    scene.said.append(other.communicate(timeout=300)[0])
+def _another_run(scene: Scene) -> None:
+    """A run of the same, which ends of itself."""
+    said, hangs = all_said(scene.project.start(*scene.command), scene.patience)
+    scene.said.append(said)
+    scene.hangs += hangs
 
 
 def _full_disk(scene: Scene) -> End:
@@ -237,6 +291,8 @@ AT_REST: dict[str, Fault] = {
     "compiled steps damaged": _broken_libraries,
     OLDER: _older_results,
     **{name: _trouble(name) for name in TROUBLES},
+    **{f"checkpoint {how}": _checkpoint(HOW[how]) for how in HOW},
+    "checkpoint renamed": _checkpoint(_rename),
 }
 AMID: dict[str, Fault] = {
     "kill -9 of Snakemake": _kill(signal.SIGKILL),
@@ -245,7 +301,7 @@ AMID: dict[str, Fault] = {
     "SIGTERM": _kill(signal.SIGTERM),
     "Ctrl-C": _kill(signal.SIGINT, group=True),
     "SIGSTOP, then SIGCONT": _stop_a_while,
-    "a second run": _second_run,
+    "a second run": _another_run,
     "files dated in the future amid a run": _dated(FUTURE),
 }
 # need a file system of their own

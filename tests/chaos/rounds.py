@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from chaos.faults import AMID, AT_REST, MOUNTED, OLDER, PLUGIN, SOUND, Scene
+from chaos.faults import AMID, AT_REST, MOUNTED, OLDER, PLUGIN, SOUND, Scene, all_said
 from kit.project import TABLES, Project, scratch
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Drill:
         rng, known = random.Random(f"{self.seed} {number} faults"), self.known
         result, begun = Result(number, list(names)), time.monotonic()
         with self._copy(number, mounted=any(name in MOUNTED for name in names)) as project:
-            scene = Scene(project, rng, self.cache, self.command)
+            scene = Scene(project, rng, self.cache, self.command, self._patience)
             self._unmake(scene)
             ends = [end for name in names if name in AT_REST and (end := known[name](scene))]
             before = self._finished(project) - scene.harmed
@@ -168,14 +168,9 @@ class Drill:
                     ends.append(end)
             else:  # it has ended before
                 result.faults.remove(name)
-        try:
-            said = running.communicate(timeout=self._patience)[0]
-        except subprocess.TimeoutExpired:
-            result.hangs += 1
-            running.kill()
-            said = running.communicate()[0]
+        said, hangs = all_said(running, self._patience)
         scene.running = None
-        result.hangs += _end_all(scene.project.root, max(LEFT, self.usual))
+        result.hangs += hangs + scene.hangs + _end_all(scene.project.root, max(LEFT, self.usual))
         return [said]
 
     def _moment(self, scene: Scene, there: int) -> tuple[int, float]:
@@ -211,11 +206,9 @@ class Drill:
     def _run(self, project: Project, result: Result) -> tuple[int, str]:
         """Run the study to its end: the exit status, and what was said."""
         running = project.start(*self.command)
-        try:
-            said = running.communicate(timeout=self._patience)[0]
-        except subprocess.TimeoutExpired:
+        said, hangs = all_said(running, self._patience)
+        if hangs:
             result.hangs += 1 + _end_all(project.root, 0)
-            said = running.communicate()[0]
         return running.returncode, said
 
     @property

@@ -24,7 +24,7 @@ def test_three_rounds(tmp_path: Path) -> None:
     """
     drill = Drill(tmp_path, SEED, small=True)
     rounds = (
-        ("cell altered", "kill -9 of Snakemake"),
+        ("checkpoint renamed", "cell altered", "kill -9 of Snakemake"),
         ("table cut", "dataset altered", "Ctrl-C"),
         ("stamp altered", "kill -9 of a process that trains", "files dated in the future"),
     )

@@ -106,7 +106,7 @@ def test_trials_in_training_go_on_after_their_job_is_cancelled(
     longer = ("--config", "budget={steps: 12000}", "evaluate_every=200")
 
     def cancel(job: str) -> None:
-        until(lambda: any("step " in log.read_text() for log in bundles()), 60)
+        until(lambda: any(" steps of " in log.read_text() for log in bundles()), 60)
         slurm.call("scancel", job)
 
     def bundles() -> list[Path]:
@@ -118,7 +118,9 @@ def test_trials_in_training_go_on_after_their_job_is_cancelled(
     said = project.run(*LAUNCHER, *CELLS, *longer)
     assert re.search(r"^To resume: \d trials?, kept part-way$", said, re.M)
     logs = [log.read_text() for log in (project / "logs").rglob("train/**/*.log")]
-    assert any(re.search(r"^resumed \d trials? at step \d+ of 12000$", x, re.M) for x in logs)
+    assert any(
+        re.search(r"^resumed \d trials?(, each)? at step [\d,]+ of 12,000$", x, re.M) for x in logs
+    )
     made = bytes_of(project)
     assert len(made) == 4
     shutil.rmtree(project / "results")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SAID = "and is to be made again"
 # root without its rights over others' files: as any user, it cannot write to a protected file
 PLAIN = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-VERIFY = ("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+VERIFY = ("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify", "--all")
 EVERY_TABLE = {"collect", "answer", "figures", "timings", "report"}
 # While a job runs, all that is there gets a date of an hour hence, as if the clock then went back.
 AHEAD = """import os, sys, time

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kit.project import Project
 
 PAGE = "results/report.html"
-VERIFY = ("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify")
+VERIFY = ("env", "PYTHONPATH=src", "python", "-m", "trainscape", "verify", "--all")
 
 
 @pytest.fixture(params=KINDS)

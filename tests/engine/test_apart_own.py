@@ -93,3 +93,26 @@ def test_numbers_that_are_drawn_are_each_models_own(listed: bool) -> None:
     line = why_apart(of)
     assert line and "the model (it draws numbers that are no buffers) takes one" in line
     as_in_plain_loops(of)
+
+
+class Counting(nn.Module):
+    """Counts its calls in a buffer, those that score it among them."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(64, 10)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count.add_(1)
+        made: Tensor = self.out(x.flatten(1)) * (1 + 0.01 * self.count)
+        return made
+
+
+def test_a_buffer_that_changes_as_a_model_is_scored_is_no_obstacle() -> None:
+    """Nothing is drawn there, and the models fuse."""
+    of = task(examples.named(Counting), examples.images(50), 16)
+    assert why_apart(of) is None
+    as_in_plain_loops(of, kind=Laid)

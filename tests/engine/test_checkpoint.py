@@ -2,132 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from kit import examples
+from kit.checkpoints import IMAGES, Stops, cells, keeper, stop, stopped, torchs, train
 from kit.examples import CPU
 from kit.registries import kept
-from trainscape import study, workloads
-from trainscape.cells import grid
-from trainscape.engine import checkpoint, leaving, run
-from trainscape.engine.checkpoint import Keeper
+from trainscape import workloads
+from trainscape.engine import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from trainscape.datasets import Arrays
     from trainscape.workloads import Workload
-
-IMAGES = examples.images(60)
-GRID: dict[str, Any] = {
-    "optimizer": ["adam"],
-    "batch_size": [16],
-    "lr": [0.01],
-    "schedule": ["cosine"],
-}
-STUDY: dict[str, Any] = {
-    "workloads": ["digits-mlp"],
-    "budget": {"epochs": 4},
-    "seeds": 2,
-    "evaluate_every": 0.75,
-}
-
-
-def cells(workload: str = "digits-mlp", **changes: Any) -> list[dict[str, Any]]:
-    """Cells as plain data; what is no key of a study is an axis of the grid."""
-    axes = {key: changes.pop(key) for key in GRID if key in changes}
-    detailed = changes.pop("detailed", False)
-    raw = {**STUDY, "workloads": [workload], "grid": {**GRID, **axes}, **changes}
-    made = grid.cells(study.parse(raw, "study"))
-    return [replace(cell, detailed=detailed).spec() for cell in made]
-
-
-Found = dict[int, tuple[list[Any], str]]
-
-
-def train(
-    specs: Sequence[dict[str, Any]],
-    keeper: Keeper | None = None,
-    arrays: Arrays = IMAGES,
-    width: int | None = None,
-) -> Found:
-    """The records and the backend of every cell, by its place."""
-    found: Found = {}
-
-    def keep(i: int, records: list[Any], backend: str) -> None:
-        found[i] = records, backend
-
-    run.train_cells(specs, arrays, CPU, finished=keep, width=width, say=print, keeper=keeper)
-    return found
-
-
-class Stops:
-    """Asks to leave at the n-th of the places where a run in training can be left."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left = 0
-        monkeypatch.setattr(leaving, "check", self._check)
-
-    def _check(self) -> None:
-        if leaving._Now.deferred:
-            self.left -= 1
-            if self.left == 0:
-                raise leaving.Leaving(15)
-
-
-def keeper(folder: Path, said: Callable[[str], None] = print, every: float = 1e9) -> Keeper:
-    """What keeps trials in a folder."""
-
-    def name(spec: Any, seed: int) -> str:
-        rest = {key: value for key, value in spec.items() if key != "seeds"}
-        return f"{abs(hash(json.dumps(rest, sort_keys=True)))}-{seed}"
-
-    return Keeper(folder, every, name, CPU, said)
-
-
-def stopped(
-    specs: Sequence[dict[str, Any]],
-    folder: Path,
-    stops: Stops,
-    every: int,
-    arrays: Arrays = IMAGES,
-    width: int | None = None,
-) -> tuple[Found, int, list[str]]:
-    """Train, stopped after every so many places; the outcome, how often, and what was said."""
-    found: Found = {}
-    said: list[str] = []
-    for times in range(200):
-        stops.left = every
-        places = [i for i in range(len(specs)) if i not in found]
-        try:
-            made: Found = {}
-
-            def keep(i: int, records: list[Any], backend: str, made: Found = made) -> None:
-                made[i] = records, backend
-
-            run.train_cells(
-                [specs[i] for i in places],
-                arrays,
-                CPU,
-                finished=keep,
-                width=width,
-                say=print,
-                keeper=keeper(folder, said.append),
-            )
-        except leaving.Leaving:
-            found.update((places[i], one) for i, one in made.items())
-            continue
-        found.update((places[i], one) for i, one in made.items())
-        return found, times, said
-    raise AssertionError("it never ends")
 
 
 @pytest.fixture(name="stops")
@@ -157,6 +49,23 @@ class Remembering(nn.Module):
         return made
 
 
+class Counting(nn.Module):
+    """Counts its calls, those that score it among them, in a buffer and beside it."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.calls = nn.Linear(64, 10), 0
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.count.add_(1)
+        made: Tensor = self.layer(x.flatten(1)) * (1 + 0.01 * self.calls + 0.01 * self.count)
+        return made
+
+
 class Recurrent(nn.Module):
     """Torch cannot run several as one program."""
 
@@ -174,8 +83,8 @@ MODELS: dict[str, Callable[[], Workload]] = {
     "dropout": lambda: examples.named(examples.dropout, "dropout"),
     "recurrent": lambda: examples.named(Recurrent, "recurrent"),
     "remembering": lambda: examples.named(Remembering, "remembering"),
+    "counting": lambda: examples.named(Counting, "counting"),
     "batch-norm": examples.batch_norm,
-    "drawing": lambda: examples.named(Drawing, "drawing"),
 }
 
 
@@ -187,11 +96,6 @@ def _known() -> Iterator[None]:
             if made.name not in workloads.registry.names():
                 workloads.registry.add(made.name, made, __file__)
         yield
-
-
-def torchs(path: str, **params: Any) -> dict[str, Any]:
-    """An optimizer by its import path."""
-    return {"torch": path, "label": path.rpartition(".")[2], **params}
 
 
 CASES: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -210,6 +114,7 @@ CASES: dict[str, Callable[[], list[dict[str, Any]]]] = {
     ),
     "one by one, in detail": lambda: cells("recurrent", detailed=True, split="per-seed"),
     "a model that remembers": lambda: cells("remembering", seeds=3, validation=0),
+    "a model that changes as it is scored": lambda: cells("counting"),
     "torch.optim": lambda: cells(
         "dropout",
         optimizer=[torchs("torch.optim.AdamW", amsgrad=True), "adam"],
@@ -242,33 +147,18 @@ def test_it_goes_on_with_the_same_bits(case: str, tmp_path: Path, stops: Stops) 
     assert list(tmp_path.iterdir()) == []
 
 
-def stop(specs: Sequence[dict[str, Any]], to: Keeper, stops: Stops, after: int) -> Found:
-    """Train until it is stopped; what was done before."""
-    stops.left, found = after, {}
-    with pytest.raises(leaving.Leaving):
-        run.train_cells(
-            specs,
-            IMAGES,
-            CPU,
-            finished=lambda i, records, backend: found.update({i: (records, backend)}),
-            say=print,
-            keeper=to,
-        )
-    return found
-
-
 def test_others_beside_it_make_no_difference(tmp_path: Path, stops: Stops) -> None:
     """After a stop cells train in other packs, and beside cells that were not begun."""
     specs = cells(optimizer=["adam", "sgd"], lr=[0.01, 0.02, 0.03])
     wanted = train(specs)
-    assert not stop(specs[1:5], keeper(tmp_path), stops, 6)
+    assert not stop(specs[1:5], keeper(tmp_path, specs[1:5]), stops, 6)
     assert len(list(tmp_path.iterdir())) == 8
     said: list[str] = []
-    assert train(specs[::-1], keeper(tmp_path, said.append), width=3) == {
+    assert train(specs[::-1], keeper(tmp_path, specs[::-1], said.append), width=3) == {
         5 - i: found for i, found in wanted.items()
     }
     resumed = [line.partition(" at")[0] for line in said if line.startswith("resumed")]
-    assert resumed == ["resumed 3 trials", "resumed 3 trials", "resumed 2 trials"]
+    assert resumed == [f"resumed {count} trials, each" for count in (3, 3, 2)]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -283,16 +173,19 @@ def test_a_crash_costs_what_came_after_the_last_checkpoint(optimizer: Any, tmp_p
             raise OSError("pulled out")
 
     with pytest.raises(OSError, match="pulled out"):
-        run.train_cells(specs, IMAGES, CPU, crash, say=print, keeper=keeper(tmp_path, every=0.0))
+        run.train_cells(
+            specs, IMAGES, CPU, crash, say=print, keeper=keeper(tmp_path, specs, every=0.0)
+        )
     said: list[str] = []
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     assert any(line.startswith("resumed") for line in said)
 
 
 def test_short_trials_write_nothing(tmp_path: Path) -> None:
     """What ends before its time is kept nowhere: the folder is not even made."""
     folder = tmp_path / "none"
-    train(cells(split="per-seed"), keeper(folder))
+    specs = cells(split="per-seed")
+    train(specs, keeper(folder, specs))
     assert not folder.exists()
 
 
@@ -300,97 +193,33 @@ def test_what_is_done_is_not_trained_again(tmp_path: Path, stops: Stops) -> None
     """The first seed's trials are done when the second's are stopped: their cells are not."""
     specs = cells(split="per-seed")
     wanted = train(specs)
-    stop(specs, keeper(tmp_path), stops, 30)
+    stop(specs, keeper(tmp_path, specs), stops, 30)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".state"]
     said: list[str] = []
     stops.left = 30  # enough for the rest, not for all
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
+    assert train(specs, keeper(tmp_path, specs, said.append)) == wanted
     assert said[0] == "resumed with 1 trial done before"
 
 
-@pytest.mark.parametrize("damage", ["cut", "turned", "empty", "foreign"])
-@pytest.mark.parametrize("kind", [".state", ".json"])
-def test_a_damaged_one_is_passed_over(damage: str, kind: str, tmp_path: Path, stops: Stops) -> None:
-    """A line says so, and the trial begins anew."""
-    specs = cells(split="per-seed")
-    wanted = train(specs)
-    stop(specs, keeper(tmp_path), stops, 30)
-    [file] = tmp_path.glob(f"*{kind}")
-    content = file.read_bytes()
-    middle = len(content) // 2
-    file.write_bytes(
-        {
-            "cut": content[:middle],
-            "turned": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
-            "empty": b"",
-            "foreign": b"\x80\x04\x95 a pickle\n" * 20,
-        }[damage]
-    )
-    said: list[str] = []
-    stops.left = 0
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
-    assert sum("passed over" in line for line in said) == 1, said
+@pytest.mark.parametrize("split", ["fixed", "per-seed"])
+def test_steps_are_counted_between_evaluations(split: str, tmp_path: Path, stops: Stops) -> None:
+    """Of all trials together, those that are done among them, as at evaluations."""
+    specs = cells(optimizer=["adam", torchs("torch.optim.SGD")], split=split)
+    to, found, between = keeper(tmp_path, specs), [], 0
 
+    def stepped(done: int, total: int) -> None:
+        nonlocal between
+        between += 1
+        found.append((done, total))
 
-@pytest.mark.parametrize("other", ["form", "backend"])
-def test_one_of_another_kind_is_passed_over(
-    other: str, tmp_path: Path, stops: Stops, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A version that writes it otherwise, or arithmetic that makes other bits."""
-    specs = cells()
-    wanted = train(specs)
-    with monkeypatch.context() as patch:
-        if other == "form":
-            patch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
-        else:
-            patch.setattr("trainscape.engine.backend.COMPILED", "cpu-of-old")
-        stop(specs, keeper(tmp_path), stops, 6)
-    said: list[str] = []
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
-    assert sum("passed over" in line for line in said) == (2 if other == "form" else 1), said
-
-
-@pytest.mark.parametrize("kind", [".state", ".json"])
-def test_one_of_another_trial_is_passed_over(kind: str, tmp_path: Path, stops: Stops) -> None:
-    """A whole file that was renamed, or copied over another, is not taken for that trial."""
-    specs = cells(split="per-seed")
-    wanted = train(specs)
-    stop(specs, keeper(tmp_path), stops, 30)
-    [file] = tmp_path.glob(f"*{kind}")
-    first, second = (keeper(tmp_path)._name(specs[0], seed) for seed in specs[0]["seeds"][:2])
-    other = second if file.name.startswith(first) else first
-    for old in tmp_path.glob(f"{other}.*"):
-        old.unlink()
-    file.rename(tmp_path / f"{other}{kind}")
-    said: list[str] = []
-    stops.left = 0
-    assert train(specs, keeper(tmp_path, said.append)) == wanted
-    [line] = [line for line in said if "passed over" in line]
-    assert line.endswith(f"its trials begin anew: it holds the trials of {file.name}")
-
-
-class Drawing(nn.Module):
-    """Keeps a generator, which nobody can write down."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(64, 10)
-        self.generator = np.random.default_rng(0)
-        self.scale = 1.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self.scale = float(self.generator.random())
-        made: Tensor = self.layer(x.flatten(1)) * self.scale
-        return made
-
-
-def test_what_cannot_be_kept_is_said(tmp_path: Path, stops: Stops) -> None:
-    """The trial trains all the same, and begins anew after a stop."""
-    specs = cells("drawing", optimizer=[torchs("torch.optim.SGD")], seeds=1)
-    wanted = train(specs)
-    said: list[str] = []
-    stop(specs, keeper(tmp_path, said.append), stops, 6)
-    assert said == ["no checkpoint of 1 trial: the state holds a Generator"]
-    stops.left = 0
-    assert train(specs, keeper(tmp_path)) == wanted
+    to._stepped = stepped
+    stop(specs, to, stops, 40)
+    again = keeper(tmp_path, specs)
+    again._stepped = stepped
+    begun = len(found)
+    run.train_cells(specs, IMAGES, CPU, lambda *pair: found.append(pair), say=print, keeper=again)
+    assert found[0] == (0, 48) and found[-1] == (48, 48)
+    assert found[:begun] == sorted(found[:begun]) and found[begun:] == sorted(found[begun:])
+    if split == "per-seed":  # else the cell that was done is trained again
+        assert found[begun] >= found[begun - 1]
+    assert len(set(found)) > 20 and between > 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -19,6 +19,7 @@ from trainscape.cells import grid, plugins
 if TYPE_CHECKING:
     from pathlib import Path
 
+NO_WORD = "is no word for tables and axes; choose at most 40 letters"
 OPTIMIZER = """
 from dataclasses import dataclass
 from trainscape.optimizers import Optimizer, register
@@ -74,49 +75,14 @@ from trainscape.datasets import url_dataset
 def read(path):
     raise ValueError
 """
-LITERALS = st.one_of(
-    st.sampled_from([repr(text) for text in TEXTS]),
-    st.sampled_from(
-        [repr(number) for number in NUMBERS if number == number and abs(number) < 1e300]
-    ),
-    st.sampled_from(
-        [
-            *(
-                "None",
-                "True",
-                "[]",
-                "{}",
-                "()",
-                "object()",
-                "float('nan')",
-                "float('inf')",
-                "print",
-            ),
-            *(
-                "b'x'",
-                "[1, [2]]",
-                "(1, 'a')",
-                "lambda: 1",
-                "type",
-                "__import__('pathlib').Path('a')",
-            ),
-            *(
-                "'max'",
-                "'fraction'",
-                "'mine'",
-                "'digits'",
-                "'0' * 64",
-                "'file:///etc/passwd'",
-                "0.9",
-            ),
-            *(
-                "'https://example.org/../../x'",
-                "'http://example.org/%2e%2e%2fx'",
-                "'https://h/\\x00'",
-            ),
-        ]
-    ),
-)
+WORDS = [
+    *("None", "True", "[]", "{}", "()", "object()", "float('nan')", "float('inf')", "print"),
+    *("b'x'", "[1, [2]]", "(1, 'a')", "lambda: 1", "type", "__import__('pathlib').Path('a')"),
+    *("'max'", "'fraction'", "'mine'", "'digits'", "'0' * 64", "'file:///etc/passwd'", "0.9"),
+    *("'https://example.org/../../x'", "'http://example.org/%2e%2e%2fx'", "'https://h/\\x00'"),
+]
+FINITE = [number for number in NUMBERS if number == number and abs(number) < 1e300]
+LITERALS = st.sampled_from([*map(repr, TEXTS), *map(repr, FINITE), *WORDS])
 FIELDS = st.fixed_dictionaries(
     {
         "name": st.sampled_from(["'mine'"]) | LITERALS,
@@ -141,23 +107,35 @@ FORMS = [OPTIMIZER, SCHEDULE, WORKLOAD, DATASET, FILE, ADDRESS]
 NUMBER = itertools.count()
 
 
-def loaded(folder: Path, text: str) -> str | None:
-    """How a study with this plugin, and the part it registers, is refused."""
+def load(folder: Path, text: str) -> str | None:
+    """How a plugin is refused when a study imports it."""
     file = folder / f"mine_{next(NUMBER)}.py"
     file.write_text(text, encoding="utf-8", errors="surrogatepass")
-    raw = {"workloads": ["digits-mlp"], "budget": {"steps": 3}, "plugins": [file.name]}
+    said = answered(lambda: plugins.load([file.name]))
+    assert said is None or said.startswith(f"plugins: {file.name}")
+    return said
+
+
+def listed(**keys: Any) -> None:
+    """Makes the cells of a study of one."""
+    axes = {"optimizer": ["sgd"], "lr": [0.1], "batch_size": [64], **keys.pop("grid", {})}
+    raw = {"workloads": ["digits-mlp"], "budget": {"steps": 3}, "grid": axes, **keys}
+    grid.cells(study.parse(raw, "params.yaml"))
+
+
+def loaded(folder: Path, text: str) -> str | None:
+    """How a plugin is refused; the part that it registers may be refused as well."""
     with kept(*REGISTRIES):
-        said = answered(lambda: plugins.load([file.name]))
-        assert said is None or said.startswith(f"plugins: {file.name}")
-        for axis in ({"optimizer": ["mine"]}, {"schedule": ["mine"]}):
-            tried = {**raw, "grid": {"optimizer": ["sgd"], "lr": [0.1], "batch_size": [64], **axis}}
-            answered(lambda: grid.cells(study.parse(tried, "params.yaml")))  # noqa: B023
-        answered(lambda: grid.cells(study.parse({**raw, "workloads": ["mine"]}, "params.yaml")))
+        said = load(folder, text)
+        answered(lambda: listed(grid={"optimizer": ["mine"]}))
+        answered(lambda: listed(grid={"schedule": ["mine"]}))
+        answered(lambda: listed(workloads=["mine"]))
     return said
 
 
 @fuzzed(60)
 @given(form=st.sampled_from(FORMS), fields=FIELDS)
+@example(form=FILE, fields={"name": "'mine'", "title": "'a\\nb'"})
 def test_a_spoiled_declaration_is_taken_or_refused(
     folder: Path, form: str, fields: dict[str, str]
 ) -> None:
@@ -166,13 +144,24 @@ def test_a_spoiled_declaration_is_taken_or_refused(
 
 
 @pytest.mark.parametrize(
-    "given", [{"dataset": "[]"}, {"default": "''"}, {"default": "float('nan')"}]
+    ("given", "why"),
+    [
+        ({"dataset": "[]"}, "dataset: [] is no name of one"),
+        ({"default": "''"}, "target: '' is no finite number"),
+        ({"default": "float('nan')"}, "target: nan is no finite number"),
+        ({"title": "'a' * 5000"}, f"metric name: '{'a' * 78}… {NO_WORD}"),
+        ({"title": "3"}, f"metric name: 3 {NO_WORD}"),
+        ({"unit": "'a' + chr(10)"}, f"metric unit: 'a\\n' {NO_WORD}"),
+    ],
 )
-def test_a_workloads_declaration_is_checked(folder: Path, given: dict[str, str]) -> None:
-    """A dataset that is no name, and a target that is no number."""
+def test_a_workloads_declaration_is_checked(folder: Path, given: dict[str, str], why: str) -> None:
+    """A dataset that is no name, a target that is no number, and words that fit on no axis."""
     fields = {"name": "'mine'", "dataset": "'digits'", "default": "0.9", "title": "'a'"}
     text = WORKLOAD.format(**{**fields, "way": "'max'", "unit": "'fraction'", **given})
-    loaded(folder, text)
+    with kept(*REGISTRIES):
+        assert load(folder, text) is None
+        said = answered(lambda: listed(workloads=["mine"]))
+    assert said == f"workload 'mine', {why}"
 
 
 @pytest.mark.parametrize("letters", [64, 65, 300])

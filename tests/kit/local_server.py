@@ -1,15 +1,26 @@
-"""A web server on this machine, for tests of downloads."""
+"""Servers on this machine: a web server for tests of downloads, ports for others."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 CLOSED = "http://127.0.0.1:9/"  # the discard port: nothing listens
 Serve = Callable[..., str]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 @pytest.fixture

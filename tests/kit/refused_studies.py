@@ -10,11 +10,13 @@ KEYS = (
     "last_batch, margin, name, order, output, plugins, precision, range_test, replay, seeds, "
     "split, target, throughput, trace_every, validation, workloads"
 )
-FILE_NAME = "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
+NAME = "letters, digits, '.', '_' and '-', at most 64, a letter or digit first"
+FILE_NAME = f"is no file name; choose {NAME}"
 NOTHING = "is empty; give it a value or remove the key"
 RATES = "is no list of rates, {log: [low, high, n]} or one of these for each optimizer"
 TRUTH = "True is true or false; give a number"
 CONFIRMED = "is neither false nor {cells: 20, seeds: 20}"
+OFTEN = "is neither false nor a number of seconds above 0, such as 60"
 ABOVE = "is out of range; choose a number above 0"
 
 # What a file holds, and the whole message without the file's name.
@@ -35,6 +37,10 @@ REFUSED: list[tuple[str, str]] = [
     ("confirm: {seeds: 1}", "confirm.seeds: 1 is out of range; choose 2 or more"),
     ("confirm: {cells: 2.5}", "confirm.cells: 2.5 is no whole number"),
     ("confirm: null", f"confirm: {NOTHING}"),
+    ("checkpoint: soon", f"checkpoint: 'soon' {OFTEN}"),
+    ("checkpoint: true", f"checkpoint: True {OFTEN}"),
+    ("checkpoint: [60]", f"checkpoint: [60] {OFTEN}"),
+    ("checkpoint: 0", f"checkpoint: 0 {ABOVE}"),
     ("margin: 0", f"margin: 0 {ABOVE}"),
     ("margin: small", "margin: 'small' is no number"),
     ("throughput: false", "throughput: False is no mapping; write {enabled: false}"),

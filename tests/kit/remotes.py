@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from kit.local_server import free_ports
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -167,7 +169,7 @@ def ssh(root: Path) -> Iterator[Remote]:
     for name in ("host", "user", "stranger"):
         path = str(keys / name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-    port = _free_port()
+    [port] = free_ports(1)
     settings = (
         *(f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {keys / 'host'}"),
         *(f"AuthorizedKeysFile {keys / 'user.pub'}", "StrictModes no", "PidFile none"),
@@ -192,12 +194,6 @@ def ssh(root: Path) -> Iterator[Remote]:
     finally:
         server.terminate()
         server.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _await(port: int, server: subprocess.Popen[bytes]) -> None:

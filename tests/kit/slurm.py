@@ -17,12 +17,12 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import warnings
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from kit.local_server import free_ports
 from kit.toy import until
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Slurm:
             CONFIGURATION.format(
                 folder=self.folder,
                 user=getpass.getuser(),
-                ports=_free_ports(1 + len(NODES)),
+                ports=free_ports(1 + len(NODES)),
                 kill_wait=self._kill_wait,
             )
         )
@@ -300,12 +300,3 @@ class Slurm:
 def _path(program: str) -> str | None:
     """Where a program is; daemons lie in folders that a user's PATH may lack."""
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from trainscape.results.tables import frame
@@ -25,13 +26,12 @@ def carried(entries: Iterable[Entry]) -> pd.DataFrame:
     Args:
         entries: all cells, range tests and finalists.
     """
-    cells: dict[tuple[str, str, str, tuple[str, ...]], int] = {}
+    cells: Counter[tuple[str, str, str, tuple[str, ...]]] = Counter()
     for entry in entries:
-        for torch, sample in {
-            (m.identity["torch"], tuple(m.retrained)) for m in entry.record.carried
-        }:
-            key = entry.cell.workload, entry.cell.optimizer.label, torch, sample
-            cells[key] = cells.get(key, 0) + 1
+        about = entry.cell.workload, entry.cell.optimizer.label
+        marks = entry.record.carried
+        own = ((*about, mark.identity["torch"], tuple(mark.retrained)) for mark in marks)
+        cells.update([*dict.fromkeys(own)])  # a cell counts once, and rows keep their order
     rows = [
         {**dict(zip(COLUMNS, key, strict=False)), "cells": count, "retrained": len(key[-1])}
         for key, count in cells.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 1_000_000
 MOST_EVALUATIONS = 100_000  # of a trial, as their numbers are kept until it is trained
 MOST_TRACED = 10_000_000  # losses of a trial, likewise
+LONGEST = 40  # letters of a metric's name or unit: what fits beside an axis
 
 
 def cells(study: Study) -> list[Cell]:
@@ -172,6 +174,12 @@ def _check_targets(study: Study) -> None:
         entry = workloads.registry.get(name, "workloads")
         if not isinstance(entry.dataset, str):
             raise UserError(f"workload {name!r}, dataset: {shown(entry.dataset)} is no name of one")
+        for key, word in (("name", entry.metric.name), ("unit", entry.metric.unit)):
+            if not isinstance(word, str) or len(word) > LONGEST or not word.isprintable():
+                raise UserError(
+                    f"workload {name!r}, metric {key}: {shown(word)} is no word for tables and "
+                    f"axes; choose at most {LONGEST} letters"
+                )
         _check_target(f"workload {name!r}, target", entry.target, entry.metric)
         if entry.chance is not None:
             _check_target(f"workload {name!r}, chance", entry.chance, entry.metric)
@@ -254,14 +262,15 @@ def _check_plans(grid: list[Cell]) -> None:
 
 def _check_evaluations(cell: Cell, steps: Plan) -> None:
     """Refuse more evaluations than can be listed, before they are."""
-    intervals = steps.seen(steps.total) / steps.examples / cell.evaluate_every
-    if min(steps.total, intervals) > MOST_EVALUATIONS:
-        least = float(f"{1.1 * intervals * cell.evaluate_every / MOST_EVALUATIONS:.1g}")
+    passes = steps.seen(steps.total) / steps.examples
+    count = min(steps.total, passes / cell.evaluate_every)
+    if count > MOST_EVALUATIONS:
+        least = 1.001 * passes / MOST_EVALUATIONS
+        unit = 10.0 ** math.floor(math.log10(least))
         raise UserError(
-            f"evaluate_every: {cell.evaluate_every:g} evaluates {min(steps.total, intervals):g} "
-            f"times; choose {least:g} or more, or a shorter budget "
-            f"(with batch_size {cell.batch_size} of {cell.workload!r} and budget "
-            f"{_told(cell.budget)})"
+            f"evaluate_every: {cell.evaluate_every:g} evaluates {count:g} times; choose "
+            f"{math.ceil(least / unit) * unit:g} or more, or a shorter budget (with batch_size "
+            f"{cell.batch_size} of {cell.workload!r} and budget {_told(cell.budget)})"
         )
 
 

@@ -13,7 +13,7 @@ from trainscape.cells.locate import hyperparameters, locate
 from trainscape.checks import undeclared
 from trainscape.errors import UserError, unknown
 from trainscape.hashing import canonical
-from trainscape.study.values import WORD
+from trainscape.registry import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,7 +126,7 @@ def _imported_part(key: str, path: str, entry: OptimizerEntry) -> Part:
             raise unknown(f"{key} ({name})", field, {*known, "clip_norm", "label"} - {"lr"})
         given[field] = undeclared(f"{key}.{field}", value, known[field])
     label = entry.label or name.lower()
-    if not WORD.fullmatch(label):
+    if not NAME.fullmatch(label):
         raise UserError(f"{key}: {label!r} is no file name; give it a 'label'")
     tryout.construct(key, Imported(path, given))
     return Part(TORCH, {"torch": path, "clip_norm": entry.clip_norm, **given}, label)

@@ -9,7 +9,7 @@ from trainscape.datasets._base import Arrays, Dataset, registry
 from trainscape.datasets._fit import NAMES, fit
 from trainscape.datasets._store import digest
 from trainscape.datasets._values import values_of
-from trainscape.errors import UserError
+from trainscape.errors import UserError, printable
 from trainscape.user_lines import short
 
 
@@ -47,7 +47,7 @@ def _read(name: str, path: Path) -> Arrays:
     import numpy as np
 
     def refuse(reason: str) -> UserError:
-        return UserError(f"dataset {name!r}: {path}: {reason}")
+        return UserError(f"dataset {name!r}: {printable(str(path))}: {reason}")
 
     if not path.is_file():
         raise refuse("no such file; its path is relative to the plugin")

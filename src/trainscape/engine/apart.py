@@ -155,7 +155,8 @@ def _kept_aside(task: Task, x: Tensor) -> Obstacle | None:
     Models that run as one program share it: that of the first.
     """
     first, other = (build(task.workload.build, seed).to(x.device) for seed in (0, 1))
-    if _alike(_answer(task, other, x), _answer(task, first, x, state_of(other))):
+    state = {name: value.clone() for name, value in state_of(other).items()}
+    if _alike(_answer(task, other, x), _answer(task, first, x, state)):
         return None
     held, others = _held(first), _held(other)
     for (layer, name), value in held.items():

@@ -35,30 +35,41 @@ STATE, RECORD, PACK = ".state", ".json", "pack-"
 NAME = 32  # letters of a digest in the name of a pack's file
 
 
+class _Now:
+    """Why this process could not write when it last tried to; empty where it could."""
+
+    unwritten = ""
+
+
 class Keeper:
     """Keeps the trials of cells that train in one process.
 
     Args:
         folder: where.
         every: seconds of training that may be lost.
-        name: what a trial of a cell (``Cell.spec``) and a seed is kept by.
+        name: what a trial is kept by, of the place of its cell and its seed.
         on: where they train.
         say: is told in a line what becomes of trials.
         fresh: whether what is there counts for nothing.
+        stepped: is called between steps with the steps done and in all, of all trials.
     """
 
     def __init__(
         self,
         folder: Path,
         every: float,
-        name: Callable[[Mapping[str, Any], int], str],
+        name: Callable[[int, int], str],
         on: torch.device,
         say: Callable[[str], None] = print,
         fresh: bool = False,
+        stepped: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self.folder, self.every, self.say, self.on = folder, every, say, on
-        self._name = name
-        self._there = set() if fresh or not folder.is_dir() else {p.name for p in folder.iterdir()}
+        self._name, self._stepped = name, stepped
+        self._there: set[str] = set()  # files that count
+        if not fresh:
+            with suppress(OSError):  # none is there, or another run has just removed them
+                self._there = {path.name for path in folder.iterdir()}
         self._packs: dict[str, list[str]] | None = None  # the names of trials by file, once read
         self._names: dict[tuple[int, int], str] = {}
         self._keys: dict[int, tuple[int, int]] = {}  # by the trial's id
@@ -66,10 +77,12 @@ class Keeper:
         self._specs: Sequence[Mapping[str, Any]] = ()
         self._records: dict[tuple[int, int], tuple[TrialRecord, str]] = {}  # not kept in a file yet
         self._since = time.monotonic()  # what was trained later is kept nowhere
+        self._all = self._done = 0  # trials
 
     def begin(self, specs: Sequence[Mapping[str, Any]]) -> None:
         """Train these cells from now on."""
         self._specs, self._names, self._records = specs, {}, {}
+        self._all, self._done = sum(len(spec["seeds"]) for spec in specs), 0
 
     def expect(self, trials: Sequence[tuple[int, Trial]]) -> None:
         """Train these trials from now on, each with the place of its cell."""
@@ -85,10 +98,12 @@ class Keeper:
             _check_place(file, body)
             if not backend.fits(body["backend"], self.on):
                 raise UserError(f"it is of {body['backend']}")
-            return TrialRecord(**body["record"]), str(body["backend"])
+            found = TrialRecord(**body["record"]), str(body["backend"])
         except (UserError, KeyError, TypeError) as error:
             self._pass_over(file, error)
             return None
+        self._done += 1
+        return found
 
     def parts(self, trials: Sequence[Trial]) -> list[list[int]]:
         """The places of trials that can begin together: those at one step, those of one pack."""
@@ -121,6 +136,7 @@ class Keeper:
 
     def done(self, trial: Trial, record: TrialRecord, arithmetic: str) -> None:
         """A trial is done, its cell may not be."""
+        self._done += 1
         if record.status != "oom":  # which is soon found out again
             self._records[self._keys[id(trial)]] = record, arithmetic
 
@@ -138,12 +154,14 @@ class Keeper:
         try:
             yield
         except leaving.Leaving as asked:
-            with leaving.deferred(), suppress(UserError):
-                kept = len(self._records)
-                self.save_records()
-                if kept:
-                    what = f"{counted(kept, 'trial')} done, of cells that are not"
-                    self.say(f"{asked}: kept {what}; run again to go on")
+            with leaving.deferred():
+                if self._records:
+                    what = f"{counted(len(self._records), 'trial')} done, of cells that are not"
+                    try:
+                        self.save_records()
+                        self.say(f"{asked}: kept {what}; run again to go on")
+                    except UserError as error:
+                        self.say_unwritten(what, error)
             raise
 
     @property
@@ -152,8 +170,30 @@ class Keeper:
         return bool(self._there)
 
     def saved(self) -> None:
+        """All that was trained so far is kept."""
+        _Now.unwritten = ""
+
+    def tried(self) -> None:
         """All that was trained so far is kept, or cannot be."""
         self._since = time.monotonic()
+
+    def say_unwritten(self, what: str, error: UserError, last: bool = False) -> None:
+        """Say that something could not be kept: once, until it could be or fails otherwise.
+
+        Args:
+            what: is not kept.
+            error: why.
+            last: whether it is not tried again, and so said in any case.
+        """
+        cause = error.__cause__
+        why = str(getattr(cause, "strerror", None) or cause or error)  # without the file's name
+        if last or why != _Now.unwritten:
+            self.say(f"no checkpoint of {what}: {error}")
+        _Now.unwritten = why
+
+    def stepped(self, trials: int, done: int, total: int) -> None:
+        """Trials that train together have made so many steps of all that each is to make."""
+        self._stepped(self._done * total + trials * done, self._all * total)
 
     def due(self) -> bool:
         """Whether so much was trained that it is to be kept."""
@@ -180,7 +220,7 @@ class Keeper:
     def name(self, key: tuple[int, int]) -> str:
         """What a trial is kept by."""
         if key not in self._names:
-            self._names[key] = self._name(self._specs[key[0]], key[1])
+            self._names[key] = self._name(*key)
         return self._names[key]
 
     def kept(self, names: Sequence[str], whole: bool) -> list[dict[str, Any]] | None:

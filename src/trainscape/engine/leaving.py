@@ -44,26 +44,36 @@ class _Now:
 
     asked: int | None = None
     deferred = 0
+    to_steps = 0  # of these, how many put it off until a step is done
 
 
-def check() -> None:
+def check(between_steps: bool = False) -> None:
     """Leave, if this process was asked to.
+
+    Args:
+        between_steps: whether no step and no evaluation is half done.
 
     Raises:
         Leaving: it was.
     """
-    if _Now.asked is not None:
+    if _Now.asked is not None and (between_steps or not _Now.to_steps):
         raise Leaving(_Now.asked)
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """Leave the block at its calls of :func:`check` alone."""
+def deferred(to_steps: bool = False) -> Iterator[None]:
+    """Leave the block at its calls of :func:`check` alone.
+
+    Args:
+        to_steps: and at those between steps alone.
+    """
     _Now.deferred += 1
+    _Now.to_steps += to_steps
     try:
         yield
     finally:
         _Now.deferred -= 1
+        _Now.to_steps -= to_steps
 
 
 @contextmanager

@@ -65,4 +65,4 @@ def reset(of: Pack | Single) -> None:
         of.load(of.trials)
     else:
         of.__init__(of.task, of.trial, of.apart)  # type: ignore[misc]
-        of.model.train()
+        of._mode(training=True)  # of the model, and of an optimizer that has modes

@@ -41,7 +41,7 @@ class Watch:
     def over(self, of: Pack | Single) -> Iterator[None]:
         """Go on where the trials were left; keep them when the process leaves the block."""
         self._bring_back(of)
-        with leaving.deferred():
+        with leaving.deferred(to_steps=_changes_as_scored(of)):
             try:
                 yield
             except leaving.Leaving as asked:
@@ -50,17 +50,24 @@ class Watch:
                 raise
 
     def look(self, of: Pack | Single) -> None:
-        """Between two steps: keep the state where it is time.
+        """Between two steps: say how many are done, and keep the state where it is time.
 
         Raises:
             Leaving: the process was asked to leave.
         """
-        leaving.check()
+        leaving.check(between_steps=True)
+        self.keeper.stepped(len(self.keys), of.done, of.plan.total)
         if self.keeper.due() and of.done:
             self._save(of)
 
     def _names(self) -> list[str]:
         return [self.keeper.name(key) for key in self.keys]
+
+    def _at(self, of: Pack | Single) -> str:
+        """How many trials there are, and the step that each of them is at."""
+        each = ", each" if len(self.keys) > 1 else ""
+        many = counted(len(self.keys), "trial")
+        return f"{many}{each} at step {of.done:,} of {of.plan.total:,}"
 
     def _about(self, of: Pack | Single) -> dict[str, Any]:
         """What is to be the same when the trials go on."""
@@ -89,8 +96,7 @@ class Watch:
             self.keeper.say(f"a checkpoint is passed over, its trials begin anew: {error}")
             snapshots.reset(of)
             return
-        many = counted(len(self.keys), "trial")
-        self.keeper.say(f"resumed {many} at step {step} of {of.plan.total}")
+        self.keeper.say(f"resumed {self._at(of)}")
 
     def _save(self, of: Pack | Single, asked: str = "") -> None:
         """Keep the state, and the records of what is done.
@@ -120,10 +126,16 @@ class Watch:
             self.refused = True
             keeper.say(f"no checkpoint of {many}: the state holds {error}")
         except UserError as error:
-            keeper.say(f"no checkpoint of {many}: {error}")
+            keeper.say_unwritten(many, error, last=bool(asked))
         else:
-            if asked:
-                at = f"at step {of.done} of {of.plan.total}"
-                keeper.say(f"{asked}: kept {many} {at}; run again to go on")
-        finally:
             keeper.saved()
+            if asked:
+                keeper.say(f"{asked}: kept {self._at(of)}; run again to go on")
+        finally:
+            keeper.tried()
+
+
+def _changes_as_scored(of: Pack | Single) -> bool:
+    """Whether an evaluation may change what is kept: models hold more than parameters."""
+    stack = getattr(of, "stack", None)
+    return stack is not None and (not stack.together or bool(stack.buffers))

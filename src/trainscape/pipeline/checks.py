@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import workloads
 from trainscape.errors import UserError, shown, unknown
-from trainscape.study.values import WORD
+from trainscape.registry import NAME, NAME_HOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,16 +24,22 @@ def check_output(output: str, data: Path) -> Path:
         data: the folder of the datasets, which is none for results.
 
     Raises:
-        UserError: it is no folder inside the project.
+        UserError: it is no folder inside the project, or has a name that is not allowed.
     """
     parts = Path(output).parts
     if parts and parts[0] == str(data):
         raise UserError(f"output: {shown(output)} is the folder of datasets; choose 'results'")
-    if not parts or not all(map(WORD.fullmatch, parts)):
+    if not parts or ".." in parts or Path(output).is_absolute():
         raise UserError(
-            f"output: {shown(output)} is no folder inside the project; choose letters, "
-            "digits, '.', '_' and '-', such as 'results'"
+            f"output: {shown(output)} is no folder inside the project; choose one, such as "
+            "'results'"
         )
+    for part in parts:
+        if not NAME.fullmatch(part):
+            raise UserError(
+                f"output: {shown(output)}: {shown(part)} is no name for a folder of results; "
+                f"choose {NAME_HOLDS}"
+            )
     return Path(output)
 
 

@@ -49,8 +49,7 @@ def doubts(layout: Layout) -> frozenset[str]:
         print(f"trainscape: {more}; 'trainscape verify' lists them", file=sys.stderr)
     for line in list(remove_damaged(Path(), found))[:LISTED]:
         print(f"trainscape: {line}", file=sys.stderr)
-    naming = {file for files in layout.rounds.values() for file in files}
-    naming.update(layout.finalists.values())
+    naming = {*layout.all_rounds, *layout.finalists.values()}
     for path in naming & found.keys():
         Path(path).unlink(missing_ok=True)
     return frozenset(found.keys() - naming)

@@ -120,10 +120,14 @@ class Layout:
         design = self.study.design
         return {} if design == "grid" else round_files(design, self.output, self.cells)
 
+    @property
+    def all_rounds(self) -> list[str]:
+        """The files of all rounds, workload by workload."""
+        return [file for files in self.rounds.values() for file in files]
+
     def proposed(self, files: Iterable[str] | None = None) -> list[str]:
         """The files of the cells that rounds proposed, in this order; of the rounds there are."""
-        every = (file for files in self.rounds.values() for file in files)
-        there = [Path(file) for file in files or every if Path(file).exists()]
+        there = [Path(file) for file in files or self.all_rounds if Path(file).exists()]
         return [path for file in there for path in read_round(file, self.cells)]
 
     @property
@@ -291,7 +295,7 @@ class Layout:
         made: dict[str, Callable[[], list[str]]] = {
             "data": lambda: [file for w in self.study.workloads for file in self.dataset(w)],
             "train": lambda: [
-                *([file for files in self.rounds.values() for file in files] or self.cells),
+                *(self.all_rounds or self.cells),
                 *self.range_tests,
                 *self.finalists.values(),
             ],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from trainscape.errors import DamagedFileError
+from trainscape.errors import DamagedFileError, printable
 from trainscape.hashing import SHORT, file_sha256
 from trainscape.numerals import counted
 from trainscape.results import finalists
@@ -47,6 +47,11 @@ def origin(path: Path) -> Origin:
     Args:
         path: a file that is there.
     """
+    found = _found(path)
+    return replace(found, words=printable(found.words))  # a stranger's file may say anything
+
+
+def _found(path: Path) -> Origin:
     whole_path = path.resolve()
     output = next((p for p in whole_path.parents if (p / MARKER).is_file()), None)
     if output is None:

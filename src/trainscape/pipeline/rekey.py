@@ -49,26 +49,31 @@ class Group:
         name: the workload and the optimizer's label.
         pairs: the cells that are not carried over yet.
         sample: those of them that are to be compared.
+        differing: how cells that today's code has trained already differ, by cell. With any, no
+            other is trained or carried over.
     """
 
     name: str
     pairs: Sequence[Pair]
     sample: Sequence[Pair]
+    differing: Mapping[str, str]
 
     @property
     def to_train(self) -> list[Pair]:
         """The sample's cells that today's code has not trained yet."""
-        return [pair for pair in self.sample if not pair.trained]
+        return [] if self.differing else [pair for pair in self.sample if not pair.trained]
 
     @property
     def compared(self) -> list[Pair]:
         """The cells that are compared: the sample, and all that today's code has trained."""
-        return [pair for pair in self.pairs if pair.trained or pair in self.sample]
+        return [*(pair for pair in self.pairs if pair.trained), *self.to_train]
 
     @property
     def others(self) -> list[Pair]:
         """The cells that are carried over if all that are compared are the same."""
-        return [pair for pair in self.pairs if pair not in self.compared]
+        sampled = {pair.path for pair in self.sample}
+        others = [pair for pair in self.pairs if not pair.trained and pair.path not in sampled]
+        return [] if self.differing else others
 
 
 def groups(layout: Layout, k: int) -> list[Group]:
@@ -88,8 +93,11 @@ def groups(layout: Layout, k: int) -> list[Group]:
     found: dict[tuple[str, str], list[Pair]] = {}
     for pair in likeliest(_pairs(layout.trainable, there)):
         found.setdefault(pair.group, []).append(pair)
-    made = [Group(" ".join(name), pairs, sample(pairs, k)) for name, pairs in found.items()]
-    return [group for group in made if not all(pair.trained for pair in group.pairs)]
+    return [
+        Group(" ".join(name), pairs, sample(pairs, k), _differing(p for p in pairs if p.trained))
+        for name, pairs in found.items()
+        if not all(pair.trained for pair in pairs)
+    ]
 
 
 def planned(layout: Layout, todo: Sequence[Group]) -> list[str]:
@@ -99,13 +107,18 @@ def planned(layout: Layout, todo: Sequence[Group]) -> list[str]:
     head = ("workload and optimizer", "of older code", "compared", "to train", "to carry over")
     rows = [(group.name, *(f"{len(cells):,}" for cells in _columns(group))) for group in todo]
     lines = aligned([head, *rows])
+    for group in todo:
+        if group.differing:
+            lines += _refusal(group, group.differing)
     if to_train:
         files = [pair.path for pair in to_train]
         lines.append(
             f"training {counted(len(files), 'cell')}: "
             + foretold(layout, {"train": len(files)}, files)
         )
-    lines.append(f"{counted(len(others), 'cell')} to carry over, if these have the same numbers")
+    if others:
+        cells = counted(len(others), "cell")
+        lines.append(f"{cells} to carry over, if these have the same numbers")
     return lines
 
 
@@ -146,26 +159,42 @@ def rekey(todo: Sequence[Group], tell: Callable[[str], None] = print) -> int:
     Raises:
         UserError: a file is missing or damaged, or cannot be written.
     """
-    differing = 0
+    count = 0
     for group in todo:
-        found = {}
-        for pair in group.compared:
-            before = read_cell(pair.older.path, pair.older.digest)
-            if how := difference(before, read_cell(Path(pair.path), pair.digest)):
-                found[str(pair.cell)] = how
-        differing += len(found)
-        compared = counted(len(group.compared), "cell")
+        found = {**group.differing, **_differing(group.to_train)}
+        count += len(found)
         if found:
-            tell(f"{group.name}: {compared} compared, {len(found)} not the same: none carried over")
-            for cell, how in list(found.items())[:LISTED]:
-                tell(f"  {cell}: {how}")
-            if len(found) > LISTED:
-                tell(f"  and {counted(len(found) - LISTED, 'more cell')}")
+            for line in _refusal(group, found):
+                tell(line)
             continue
-        for pair in group.others:
-            carry(pair, identity(pair.cell), group.compared)
-        tell(f"{group.name}: {compared} the same, {len(group.others):,} carried over")
-    return differing
+        compared, others = group.compared, group.others
+        for pair in others:
+            carry(pair, identity(pair.cell), compared)
+        same = counted(len(compared), "cell")
+        tell(f"{group.name}: {same} the same, {len(others):,} carried over")
+    return count
+
+
+def _differing(pairs: Iterable[Pair]) -> dict[str, str]:
+    """How cells that are trained differ from their older files, by cell; none that do not."""
+    found = {}
+    for pair in pairs:
+        before = read_cell(pair.older.path, pair.older.digest)
+        if how := difference(before, read_cell(Path(pair.path), pair.digest)):
+            found[str(pair.cell)] = how
+    return found
+
+
+def _refusal(group: Group, differing: Mapping[str, str]) -> list[str]:
+    """Why nothing of a group is carried over, in lines."""
+    compared = counted(len(group.compared), "cell")
+    named = [f"  {cell}: {how}" for cell, how in list(differing.items())[:LISTED]]
+    more = len(differing) - LISTED
+    return [
+        f"{group.name}: {compared} compared, {len(differing)} not the same: none carried over",
+        *named,
+        *([f"  and {counted(more, 'more cell')}"] if more > 0 else []),
+    ]
 
 
 def _pairs(trainable: Mapping[str, Cell], there: Mapping[str, list[Older]]) -> Iterable[Pair]:

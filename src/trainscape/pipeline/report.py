@@ -90,10 +90,9 @@ def _provenance(
 
 def _carried(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What the code of its digest has not trained, by workload, optimizer and torch."""
-    return {
-        f"{row['workload']} {row['optimizer']}, trained by torch {row['torch']}": (
-            f"{counted(row['cells'], 'cell')}, as {counted(row['retrained'], 'retrained cell')} "
-            "had the same numbers"
-        )
-        for row in rows
-    }
+    told: dict[str, list[str]] = {}
+    for row in rows:  # one a sample
+        who = f"{row['workload']} {row['optimizer']}, trained by torch {row['torch']}"
+        same = f"as {counted(row['retrained'], 'retrained cell')} had the same numbers"
+        told.setdefault(who, []).append(f"{counted(row['cells'], 'cell')}, {same}")
+    return {who: "; ".join(samples) for who, samples in told.items()}

@@ -26,6 +26,5 @@ def make(layout: Layout) -> None:
     shutil.rmtree(layout.checkpoints, ignore_errors=True)
     for folder in VERSIONED:
         (layout.output / folder).mkdir(parents=True, exist_ok=True)
-    rounds = [Path(file) for files in layout.rounds.values() for file in files]
-    sweep(layout.output / "search", "*.json", keep=rounds)
+    sweep(layout.output / "search", "*.json", keep=map(Path, layout.all_rounds))
     sweep(layout.output / FOLDER, "*.json", keep=map(Path, layout.finalists.values()))

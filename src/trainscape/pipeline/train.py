@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainscape import datasets, hardware, workloads
 from trainscape.cells import grid
 from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.files import write_text
-from trainscape.hashing import canonical, sha256
+from trainscape.hashing import sha256
 from trainscape.numerals import counted
 from trainscape.pipeline.layout import DATA
 from trainscape.pipeline.packs import shared
+from trainscape.pipeline.progress import Progress
 from trainscape.results.attic import Attic
 from trainscape.results.cell_files import CellRecord, write_cell
 from trainscape.results.owner import claim, others
@@ -176,6 +177,7 @@ def _keeper(
     cells: Sequence[Cell],
     on: torch.device,
     tell: Callable[[str], None],
+    progress: Progress,
     again: bool,
 ) -> Keeper | None:
     """What keeps trials of cells in training, unless the study wants none kept."""
@@ -183,12 +185,12 @@ def _keeper(
 
     if not layout.study.checkpoint:
         return None
-    identities = {canonical(_kind(cell.spec())): identity(cell) for cell in cells}
 
-    def name(spec: Mapping[str, Any], seed: int) -> str:
-        return f"{_family(spec, identities[canonical(_kind(spec))], on.type)}-{seed}"
+    def name(place: int, seed: int) -> str:
+        return f"{_family(cells[place], on.type)}-{seed}"
 
-    return Keeper(layout.checkpoints, layout.study.checkpoint, name, on, tell, fresh=again)
+    every = layout.study.checkpoint
+    return Keeper(layout.checkpoints, every, name, on, tell, again, progress.stepped)
 
 
 def part_way(layout: Layout) -> str:
@@ -203,20 +205,15 @@ def part_way(layout: Layout) -> str:
     kind, trials = "cuda" if layout.gpu else "cpu", 0
     for path, cell in layout.trainable.items():
         if not Path(path).exists():
-            family = _family(cell.spec(), identity(cell), kind)
+            family = _family(cell, kind)
             trials += sum(f"{family}-{seed}" in there for seed in cell.seeds)
     counts = {"trial": trials, "pack": sum(name.startswith("pack-") for name in there)}
     return " and ".join(counted(count, noun) for noun, count in counts.items() if count)
 
 
-def _family(spec: Mapping[str, Any], trained_with: Mapping[str, str], kind: str) -> str:
+def _family(cell: Cell, kind: str) -> str:
     """What the trials of a cell are kept by on a kind of device; the seed comes behind it."""
-    return sha256([kin(spec, trained_with), kind])[:NAME]
-
-
-def _kind(spec: Mapping[str, Any]) -> list[Any]:
-    """What of a cell its identity hangs on."""
-    return [spec["workload"], spec["optimizer"], spec["schedule"]]
+    return sha256([kin(cell.spec(), identity(cell)), kind])[:NAME]
 
 
 def _train(
@@ -264,9 +261,7 @@ def _train(
     def said(text: str) -> None:
         tell(paths, text)
 
-    def progress(done: int, total: int) -> None:
-        say(f"step {done} of {total}, {len(cells)} cells of batch size {cells[0].batch_size}")
-
+    progress = Progress(cells, sum(map(len, new)), say)
     specs = [{**cell.spec(), "seeds": own} for cell, own in zip(cells, new, strict=True)]
     failures = Failures()
     try:
@@ -275,8 +270,8 @@ def _train(
         without_memory(specs, chosen, keep)
     else:
         with failures.collecting():
-            keeper = _keeper(layout, cells, chosen, said, again)
-            train_cells(specs, arrays, chosen, progress, keep, say=said, keeper=keeper)
+            keeper = _keeper(layout, cells, chosen, said, progress, again)
+            train_cells(specs, arrays, chosen, progress.evaluated, keep, say=said, keeper=keeper)
     if whole:
         with failures.collecting():
             _train(layout, whole, tell, {})

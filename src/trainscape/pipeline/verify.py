@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from trainscape.errors import DamagedFileError, UserError
+from trainscape.errors import DamagedFileError, MissingFileError, UserError
 from trainscape.pipeline.layout import data_file, data_stamp
 from trainscape.pipeline.stages import made_from, stamped
 from trainscape.pipeline.throughput import elsewhere, read_record
@@ -22,15 +22,21 @@ if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
 
 
+FEW = 5  # missing files of a folder that are named each
+NAMED = 2  # of more
+
+
 class Verified(NamedTuple):
     """What became of reading every file of a study.
 
     Args:
         complaints: what is missing, damaged or edited, one line each.
+        summary: the same, but a line for each folder that lacks many files.
         carried: how many cells were carried over by sampling (``trainscape rekey``).
     """
 
     complaints: list[str]
+    summary: list[str]
     carried: int
 
 
@@ -42,7 +48,34 @@ def verify(layout: Layout) -> Verified:
         nonlocal carried
         carried += bool(read_cell(path, digest).carried)
 
-    return Verified([str(error) for error in faults(layout, Seen(), read)], carried)
+    found = list(faults(layout, Seen(), read))
+    return Verified(list(map(str, found)), _summary(found, layout.output), carried)
+
+
+def _summary(found: Iterable[UserError], output: Path) -> list[str]:
+    """What is wrong, in few lines, as in a fresh clone a thousand cells are missing."""
+    lines = []
+    folders: dict[Path, dict[Path, str]] = {}  # what is said of missing files
+    for error in found:
+        path = Path(error.path) if isinstance(error, MissingFileError | DamagedFileError) else None
+        if path is None or path.exists():
+            lines.append(str(error))
+        else:
+            folders.setdefault(_folder(path, output), {})[path] = str(error)
+    for folder, missing in folders.items():
+        if len(missing) <= FEW:
+            lines += missing.values()
+        else:
+            first = ", ".join(str(path.relative_to(folder)) for path in [*missing][:NAMED])
+            lines.append(f"{folder}: {len(missing):,} files are missing: {first}, …")
+    return lines
+
+
+def _folder(path: Path, output: Path) -> Path:
+    """The folder below the study's own that a file lies in, however deep."""
+    if not path.is_relative_to(output):
+        return path.parent
+    return output / path.relative_to(output).parts[0]
 
 
 def faults(
@@ -57,23 +90,25 @@ def faults(
         seen: files that need not be read again.
         read_one: reads a cell's file, called with its path and ``digest``, which it is to have.
     """
-    wrong = set()
-    for error in _of_files(layout, seen, read_one):
-        wrong.add(getattr(error, "path", None))
-        yield error
+    wrong: set[str] = set()
+
+    def noted(errors: Iterable[UserError]) -> Iterator[UserError]:
+        for error in errors:
+            if isinstance(error, DamagedFileError):
+                wrong.add(error.path)
+            yield error
+
+    yield from noted(_of_files(layout, seen, read_one))
     for stage in stamped(layout):
         stamp, files = Path(layout.stamp(stage)), layout.stamped_files(stage)
         # what is made again is followed by what is made from it
         sources = [file for file in _made_from(layout, stage, wrong) if file not in wrong]
-        for error in changes(stamp, files, seen, sources):
-            wrong.add(getattr(error, "path", None))
-            yield error
+        yield from noted(changes(stamp, files, seen, sources))
 
 
-def _made_from(layout: Layout, stage: str, wrong: set[str | None]) -> list[str]:
+def _made_from(layout: Layout, stage: str, wrong: set[str]) -> list[str]:
     """What a stage's products are made from; nothing where a file that names cells is wrong."""
-    naming = {file for files in layout.rounds.values() for file in files}
-    naming.update(layout.finalists.values())
+    naming = {*layout.all_rounds, *layout.finalists.values()}
     return [] if stage == "train" and naming & wrong else made_from(layout, stage)
 
 
@@ -104,9 +139,8 @@ def unsettled(layout: Layout) -> Iterator[UserError]:
 
 def _rounds(layout: Layout) -> Iterator[Callable[[], object]]:
     """Calls that read the rounds of a search; they are few."""
-    for files in layout.rounds.values():
-        for file in files:
-            yield partial(read_round, Path(file), layout.cells)
+    for file in layout.all_rounds:
+        yield partial(read_round, Path(file), layout.cells)
 
 
 def _finalists(layout: Layout) -> Iterator[Callable[[], object]]:

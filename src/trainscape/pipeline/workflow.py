@@ -335,7 +335,7 @@ def proposed(layout: Layout, checkpoints: Any, files: Iterable[str] | None = Non
         files: the rounds; by default all.
     """
     if files is None:
-        files = [file for rounds in layout.rounds.values() for file in rounds]
+        files = layout.all_rounds
     for file in files:
         path = Path(file)
         checkpoints.propose_cells.get(workload=path.parent.name, round=path.stem)

@@ -29,6 +29,7 @@ FORMAT = 1
 STATUSES = ("ok", "diverged", "oom")
 AT_EACH = ("train_loss", "val_loss", "val_metric", "test_loss", "test_metric")  # evaluation
 AT_LAST = ("fit_loss", "fit_metric")
+TRAINED_WITH = {"data", "torch", "source"}  # and a package, of an optimizer that has one
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,10 @@ def _fault(record: CellRecord) -> str | None:
     Later stages reckon with these numbers without a further look.
     """
     spec, steps = record.spec, record.steps
-    if not (isinstance(spec, dict) and isinstance(record.identity, dict)):
+    if not (isinstance(spec, dict) and _names_parts(spec)):
         return "its spec is none"
+    if not _is_identity(record.identity):
+        return "what it was trained with is not stated"
     if not (isinstance(record.digest, str) and isinstance(record.backend, str)):
         return "its digest or backend is no text"
     if not isinstance(steps, list) or not all(type(step) is int for step in steps):
@@ -180,11 +183,26 @@ def _fault(record: CellRecord) -> str | None:
     return None
 
 
+def _names_parts(spec: Mapping[str, Any]) -> bool:
+    parts = spec.get("optimizer"), spec.get("schedule")
+    return {"workload", "batch_size", "lr"} <= spec.keys() and all(
+        isinstance(part, dict) and "name" in part for part in parts
+    )
+
+
+def _is_identity(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() >= TRAINED_WITH
+        and all(isinstance(one, str) for one in value.values())
+    )
+
+
 def _is_mark(mark: Carried) -> bool:
     lists = ((mark.seeds, int), (mark.retrained, str))
     return (
         isinstance(mark.digest, str)
-        and isinstance(mark.identity, dict)
+        and _is_identity(mark.identity)
         and all(isinstance(some, list) and {*map(type, some)} <= {kind} for some, kind in lists)
     )
 

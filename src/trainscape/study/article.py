@@ -6,17 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, Tag, model_validator
 
-from trainscape.study.design import plain_false
-from trainscape.study.values import Real, Strict
+from trainscape.study.values import No, Real, Strict, or_no
 
 Decides = Literal[
     "rate-depends-on-batch",
@@ -77,18 +69,10 @@ class Article(Strict):
         return self
 
 
-def _form(value: object) -> str | None:
-    if isinstance(value, Mapping | Article):
-        return "<article>"
-    return "<none>" if value is False else None
-
-
 ArticleOrNot = Annotated[
-    Annotated[Literal[False], Tag("<none>")] | Annotated[Article, Tag("<article>")],
-    Discriminator(
-        _form,
-        custom_error_type="form",
-        custom_error_message="is neither false nor {title: ..., claim: ..., decided_by: ...}",
+    No | Annotated[Article, Tag("<given>")],
+    or_no(
+        lambda value: isinstance(value, Mapping | Article),
+        "is neither false nor {title: ..., claim: ..., decided_by: ...}",
     ),
-    BeforeValidator(plain_false),
 ]

@@ -11,8 +11,12 @@ from pydantic import BaseModel
 from trainscape.errors import ALIASES, UserError, near, shown, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
+
+    Source = Callable[[list[int | str]], str]
 
 TAG = re.compile("<[a-z ]+>")  # of a form, such as <list>
 
@@ -54,17 +58,18 @@ def _complaint(error: ValidationError) -> str:
     return f"{shown(value)} {words.format(**context)}"
 
 
-def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
+def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> UserError:
     """The first complaint as one line: file, key, value, and what it may be.
 
     Args:
         error: what pydantic found wrong.
-        where: the file's name.
+        source: what gave the value at a place, such as the file's name.
         model: what the file is to hold.
     """
     first = _misspelt_key(error) or error.errors()[0]
     kind, value = first["type"], first["input"]
     location = _location(first["loc"])
+    where = source(location)
     if kind in ("extra_forbidden", "invalid_key"):
         section = _location(first["loc"][:-1])
         name = value if kind == "invalid_key" else first["loc"][-1]

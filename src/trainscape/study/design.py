@@ -8,7 +8,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from trainscape.errors import near
-from trainscape.study.values import MANY, Count, Number, Positive, Seed, Strict, Whole
+from trainscape.numeric import parsed
+from trainscape.study.values import MANY, Count, No, Number, Positive, Seed, Strict, Whole, or_no
 
 Method = Literal["random", "qmc", "tpe", "gp", "evolution"]
 
@@ -108,40 +109,17 @@ GridOrDesign = Annotated[
 ]
 
 
-def _form_of_confirm(value: object) -> str | None:
-    if isinstance(value, Mapping | Confirm):
-        return "<finalists>"
-    return "<none>" if value is False else None
-
-
-def plain_false(value: object) -> object:
-    """The value; of the word ``false``, as ``--config confirm=false`` gives it, what it means."""
-    return False if isinstance(value, str) and value.casefold() == "false" else value
-
-
 ConfirmOrNot = Annotated[
-    Annotated[Literal[False], Tag("<none>")] | Annotated[Confirm, Tag("<finalists>")],
-    Discriminator(
-        _form_of_confirm,
-        custom_error_type="form",
-        custom_error_message="is neither false nor {cells: 20, seeds: 20}",
+    No | Annotated[Confirm, Tag("<given>")],
+    or_no(
+        lambda value: isinstance(value, Mapping | Confirm),
+        "is neither false nor {cells: 20, seeds: 20}",
     ),
-    BeforeValidator(plain_false),
 ]
-
-
-def _form_of_checkpoint(value: object) -> str | None:
-    if value is False:
-        return "<none>"
-    return "<seconds>" if isinstance(value, int | float | str) and value is not True else None
-
-
 CheckpointOrNot = Annotated[
-    Annotated[Literal[False], Tag("<none>")] | Annotated[Positive, Tag("<seconds>")],
-    Discriminator(
-        _form_of_checkpoint,
-        custom_error_type="form",
-        custom_error_message="is neither false nor a number of seconds above 0, such as 60",
+    No | Annotated[Positive, Tag("<given>")],
+    or_no(
+        lambda value: parsed(value) is not None,
+        "is neither false nor a number of seconds above 0, such as 60",
     ),
-    BeforeValidator(plain_false),
 ]

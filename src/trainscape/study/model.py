@@ -34,7 +34,10 @@ from trainscape.study.values import (
 from trainscape.study.yaml_file import read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from trainscape.study.complaints import Source
 
 ArticleFigure = Literal["loss-by-batch", "lr-scaling", "trace", "path", "decay", "batch-table"]
 SECTIONS = (
@@ -261,29 +264,47 @@ def parse(raw: object, where: str) -> Study:
     Raises:
         UserError: names the first key that is wrong, its value, and what it may be.
     """
+    return _checked(raw, lambda _: where)
+
+
+def _checked(raw: object, source: Source) -> Study:
+    """:func:`parse`, of values that come from more than one place."""
     if raw is None:
         raw = {}
     if not isinstance(raw, Mapping):
-        raise UserError(f"{where}: holds {shown(raw)}, not parameters; write key: value")
+        raise UserError(f"{source([])}: holds {shown(raw)}, not parameters; write key: value")
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
-        raise explain(error, where, Study) from None
+        raise explain(error, source, Study) from None
 
 
 def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
-    """Read a parameter file; ``overrides`` replace its values, axis by axis and never mixed in.
+    """Read a parameter file.
+
+    Args:
+        path: the file.
+        overrides: what ``--config`` gives: replaces values, axis by axis and never mixed in.
 
     Raises:
         UserError: the file is missing, is not YAML, or is no valid study.
     """
-    raw = read_yaml(path)
-    if raw is None and not overrides:
+    raw, given = read_yaml(path), overrides or {}
+    if raw is None and not given:
         raise UserError(f"{path}: says nothing; write a key at least, such as name: default")
-    if overrides and isinstance(raw, Mapping | None):
+    if isinstance(raw, Mapping | None):
         raw = raw or {}
-        raw = {**raw, **{key: _overridden(raw, key, value) for key, value in overrides.items()}}
-    return parse(raw, str(path))
+        raw = {**raw, **{key: _overridden(raw, key, value) for key, value in given.items()}}
+    return _checked(raw, lambda place: "--config" if _gives(given, place) else str(path))
+
+
+def _gives(overrides: Mapping[str, Any], place: Sequence[int | str]) -> bool:
+    """Whether the value at a place, by its keys, came in place of the file's."""
+    if not place or place[0] not in overrides:
+        return False
+    given = overrides[str(place[0])]
+    singly = place[0] in SECTIONS and isinstance(given, Mapping) and len(place) > 1
+    return not singly or place[1] in given
 
 
 def _overridden(raw: Mapping[str, Any], key: str, value: object) -> object:

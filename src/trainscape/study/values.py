@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
 
 from trainscape.errors import shown
 from trainscape.numeric import number
+from trainscape.registry import NAME, NAME_HOLDS
 
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LARGEST = 10**12  # of a whole number: steps that no one lives to see
 MANY = 10_000  # seeds, or rates in a range: more is a slip, and would only fill the memory
 
@@ -21,10 +31,8 @@ def _number(value: object) -> object:
 
 
 def _file_name(value: str) -> str:
-    if not WORD.fullmatch(value):
-        raise ValueError(
-            "is no file name; choose letters, digits, '.', '_' and '-', a letter or digit first"
-        )
+    if not NAME.fullmatch(value):
+        raise ValueError(f"is no file name; choose {NAME_HOLDS}")
     return value
 
 
@@ -46,8 +54,28 @@ Real = Annotated[float, Number]
 Positive = Annotated[float, Field(gt=0), Number]
 Share = Annotated[float, Field(ge=0, lt=1), Number]
 Word = Annotated[
-    str, AfterValidator(_file_name), Field(json_schema_extra={"pattern": f"^{WORD.pattern}$"})
+    str, AfterValidator(_file_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})
 ]
+
+
+# The alternative to false in the key's own type bears the tag "<given>".
+No = Annotated[Literal[False], BeforeValidator(lambda _: False), Tag("<none>")]
+
+
+def or_no(is_given: Callable[[Any], bool], advice: str) -> Discriminator:
+    """Tells false, which ``--config confirm=false`` gives as a word, from what is there instead.
+
+    Args:
+        is_given: whether a value has the alternative's form.
+        advice: what is said of a value that is neither.
+    """
+
+    def tag(value: object) -> str | None:
+        if value is False or (isinstance(value, str) and value.casefold() == "false"):
+            return "<none>"
+        return "<given>" if is_given(value) else None
+
+    return Discriminator(tag, custom_error_type="form", custom_error_message=advice)
 
 
 def axis(**words: Any) -> Any:

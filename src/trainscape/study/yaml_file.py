@@ -10,6 +10,7 @@ aliases come to are limited.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LONGEST = 256 * 1024  # bytes of a file: the lists of 10,000 values that a study may hold take 100 K
+LONGEST = 256 * 1024  # characters of a file: lists of 10,000 values, the longest, take 100 K
 DEEPEST = 32  # lists and mappings within each other; a study has 5
 MOST_VALUES = 100_000  # of a file, those that an alias stands for counted each time
 
@@ -34,7 +35,8 @@ def read_yaml(path: Path) -> Any:
             line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST + 1)
     except FileNotFoundError:
         raise UserError(f"{path}: no such parameter file") from None
     except IsADirectoryError:
@@ -62,7 +64,7 @@ def parsed_yaml(text: str, source: str) -> Any:
     """
     if len(text) > LONGEST:
         raise UserError(
-            f"{source}: has {len(text)} characters, and a parameter file at most {LONGEST}; "
+            f"{source}: has more than {LONGEST} characters, which no parameter file has; "
             "give rates by {log: [low, high, n]} and seeds by their number"
         )
     try:
@@ -129,14 +131,16 @@ class _Strict(yaml.SafeLoader):
         return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: list[Any] = []
+        seen: set[Hashable] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue  # plain YAML refuses it
             if key in seen:
                 raise _refused(f"key {shown(key)} is given twice", key_node.start_mark)
-            seen.append(key)
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
     def construct_undefined(self, node: yaml.Node) -> Any:
