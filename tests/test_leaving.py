@@ -17,6 +17,7 @@ from trainscape import study
 from trainscape.cli import main
 from trainscape.pipeline import settle
 from trainscape.pipeline.layout import Layout
+from trainscape.pipeline.train import part_way
 
 ROOT = Path(__file__).resolve().parent.parent
 # the loss asks the process to leave, once for each file that says at which call
@@ -90,6 +91,7 @@ def test_a_signal_keeps_what_is_trained(
         assert f"{number.name}: kept 1 trial at step {step} of 90; run again to go on" in said.out
         assert not before or f"resumed 1 trial at step {before} of 90" in said.out
         assert not Path(cell).exists()
+        assert part_way(Layout(study.read(folder / "params.yaml"))) == "1 trial"
         before = step
     assert main(["train", cell]) == 0
     assert f"resumed 1 trial at step {before} of 90" in capsys.readouterr().out
@@ -159,6 +161,23 @@ def test_what_is_left_over_goes_when_the_study_is_done(folder: Path) -> None:
     settle.make(layout)
     assert folder.joinpath("results").exists()
     assert not layout.checkpoints.exists()
+
+
+def test_what_is_kept_is_counted_by_what_a_run_would_resume(folder: Path, cell: str) -> None:
+    """A file of other code counts for nothing, nor does any where none is kept."""
+    layout = Layout(study.read(folder / "params.yaml"))
+    Path("once.signals").write_text("15")
+    assert main(["train", cell]) == 128 + signal.SIGTERM
+    pack = layout.checkpoints / "pack-0.state"
+    pack.touch()
+    assert part_way(layout) == "1 trial and 1 pack"
+    off = {**STUDY, "checkpoint": False}
+    (folder / "params.yaml").write_text(json.dumps(off))
+    assert part_way(Layout(study.read(folder / "params.yaml"))) == ""
+    pack.unlink()
+    [file] = layout.checkpoints.iterdir()
+    file.rename(file.with_name(f"{'0' * 40}-0.state"))
+    assert part_way(layout) == ""
 
 
 def test_no_number_hangs_on_it(folder: Path) -> None:

@@ -72,6 +72,18 @@ def test_snakemake_says_it_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" in snakemake(tmp_path, "--verbose", "--configfile", "odd.yaml")
 
 
+@pytest.mark.parametrize("target", ["all", "out.txt"])
+def test_a_target_that_is_taken_for_a_configfile_is_told_its_place(
+    tmp_path: Path, target: str
+) -> None:
+    """Snakemake takes all words after ``--configfile`` for files; a first one is no target."""
+    (tmp_path / "study.yaml").write_text("name: a\n")
+    why = "a target stands before '--configfile', which takes every word that follows"
+    said = snakemake(tmp_path, "--configfile", "study.yaml", target)
+    assert said == f"{target}: no such parameter file; {why}\n"
+    assert snakemake(tmp_path, "--configfile", target) == f"{target}: no such parameter file\n"
+
+
 def test_a_home_that_cannot_be_written_names_the_variable(tmp_path: Path) -> None:
     """Snakemake keeps a cache there; the line says where else it may be."""
     home = tmp_path / "home"

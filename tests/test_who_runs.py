@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -70,9 +69,7 @@ def test_the_locks_of_a_killed_run_are_removed(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().err
     assert said == f"trainscape: removed the lock of {ended}: it was killed\n"
     assert str(ended).startswith(f"process {ended.process} (study 'of results', since 20")
-    assert [path.name for path in runs.NOTES.glob("*.json")] == [
-        runs.Note.path_of(os.getpid()).name
-    ]
+    assert [path.name for path in runs.NOTES.glob("*.json")] == [runs.Note.own(layout()).path.name]
 
 
 def test_the_locks_of_other_runs_stay(running: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,7 @@ class Crew:
         """Wait until the running processes have ended, then end the thread."""
         self._messages.put("close")
         self._thread.join(PATIENCE)
-        if self._thread.is_alive():
+        if self._thread.is_alive() and self._stopped_at is None:
             text = "All jobs are done; waiting for their processes to end."
             self._reporter.show(text, error=False)
         self._thread.join()
@@ -312,8 +312,10 @@ class Crew:
                 running.process.send(signal.SIGKILL)
         if self._running and passed > PATIENCE and not self._told_of_wait:
             self._told_of_wait = True
-            most = max(running.process.end.grace for running in self._running)
-            text = f"Waiting up to {most:.0f} s for the launcher to end its jobs."
+            left = max(running.process.end.grace for running in self._running) - passed
+            count = len(self._running)
+            what = f"{count} process{'es' * (count > 1)}"
+            text = f"Waiting up to {left:.0f} s more for {what} to end."
             self._reporter.show(text, error=False)
         if not self._running and self._jobs_dropped:
             text = f"Stopped: {self._jobs_dropped} of {self._jobs_received} jobs are not done."

@@ -7,7 +7,6 @@ memory is free; where it tells nothing, all of it counts as free.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 from snakemake_executor_plugin_fuse import gpus
@@ -99,15 +98,8 @@ def _share(total: int, free: int, per_gpu: int) -> float:
 
 def _memory() -> dict[str, tuple[int, int]]:
     """By UUID a GPU's memory and what is free of it, in MiB; empty if nothing tells."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return {}
-    try:
-        told = subprocess.run([program, *QUERY], capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
     known = {}
-    for line in told.stdout.splitlines():
+    for line in gpus.asked(shutil.which("nvidia-smi"), *QUERY):
         uuid, *numbers = (field.strip() for field in line.split(","))
         if len(numbers) == 2 and all(number.isdecimal() for number in numbers):
             total, free = map(int, numbers)

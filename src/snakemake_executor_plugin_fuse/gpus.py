@@ -123,20 +123,25 @@ def told_by_nvidia_smi(again: bool = False) -> list[Gpu]:
         again: whether to ask anew; else it is asked once a process, as it may take seconds.
     """
     program = shutil.which("nvidia-smi")
+    return _listed.__wrapped__(program) if again else _listed(program)
+
+
+def asked(program: str | None, *words: str) -> list[str]:
+    """The lines that ``nvidia-smi`` answers; none where it is missing, fails or hangs."""
     if program is None:
         return []
-    return _asked.__wrapped__(program) if again else _asked(program)
+    try:
+        told = subprocess.run([program, *words], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return told.stdout.splitlines()
 
 
 @cache
-def _asked(program: str) -> list[Gpu]:
-    try:
-        told = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
+def _listed(program: str | None) -> list[Gpu]:
     found: list[Gpu] = []
     whole = Gpu("", HIDDEN, "")
-    for line in told.stdout.splitlines():
+    for line in asked(program, "-L"):
         if match := WHOLE.match(line):
             whole = Gpu(match["number"], match["uuid"], match["model"])
             found.append(whole)

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -37,36 +38,33 @@ def main() -> None:
             watched.pop(told["ended"], None)
         elif known := watched.pop(told["killed"], None):
             killed.append(known)
-    end(watched)
-    cancel_for_certain([each for each in (*watched.values(), *killed) if each["cancel"]])
+    # each by itself: one that takes long keeps no other from being cancelled
+    for each in watched.values():
+        threading.Thread(target=end, args=(each,)).start()
+    for each in killed:
+        threading.Thread(target=cancel_for_certain, args=(each,)).start()
 
 
-def end(watched: dict[int, Watched]) -> None:
-    """Ask groups to end, wait while any has time left, and kill what is there still."""
-    began = time.monotonic()
-    asked = {group: start(each) for group, each in watched.items() if each["cancel"]}
-    for group in watched.keys() - asked.keys():
+def end(each: Watched) -> None:
+    """Ask a group to end, kill it if it does not in its time, and cancel what it launched."""
+    group, deadline = each["watch"], time.monotonic() + each["grace"]
+    asked = start(each) if each["cancel"] else None
+    if asked is None:
         send(group, signal.SIGTERM)
-    left = dict(watched)
-    while left:
-        for group in [group for group in asked.keys() & left.keys() if asked[group].poll()]:
-            del asked[group]  # its cancel command has failed
+    while alive(group) and time.monotonic() < deadline:
+        if asked is not None and asked.poll():  # its cancel command has failed
+            asked = None
             send(group, signal.SIGTERM)
-        for group, each in list(left.items()):
-            if not alive(group) or time.monotonic() - began > each["grace"]:
-                send(group, signal.SIGKILL)
-                del left[group]
         time.sleep(0.05)
+    send(group, signal.SIGKILL)
+    cancel_for_certain(each)
 
 
-def cancel_for_certain(wanted: list[Watched]) -> None:
-    """Run cancel commands until each has succeeded once, or all time is over."""
+def cancel_for_certain(each: Watched) -> None:
+    """Run a cancel command, if there is one, until it has succeeded, or all time is over."""
     deadline = time.monotonic() + TRIES
-    while wanted and time.monotonic() < deadline:
-        tries = [(each, start(each)) for each in wanted]
-        wanted = [each for each, process in tries if not succeeds(process)]
-        if wanted:
-            time.sleep(RETRY)
+    while each["cancel"] and not succeeds(start(each)) and time.monotonic() < deadline:
+        time.sleep(RETRY)
 
 
 def start(each: Watched) -> subprocess.Popen[bytes]:
@@ -104,7 +102,7 @@ def succeeds(process: subprocess.Popen[bytes]) -> bool:
 
 def send(group: int, number: signal.Signals) -> None:
     """Send a signal to a group, if it is still there."""
-    with suppress(OSError):
+    with suppress(OSError):  # macOS: PermissionError where all of the group have ended
         os.killpg(group, number)
 
 

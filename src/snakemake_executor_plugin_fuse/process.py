@@ -127,15 +127,12 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to its whole group."""
-        with suppress(ProcessLookupError, PermissionError):  # macOS: all of the group have ended
-            os.killpg(self.group, number)
+        guard.send(self.group, number)
 
 
 def _any_alive(group: int) -> bool:
     """Whether a process of this group has not ended; a zombie has."""
-    try:
-        os.killpg(group, 0)
-    except OSError:
+    if not guard.alive(group):
         return False
     stats = list(Path("/proc").glob("[0-9]*/stat"))
     for stat in stats:

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
     Best = Callable[[Iterable[str]], str]
     Duration = Callable[[Mapping[str, int], Iterable[str]], str]
-    Holder = Callable[[], str]
+    Words = Callable[[], str]
 
 _report: list[Path] = []
 _names: dict[str, object] = {}
 _kept: list[Sized] = []
 _best: list[Best] = []
 _duration: list[Duration] = []
-_holder: list[Holder] = []
+_holder: list[Words] = []
+_part_way: list[Words] = []
 
 
 def announce(
@@ -45,7 +46,10 @@ def announce(
 
 
 def inform(
-    best: Best | None = None, duration: Duration | None = None, holder: Holder | None = None
+    best: Best | None = None,
+    duration: Duration | None = None,
+    holder: Words | None = None,
+    part_way: Words | None = None,
 ) -> None:
     """Give the logger what it asks for words while a run goes on.
 
@@ -56,10 +60,13 @@ def inform(
         duration: says how long a run would take, in a line that may be empty, from the number of
             jobs of each rule and the files of its training jobs. Dry runs ask for it.
         holder: says who holds the lock that a run has come upon, and what to do, in a line.
+        part_way: says what is kept of training that was stopped (``20 trials``); it may be empty.
+            Asked when a run begins, and when the user has stopped it.
     """
     _best[:] = [] if best is None else [best]
     _duration[:] = [] if duration is None else [duration]
     _holder[:] = [] if holder is None else [holder]
+    _part_way[:] = [] if part_way is None else [part_way]
 
 
 def best(finished: Iterable[str]) -> str:
@@ -84,6 +91,11 @@ def duration(jobs: Mapping[str, int], files: Iterable[str]) -> str:
 def holder() -> str:
     """Who holds the lock that this run has come upon, in a line; empty where nobody knows."""
     return _holder[0]() if _holder else ""
+
+
+def part_way() -> str:
+    """What is kept of training that was stopped; empty for nothing, or where nobody knows."""
+    return _part_way[0]() if _part_way else ""
 
 
 def report() -> Path | None:

@@ -38,6 +38,7 @@ CURES = {
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "allow more open files: 'ulimit -n 4096'"),
     **dict.fromkeys((errno.EIO, errno.ESTALE), "look after the disk, or the server of its files"),
 }
+TARGET = "a target stands before '--configfile', which takes every word that follows"
 LEFT = 1_000_000  # bytes on a disk that is as good as full
 
 
@@ -48,7 +49,7 @@ def in_a_line(text: str) -> str | None:
         text: Snakemake's message, which may be a traceback.
     """
     if any(sign in text for sign in CONFIG):
-        return next(filter(None, map(config_fault, _config_files())), None)
+        return _first_fault(_config_files())
     if CACHE in text and (found := HOW.findall(text)):
         return (
             f"Snakemake cannot make its cache ({found[-1]}); set XDG_CACHE_HOME to a folder that "
@@ -105,6 +106,14 @@ def config_fault(path: Path) -> str | None:
     if not isinstance(content, dict):
         said = "says nothing" if content is None else "holds no keys"
         return f"{path}: {said}; write key: value"
+    return None
+
+
+def _first_fault(files: list[Path]) -> str | None:
+    """Why Snakemake cannot read one of these files, in a line; None if it can read all."""
+    for file in files:
+        if fault := config_fault(file):
+            return fault if file == files[0] else f"{fault}; {TARGET}"
     return None
 
 

@@ -69,6 +69,8 @@ DRY = "Nothing was run. Every job, and why it would run: snakemake -n --verbose"
 EARLIER = ("data", "train", "throughput", "collect", "answer", "replay", "figures")
 OUTCOME = re.compile(r"non-zero (exit status \d+)|(died with .+?)\.?$", re.MULTILINE)
 STOPPED = "Stopped"  # how the message of an executor begins that counts what is not done
+# how its messages begin on what takes so long to end, or goes on after the run
+ENDING = ("Waiting up to ", "The launcher's jobs are not cancelled yet")
 
 
 def _show_uncaught(usual: Callable[..., object], kind: type[BaseException], *rest: Any) -> None:
@@ -165,8 +167,11 @@ class LogHandler(LogHandlerBase):
                 self._show_as_snakemake_does(record)
         elif self._stopped:
             # whatever else comes are errors of the jobs that were ended, and of Snakemake itself
-            if record.getMessage().startswith(STOPPED):
-                self._stopped = record.getMessage()
+            text = record.getMessage()
+            if text.startswith(STOPPED):
+                self._stopped = text
+            elif text.startswith(ENDING):
+                self._write(text)
         elif stopping := self._words_if_user_stops(record):
             self._stopped = f"{STOPPED}."
             self._write(stopping)
@@ -175,6 +180,8 @@ class LogHandler(LogHandlerBase):
                 self._write(text)
         elif event == LogEvent.RUN_INFO:
             self._write(words.plan(getattr(record, "stats", {})))
+            if kept := announced.part_way():
+                self._write(f"To resume: {kept}, kept part-way")
         elif event == LogEvent.ERROR and "CalledProcessError" in record.getMessage():
             self._failed_commands.append(record.getMessage())
         elif event not in REPLACED and not self._is_routine(record):
@@ -202,8 +209,10 @@ class LogHandler(LogHandlerBase):
         if run.failed and not (self._stopped or self._said_full) and (full := full_disk()):
             self._write(full)
         if self._stopped:
+            kept = announced.part_way()
+            also = f", also what {kept} had trained" if kept else ""
             self._write(
-                f"{self._stopped} What is done stays; to go on, run the same command again."
+                f"{self._stopped} What is done stays{also}; to go on, run the same command again."
             )
         if (
             not run.started

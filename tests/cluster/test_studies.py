@@ -115,7 +115,8 @@ def test_trials_in_training_go_on_after_their_job_is_cancelled(
     run = disturbed(project, slurm, cancel, *LAUNCHER, "--retries", "0", *longer)
     assert run.returncode == 1, run.stdout
     assert "Traceback" not in run.stdout
-    project.run(*LAUNCHER, *CELLS, *longer)
+    said = project.run(*LAUNCHER, *CELLS, *longer)
+    assert re.search(r"^To resume: \d trials?, kept part-way$", said, re.M)
     logs = [log.read_text() for log in (project / "logs").rglob("train/**/*.log")]
     assert any(
         re.search(r"^resumed \d trials?(, each)? at step [\d,]+ of 12,000$", x, re.M) for x in logs

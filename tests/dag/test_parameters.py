@@ -62,11 +62,12 @@ def test_config_replaces_a_value(clean: Project) -> None:
 
 
 def test_two_configfiles(clean: Project) -> None:
-    """Two parameter files are refused: Snakemake would mix them."""
+    """Two parameter files are refused: Snakemake would mix them. One may be meant as a target."""
     study = "studies/quick.yaml"
     done = clean.call("snakemake", "-n", "--configfile", study, "params.yaml")
     assert done.returncode == 2
-    assert "takes one study" in done.stderr
+    why = "takes one study, and params.yaml is a second; a target stands before --configfile"
+    assert f"trainscape: --configfile: {why}" in done.stderr
 
 
 def test_output_of_another_study(project: Project) -> None:

@@ -60,7 +60,7 @@ def test_gpus_have_names_that_no_order_changes(folder: Path) -> None:
     assert shares(CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == {"1": 1}
     assert shares(CUDA_VISIBLE_DEVICES="1") == {"1": 0.5}  # it may be either of them
     install(folder, [Fake(0, BIG, free=11000), Fake(1, BIG)])
-    gpus._asked.cache_clear()
+    gpus._listed.cache_clear()
     assert shares(CUDA_VISIBLE_DEVICES="1,0") == {"1": 1, "0": 0.5}
 
 

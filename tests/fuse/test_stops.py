@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -21,6 +22,8 @@ def test_a_stopped_run_ends_its_bundles_and_can_go_on(toy: Toy, number: signal.S
     assert sorted(toy.outputs()) == ["0.txt", "1.txt", "2.txt", "3.txt"]
     assert "Stopped: 8 of 12 jobs are not done." in said
     assert "Error in rule" not in said
+    assert ("Waiting up to 10 s more for 2 processes to end." in said) == stubborn
+    assert "All jobs are done" not in said
     assert list(toy.root.glob(".snakemake/incomplete/*")) == []
 
     if number == signal.SIGTERM:
@@ -57,12 +60,13 @@ def test_bundles_end_with_a_snakemake_that_is_killed(toy: Toy) -> None:
     until(lambda: not any(map(alive, pids)), seconds=10)
 
 
-# makes a job "elsewhere", in a session of its own, and dies at once if it is told to end
+# makes a job "elsewhere", in a session of its own; ends with it, and at once if it is told to end
 LAUNCHER = """#!/bin/sh
 setsid sh -c 'echo $$ > "$FUSE_BUNDLE.pid"; exec sleep 60' &
-exec sleep 60
+wait
 """
-CANCEL = 'test -e answers && kill $(cat "$FUSE_BUNDLE.pid") && echo "$FUSE_BUNDLE" >> cancelled'
+# of a job that is gone it is enough to know that, as for scancel
+CANCEL = 'test -e answers && { kill $(cat "$FUSE_BUNDLE.pid"); echo "$FUSE_BUNDLE" >> cancelled; }'
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -80,6 +84,22 @@ def test_what_a_launcher_started_is_cancelled_for_certain(toy: Toy, number: sign
     process.communicate()
     # a set: what a killed launcher left is cancelled once more, after its group has ended
     assert set((toy / "cancelled").read_text().split()) == {p.stem for p in toy.root.glob("*.pid")}
+
+
+def test_a_launcher_that_takes_long_keeps_no_other_from_being_cancelled(toy: Toy) -> None:
+    """What ends the first one's job does so late; the second's is cancelled as soon as can be."""
+    toy.write("launch", LAUNCHER).chmod(0o755)
+    toy.write("cancel", f'case "$FUSE_BUNDLE" in bundle-001*) exit ;; esac; touch tried; {CANCEL}')
+    process = toy.start("--fuse-launcher", "./launch", "--fuse-cancel", "sh cancel")
+    until(lambda: len(pids(toy)) == 2)
+    process.kill()
+    until((toy / "tried").exists)
+    toy.write("answers", "now")
+    late, soon = (int(file.read_text()) for file in sorted(toy.root.glob("bundle-*.pid")))
+    until(lambda: not alive(soon))
+    assert alive(late)
+    os.kill(late, signal.SIGTERM)
+    process.communicate()
 
 
 def pids(toy: Toy) -> list[int]:

@@ -3,9 +3,10 @@
 It lives in a folder of its own, with ports of its own: munged, slurmctld, a slurmd for each node.
 Debian has them: ``apt-get install --no-install-recommends slurm-wlm munge``. Nodes differ in their
 names and ports, which Debian's build allows. Each is given four cores, and the first two GPUs:
-``/dev/null`` and ``/dev/zero``. All daemons run as the user who runs the tests.
+``/dev/null`` and ``/dev/zero``. All daemons run as the user who runs the tests, and the kernel ends
+them with the process of the tests, however late or suddenly that ends.
 
-Whatever may hang is run by ``timeout -k``.
+Commands, which may hang, are run by ``timeout -k``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,10 +28,13 @@ from kit.toy import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "squeue", "scancel", "scontrol")
+PROGRAMS = (
+    *("munged", "slurmctld", "slurmd", "setpriv"),
+    *("srun", "sbatch", "squeue", "scancel", "scontrol"),
+)
 NODES = ("node1", "node2")
-LIFE = 900  # seconds after which daemons end by themselves, whatever has become of the tests
 CALL = 30  # seconds that a command may take
+TAIL = 10  # lines of the log of a daemon that has died
 
 CONFIGURATION = """\
 ClusterName=tests
@@ -161,9 +166,16 @@ class Slurm:
             self.wait_for(node, "IDLE")
 
     def end(self) -> None:
-        """Cancel all jobs, wait until none is left, and end all daemons."""
+        """Cancel all jobs, wait until none is left, and end all daemons.
+
+        No job can be cancelled if a daemon has died meanwhile: a warning says so.
+        """
         try:
-            self.cancel_all()
+            if died := self._died():
+                warnings.warn(died, stacklevel=2)
+            else:
+                self.thaw()
+                self.cancel_all()
         finally:
             self._end_daemons()
 
@@ -182,7 +194,7 @@ class Slurm:
         for node in NODES:
             if node not in self._daemons:
                 self.start_node(node)
-            if "DOWN" in self.node(node) or "DRAIN" in self.node(node):
+            if "DRAIN" in self.node(node):  # one that is down comes back by itself
                 self.call("scontrol", "update", f"nodename={node}", "state=resume")
             self.wait_for(node, "IDLE")
 
@@ -195,7 +207,8 @@ class Slurm:
     def call(self, *words: str) -> str:
         """Run one of Slurm's commands to its good end; what it prints."""
         done = self._called(*words)
-        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        said = f"{done.stdout}\n{done.stderr}\n{self._died()}"
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{said}"
         return done.stdout
 
     def _called(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -240,9 +253,14 @@ class Slurm:
         """Wait until a node's state begins like this."""
         until(lambda: self.node(node).startswith(state), CALL)
 
-    def log(self) -> str:
-        """What the controller noted."""
-        return (self.folder / "slurmctld.out").read_text()
+    def _died(self) -> str:
+        """The daemons that ended by themselves, and how their logs end; empty while all run."""
+        died = []
+        for name, daemon in self._daemons.items():
+            if (status := daemon.poll()) is not None:
+                log = (self.folder / f"{name}.out").read_text(errors="replace")
+                died += [f"{name} has died ({status}):", *log.splitlines()[-TAIL:]]
+        return "\n".join(died)
 
     def _listed(self, *words: str) -> list[Listed]:
         return [Listed(*line.strip().split("|")) for line in self.call(*words).splitlines()]
@@ -252,7 +270,7 @@ class Slurm:
         name = of or program
         with (self.folder / f"{name}.out").open("ab") as output:
             self._daemons[name] = subprocess.Popen(
-                ["timeout", "-k", "5", str(LIFE), _path(program) or program, *words],
+                ["setpriv", "--pdeathsig", "KILL", _path(program) or program, *words],
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

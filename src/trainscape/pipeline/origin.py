@@ -67,9 +67,9 @@ def _found(path: Path) -> Origin:
                 f"lr {spec['lr']} {spec['schedule']['name']}, {len(spec['seeds'])} seeds"
             )
             return Origin(
-                f"made by the stage train of study {study!r}: {named}, digest {made.digest[:12]}, "
-                f"by torch {made.identity['torch']} on {made.backend}; {_carried(made)}"
-                "the file is as it was made",
+                f"made by the stage train of study {study!r}: {named}, "
+                f"digest {made.digest[:SHORT]}, by torch {made.identity['torch']} "
+                f"on {made.backend}; {_carried(made)}the file is as it was made",
                 whole=True,
             )
         if kind in SEALED:

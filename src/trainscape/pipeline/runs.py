@@ -68,11 +68,6 @@ class Note:
             since=time.strftime("%Y-%m-%d %H:%M"),
         )
 
-    @staticmethod
-    def path_of(process: int) -> Path:
-        """Where the note of a process of this machine lies."""
-        return NOTES / f"{alive.machine()}-{process}-{alive.started(process)}.json"
-
     @property
     def path(self) -> Path:
         """Where it lies."""
@@ -82,6 +77,11 @@ class Note:
     def is_here(self) -> bool:
         """Whether the run is this machine's, so that its end can be seen."""
         return self.machine == alive.machine()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this process's, or one's that had its number before."""
+        return self.is_here and self.process == os.getpid()
 
     @property
     def has_ended(self) -> bool:
@@ -122,9 +122,9 @@ def in_the_way(reads: Iterable[str], makes: Iterable[str], datasets: Path) -> st
         makes: those that it makes.
         datasets: the folder of datasets, which studies share.
     """
-    own, made = Note.path_of(os.getpid()), set(makes)
+    made = set(makes)
     needed = made | set(reads)
-    notes = [note for note in _notes() if note.path != own and not note.has_ended]
+    notes = [note for note in _notes() if not (note.is_own or note.has_ended)]
     for path, names in _locks().items():
         # two runs may read one file
         both = names & (made if path.name.endswith(".input.lock") else needed)

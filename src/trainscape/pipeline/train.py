@@ -13,6 +13,7 @@ from trainscape.cells.identity import digest, identity
 from trainscape.errors import Failures, UserError
 from trainscape.files import write_text
 from trainscape.hashing import sha256
+from trainscape.numerals import counted
 from trainscape.pipeline.layout import DATA
 from trainscape.pipeline.packs import shared
 from trainscape.pipeline.progress import Progress
@@ -186,11 +187,33 @@ def _keeper(
         return None
 
     def name(place: int, seed: int) -> str:
-        cell = cells[place]
-        return f"{sha256([kin(cell.spec(), identity(cell)), on.type])[:NAME]}-{seed}"
+        return f"{_family(cells[place], on.type)}-{seed}"
 
     every = layout.study.checkpoint
     return Keeper(layout.checkpoints, every, name, on, tell, again, progress.stepped)
+
+
+def part_way(layout: Layout) -> str:
+    """What is kept of trials whose cells are not done, in words such as ``20 trials``.
+
+    Returns:
+        Text, which is empty for nothing. A pack of a GPU is one file, which is not read.
+    """
+    there = {file.stem for file in layout.checkpoints.glob("*")}
+    if not there or not layout.study.checkpoint:
+        return ""
+    kind, trials = "cuda" if layout.gpu else "cpu", 0
+    for path, cell in layout.trainable.items():
+        if not Path(path).exists():
+            family = _family(cell, kind)
+            trials += sum(f"{family}-{seed}" in there for seed in cell.seeds)
+    counts = {"trial": trials, "pack": sum(name.startswith("pack-") for name in there)}
+    return " and ".join(counted(count, noun) for noun, count in counts.items() if count)
+
+
+def _family(cell: Cell, kind: str) -> str:
+    """What the trials of a cell are kept by on a kind of device; the seed comes behind it."""
+    return sha256([kin(cell.spec(), identity(cell)), kind])[:NAME]
 
 
 def _train(

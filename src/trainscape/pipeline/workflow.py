@@ -26,7 +26,7 @@ from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.leader import Leader
 from trainscape.pipeline.refusals import check_place, refuse, refuse_options
 from trainscape.pipeline.stages import STAGES
-from trainscape.pipeline.train import kept_seeds
+from trainscape.pipeline.train import kept_seeds, part_way
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
 
@@ -71,19 +71,27 @@ class Run:
         """
         check_place(Path.cwd())
         settings = workflow.config_settings
-        files = list(settings.configfiles)
-        if len(files) > 1:
-            raise UserError("--configfile: takes one study; Snakemake would mix several")
-        path = Path(files[0] if files else "params.yaml")
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        layout = Layout(study.read(shown, settings.config))
+        here = Path.cwd()
+        files = [Path(file) for file in settings.configfiles]
+        shown = [file.relative_to(here) if file.is_relative_to(here) else file for file in files]
+        if len(shown) > 1:
+            raise UserError(
+                f"--configfile: takes one study, and {shown[1]} is a second; a target stands "
+                "before --configfile"
+            )
+        layout = Layout(study.read(shown[0] if shown else Path("params.yaml"), settings.config))
         layout.targets(*STAGES)  # whatever can be refused is refused here, before any rule is read
         if not workflow.is_main_process:
             return cls(layout, workflow, frozenset())
         remove_dead_links(layout)
         doubted = doubts(layout)
         run = cls(layout, workflow, doubted)
-        inform(best=Leader(layout), duration=partial(foretold, layout), holder=run.holder)
+        inform(
+            best=Leader(layout),
+            duration=partial(foretold, layout),
+            holder=run.holder,
+            part_way=run.part_way,
+        )
         return run
 
     def holder(self) -> str:
@@ -91,6 +99,10 @@ class Run:
         kept = self.workflow.persistence
         files = (map(str, kept.all_inputfiles()), map(str, kept.all_outputfiles()))
         return runs.in_the_way(*files, self.layout.data)
+
+    def part_way(self) -> str:
+        """What is kept of trials in training, in words; by force all begin anew."""
+        return "" if self.forced else part_way(self.layout)
 
     @cached_property
     def forced(self) -> bool:
