@@ -20,7 +20,7 @@ quick: setup  ## set up, then a first picture from 12 cells
 	snakemake --cores all --configfile studies/quick.yaml
 
 test: setup  ## set up, then run every test
-	pytest -n 2 --dist worksteal
+	pytest -n 3 --dist worksteal
 
 cluster-test: setup  ## stop and disturb runs on a Slurm of two nodes, started here (Debian: slurm-wlm, munge)
 	uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-slurm.txt
