@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,9 @@ from trainscape.cli import main
 from trainscape.pipeline import settle
 from trainscape.pipeline.layout import Layout
 from trainscape.pipeline.train import part_way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 # the loss asks the process to leave, once for each file that says at which call
@@ -63,6 +66,14 @@ STUDY: dict[str, Any] = {
 }
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C is heeded: a shell's background job, as a test session may be, has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(name="cell")
 def _cell(folder: Path) -> str:
     """The study's one cell, in a folder with its data."""
@@ -73,6 +84,7 @@ def _cell(folder: Path) -> str:
     return path
 
 
+@pytest.mark.usefixtures("heeded")
 def test_a_signal_keeps_what_is_trained(
     folder: Path, cell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
