@@ -17,7 +17,7 @@ from trainscape import __version__
 from trainscape.errors import UserError
 from trainscape.memory import is_lack
 from trainscape.numerals import counted
-from trainscape.user_lines import told
+from trainscape.user_lines import staying, told
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     command: Command = args.command
     try:
-        return command(args) or 0
+        with staying():
+            return command(args) or 0
     except UserError as error:
         print(
             *(f"trainscape: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Map how optimizer, batch size, learning rate and schedule shape training.",
         epilog="Run the study with: snakemake --cores all. Of a command: trainscape COMMAND --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,  # keeps the lists of commands
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"trainscape {__version__}")
     commands = parser.add_subparsers(
@@ -77,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         to: dict[str, str] = yours,
     ) -> argparse.ArgumentParser:
         to[name] = text
-        sub = commands.add_parser(name, description=text[0].upper() + text[1:] + ".")
+        # no abbreviations: --config is another option of snakemake, not --configfile
+        about = text[0].upper() + text[1:] + "."
+        sub = commands.add_parser(name, description=about, allow_abbrev=False)
         sub.set_defaults(command=command)
         if study:
             sub.add_argument(

@@ -54,6 +54,22 @@ def telling(what: str) -> Iterator[None]:
         raise UserError(f"{what}: {line}{told(error)}") from error
 
 
+@contextmanager
+def staying() -> Iterator[None]:
+    """Refuse a user's code that would end the process, and with it the command, as if all was well.
+
+    Raises:
+        UserError: a user's line asked Python to end.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        line = line_of(error)
+        if not line:
+            raise
+        raise UserError(f"{line}{told(error)}") from error
+
+
 def told(error: BaseException) -> str:
     """The error in one line, its kind first."""
     return " ".join(f"{type(error).__name__}: {error}".split())
