@@ -17,7 +17,7 @@ from trainscape import __version__
 from trainscape.errors import UserError
 from trainscape.memory import is_lack
 from trainscape.numerals import counted
-from trainscape.user_lines import staying, told
+from trainscape.user_lines import telling, told
 
 if TYPE_CHECKING:
     from trainscape.pipeline.layout import Layout
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     command: Command = args.command
     try:
-        with staying():
+        with telling(of=SystemExit):
             return command(args) or 0
     except UserError as error:
         print(

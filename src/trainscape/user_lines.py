@@ -37,8 +37,13 @@ def line_where(function: Callable[..., object]) -> str:
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
+def telling(what: str = "", of: type[BaseException] = Exception) -> Iterator[None]:
     """Turn an error in a user's own file into one line that names ``what``, the file and the line.
+
+    Args:
+        what: the line begins with it.
+        of: the kind of error; SystemExit is that of code which ends the process, and with it the
+            command, as if all was well.
 
     Raises:
         UserError: a user's line raised.
@@ -47,27 +52,11 @@ def telling(what: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:
+    except of as error:
         line = line_of(error)
         if not line:
             raise
-        raise UserError(f"{what}: {line}{told(error)}") from error
-
-
-@contextmanager
-def staying() -> Iterator[None]:
-    """Refuse a user's code that would end the process, and with it the command, as if all was well.
-
-    Raises:
-        UserError: a user's line asked Python to end.
-    """
-    try:
-        yield
-    except SystemExit as error:
-        line = line_of(error)
-        if not line:
-            raise
-        raise UserError(f"{line}{told(error)}") from error
+        raise UserError(f"{what}: {line}{told(error)}" if what else line + told(error)) from error
 
 
 def told(error: BaseException) -> str:

@@ -29,7 +29,7 @@ from trainscape.pipeline.stages import STAGES
 from trainscape.pipeline.train import kept_seeds, part_way
 from trainscape.results.attic import Attic
 from trainscape.results.owner import others
-from trainscape.user_lines import staying
+from trainscape.user_lines import telling
 
 CELL = ("kind", "workload", "optimizer", "cell")  # wildcards in a cell's file
 
@@ -80,7 +80,7 @@ class Run:
                 f"--configfile: takes one study, and {shown[1]} is a second; a target stands "
                 "before --configfile"
             )
-        with staying():
+        with telling(of=SystemExit):
             layout = Layout(study.read(shown[0] if shown else Path("params.yaml"), settings.config))
             layout.targets(*STAGES)  # what can be refused is refused here, before a rule is read
         if not workflow.is_main_process:
