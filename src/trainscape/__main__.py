@@ -2,6 +2,16 @@
 
 import sys
 
-from trainscape.cli import main
+from trainscape import interrupts
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line, whose modules load where a Ctrl-C is a word already."""
+    interrupts.told_in_a_word()
+    from trainscape import cli
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

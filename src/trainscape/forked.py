@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from trainscape import interrupts
 from trainscape.hardware import usable_cores
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def begun(calls: Sequence[Callable[[], Any]], processes: int) -> Iterator[list[C
         min(cores, processes), multiprocessing.get_context("fork"), _know, (calls,)
     )
     try:
-        yield [pool.submit(_call, i).result for i in range(len(calls))]
+        with interrupts.withheld():
+            waits: list[Callable[[], Any]] = [
+                pool.submit(_call, i).result for i in range(len(calls))
+            ]
+        yield waits
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -45,6 +50,7 @@ def _know(calls: Sequence[Callable[[], Any]]) -> None:
     """Keep, in a new process, what it may be asked to call: a call need not pickle."""
     global _calls
     _calls = calls
+    interrupts.heard()
 
 
 def _call(number: int) -> Any:

@@ -33,9 +33,13 @@ TIMES = 6  # so many undisturbed runs take longer
 LEFT = 60.0  # seconds that processes may go on after the run that started them
 CELLS = "results/c*/*/*/*.json"  # of the grid, and on fresh seeds
 TRACEBACK = "Traceback (most recent call last)"
-# Python's own words for a Ctrl-C while it loads modules, before anything of ours can hear it
+FOLLOWS = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
+# Python's own words for a Ctrl-C while it starts or Snakemake's modules load: none of our lines
+# has run that could hear it. An error that it came upon may stand before it.
 INTERRUPTED = re.compile(
-    rf"{re.escape(TRACEBACK)}(?:(?!{re.escape(TRACEBACK)}).)*?\nKeyboardInterrupt", re.DOTALL
+    rf"(?:{re.escape(TRACEBACK)}(?:(?!{re.escape(TRACEBACK)}|src/trainscape/).)*?{FOLLOWS})*"
+    rf"{re.escape(TRACEBACK)}(?:(?!{re.escape(TRACEBACK)}|src/trainscape/).)*?\nKeyboardInterrupt",
+    re.DOTALL,
 )
 
 
@@ -288,8 +292,12 @@ class Drill:
 
     def _note_tracebacks(self, project: Project, said: list[str], result: Result) -> None:
         logs = [path.read_text(errors="replace") for path in (project / "logs").rglob("*.log")]
-        texts = [INTERRUPTED.sub("", text) for text in (*said, *logs)]
-        result.tracebacks += [text for text in texts if TRACEBACK in text]
+        result.tracebacks += [text for text in (*said, *logs) if has_traceback(text)]
+
+
+def has_traceback(said: str) -> bool:
+    """Whether what was said holds one that our own code could have prevented."""
+    return TRACEBACK in INTERRUPTED.sub("", said)
 
 
 def can_mount() -> bool:

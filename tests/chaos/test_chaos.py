@@ -8,7 +8,7 @@ import pytest
 
 from chaos.__main__ import table, told
 from chaos.faults import AMID, AT_REST, MOUNTED
-from chaos.rounds import Drill, Result
+from chaos.rounds import FOLLOWS, TRACEBACK, Drill, Result, has_traceback
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +53,20 @@ def test_the_table_counts() -> None:
     )
     assert told(bad).splitlines()[1:4] == ["  lost: a", "  wrong: b", "  wrong: c"]
     assert not {*AT_REST} & {*AMID} and not {*MOUNTED} & {*AT_REST, *AMID}
+
+
+def test_a_traceback_is_excused_that_nothing_of_ours_could_prevent() -> None:
+    """That of a Ctrl-C while Python starts, an error before it too; no other, and none of ours."""
+    theirs = f'{TRACEBACK}:\n  File "lib/abc.py", line 1\n'
+    ours = f'{TRACEBACK}:\n  File "src/trainscape/cli.py", line 1\n'
+    stopped = "KeyboardInterrupt\n"
+    assert not has_traceback("Stopped.\n")
+    assert not has_traceback(theirs + stopped)
+    assert not has_traceback(
+        f"{theirs}KeyError: 'a'{FOLLOWS}{theirs}{stopped}more\n{theirs}{stopped}"
+    )
+    assert has_traceback(theirs + "KeyError: 'a'\n")
+    assert has_traceback(f"{theirs}KeyError: 'a'\n{theirs}{stopped}")
+    assert has_traceback(ours + stopped)
+    assert has_traceback(f"{theirs}KeyError: 'a'{FOLLOWS}{ours}{stopped}")
+    assert has_traceback(f"{theirs}{stopped}{FOLLOWS}{theirs}KeyError: 'a'\n")

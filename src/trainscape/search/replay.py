@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from trainscape import interrupts
 from trainscape.search.proposals import Search
 from trainscape.search.samplers import METHODS
 
@@ -85,8 +86,10 @@ def simulate_all(grids: Mapping[str, Finished], runs: int, budget: int, cores: i
         found = [_one(task) for task in tasks]
     else:
         # not forked: torch, which the Gaussian process uses, may hold threads
-        with ProcessPoolExecutor(cores, get_context("spawn"), _share, (grids,)) as pool:
-            found = list(pool.map(_one, tasks))
+        with ProcessPoolExecutor(cores, get_context("spawn"), _begin, (grids,)) as pool:
+            with interrupts.withheld():
+                orders_in_turn = pool.map(_one, tasks)
+            found = list(orders_in_turn)
     orders: Orders = {(workload, method): [] for workload in grids for method in METHODS}
     for (workload, method, _, _), order in zip(tasks, found, strict=True):
         orders[workload, method].append(order)
@@ -100,6 +103,12 @@ def _share(grids: Mapping[str, Finished]) -> None:
     """Hand a process the grids once, rather than with every run."""
     global _grids
     _grids = grids
+
+
+def _begin(grids: Mapping[str, Finished]) -> None:
+    """Make a process ready."""
+    _share(grids)
+    interrupts.heard()
 
 
 def _one(task: tuple[str, str, int, int]) -> list[int]:
