@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from trainscape.user_lines import PLUGIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip("takes minutes; set TRAINSCAPE_SLOW=1 to run it"))
+
+
+@pytest.fixture(autouse=True)
+def no_plugin_stays() -> Iterator[None]:
+    """A test that leaves a user's plugin loaded fails here, and not others that share its process.
+
+    ``kit.own_folder`` forgets them.
+    """
+    before = set(sys.modules)
+    yield
+    left = [name for name in sys.modules if name not in before and name.startswith(PLUGIN)]
+    assert not left, f"plugins stay loaded: {left}"
 
 
 @pytest.fixture

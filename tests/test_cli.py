@@ -161,33 +161,6 @@ def test_what_a_disk_refuses_is_a_line(
         main(["schema"])
 
 
-EXITS = """
-import sys
-from dataclasses import dataclass
-from trainscape import optimizers
-
-
-@optimizers.register("leaving")
-@dataclass(frozen=True)
-class Rule(optimizers.Optimizer):
-    def update(self, param, grad, state, lr, now):
-        sys.exit(0)
-"""
-
-
-def test_a_plugin_cannot_end_a_command_as_if_all_was_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its rule asks Python to end, with success, when it is tried."""
-    monkeypatch.chdir(tmp_path)
-    Path("plugin.py").write_text(EXITS, encoding="utf-8")
-    grid = "{optimizer: [leaving], batch_size: [64], lr: [0.1], schedule: [constant]}"
-    text = f"plugins: [plugin.py]\nworkloads: [digits-mlp]\ngrid: {grid}\n"
-    Path("params.yaml").write_text(text, encoding="utf-8")
-    assert main(["cells"]) == 2
-    assert capsys.readouterr().err == "trainscape: plugin.py, line 11: SystemExit: 0\n"
-
-
 def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
     """``--config`` is another option of snakemake's than ``--configfile``."""
     with pytest.raises(SystemExit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from kit.own_folder import folder as folder  # autouse, once it is here
 from trainscape import datasets, optimizers, schedules
 from trainscape.cells import grid, plugins
+from trainscape.cli import main
 from trainscape.datasets import Raw
 from trainscape.engine import device, run
 from trainscape.errors import UserError
@@ -142,6 +144,22 @@ def test_an_error_names_its_line(part: str) -> None:
     line = text.splitlines().index(next(row for row in text.splitlines() if "1 / 0" in row)) + 1
     said = f"{BLAMED[part]}plugins/broken.py, line {line}: ZeroDivisionError: division by zero"
     assert said in refused(text)
+
+
+@pytest.mark.parametrize("part", BLAMED)
+def test_no_part_ends_a_command_as_if_all_was_well(
+    part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that asks Python to end, with success, is refused when it is tried, or when it trains."""
+    text = PLUGIN.format(**{**WHOLE, part: "raise SystemExit(0)"})
+    Path("plugins/broken.py").write_text(text)
+    Path("params.yaml").write_text(json.dumps({**SPEC, "output": "out"}))
+    if main(["data"]) == 0:  # else it was refused while the cells were listed
+        assert main(["cells", "--paths"]) == 0
+        cells = [row for row in capsys.readouterr().out.splitlines() if row.endswith(".json")]
+        assert len(cells) == 1 and main(["train", *cells]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "plugins/broken.py, line " in line and line.endswith("SystemExit: 0")
 
 
 @pytest.mark.parametrize("part", ["loss", "update"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kit.cores import one_core as one_core  # a fixture, once it is here
+from kit.own_folder import folder as folder  # autouse
 from kit.own_lock import own_lock as own_lock  # another
 from kit.small_study import make
 from trainscape import datasets, hardware, throughput
@@ -260,7 +261,7 @@ def test_measure(tmp_path: Path) -> None:
     assert "4 of 4 known\n" in done.stderr
     assert "\ntest_step_time[digits-mlp signs batch 32 loader]" in done.stdout
     json.loads((tmp_path / "made.json").read_text(), parse_constant=pytest.fail)
-    study = read(tmp_path / "params.yaml", {"plugins": [str(tmp_path / "throughput_signs.py")]})
+    study = read(tmp_path / "params.yaml")
     made = throughput.record(study, grid.cells(study), tmp_path / "made.json")
     assert {*made} == {"fingerprint", "hardware", "load", "rows"}
     assert made["fingerprint"] == hardware.fingerprint("cpu")

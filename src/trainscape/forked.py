@@ -37,7 +37,7 @@ def begun(calls: Sequence[Callable[[], Any]], processes: int) -> Iterator[list[C
         min(cores, processes), multiprocessing.get_context("fork"), _know, (calls,)
     )
     try:
-        with interrupts.withheld():
+        with interrupts.unheard():
             waits: list[Callable[[], Any]] = [
                 pool.submit(_call, i).result for i in range(len(calls))
             ]

@@ -21,10 +21,10 @@ def told_in_a_word() -> None:
 
 
 @contextmanager
-def withheld() -> Iterator[None]:
-    """Keep back a Ctrl-C until the block's end, and in the processes that the block starts.
+def unheard() -> Iterator[None]:
+    """Let the processes that the block starts hear no Ctrl-C while they load modules.
 
-    They hear none while they load modules; each calls :func:`heard` when it is ready.
+    Each calls :func:`heard` when it is ready, and hears one then that came before.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

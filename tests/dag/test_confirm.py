@@ -115,14 +115,17 @@ def test_damage_is_made_good(confirmed: Project, tmp_path: Path) -> None:
 
 
 def test_nothing_is_forgotten_beside_a_choice(confirmed: Project, tmp_path: Path) -> None:
-    """Cells, a table and the choice of finalists are missing: one run makes them all again."""
+    """Cells, a table and the choice of finalists are missing: one run makes them all again.
+
+    Also where all other cells are there, as when a Ctrl-C came while finalists were chosen.
+    """
     project = confirmed.copy(tmp_path / "gaps")
-    before = project.results()
-    for path in (*choices(project), next(iter(fresh(project))), project.cells()[0]):
-        (project / path).unlink()
-    (project / "results/summary.csv").unlink()
-    project.snakemake(*project.trainscape("targets", "collect"))
-    assert project.results() == before
+    before, chosen = project.results(), (*choices(project), next(iter(fresh(project))))
+    for others in ((project.cells()[0], "results/summary.csv"), ()):
+        for path in (*chosen, *others):
+            (project / path).unlink()
+        project.snakemake(*project.trainscape("targets", "collect"))
+        assert project.results() == before
 
 
 def test_tables_follow_a_cell_that_is_trained_again(confirmed: Project, tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def doubts(layout: Layout) -> frozenset[str]:
     """The files that are to be made again; they are named on stderr, with what is wrong with them.
 
     A damaged round of a search is removed, and so is a file of finalists: what they name is read
-    before jobs are known.
+    before jobs are known. Where one is missing, so that it is not known which cells are the study's,
+    the training's stamp is to be made again, which stands for them all.
 
     Raises:
         UserError: a file cannot be read.
@@ -52,6 +53,9 @@ def doubts(layout: Layout) -> frozenset[str]:
     naming = {*layout.all_rounds, *layout.finalists.values()}
     for path in naming & found.keys():
         Path(path).unlink(missing_ok=True)
+    stamp = layout.stamp("train")
+    if Path(stamp).exists() and not all(Path(path).exists() for path in naming):
+        found[stamp] = "stands for cells that are not known yet"
     return frozenset(found.keys() - naming)
 
 

@@ -87,7 +87,7 @@ def simulate_all(grids: Mapping[str, Finished], runs: int, budget: int, cores: i
     else:
         # not forked: torch, which the Gaussian process uses, may hold threads
         with ProcessPoolExecutor(cores, get_context("spawn"), _begin, (grids,)) as pool:
-            with interrupts.withheld():
+            with interrupts.unheard():
                 orders_in_turn = pool.map(_one, tasks)
             found = list(orders_in_turn)
     orders: Orders = {(workload, method): [] for workload in grids for method in METHODS}
