@@ -222,7 +222,8 @@ def test_cells_of_another_study(project: Project) -> None:
     """The same cell is not trained twice in a project; its other file stays where it is."""
     cells = project.cells()
     first = [(project / cell).read_bytes() for cell in cells]
-    said = project.snakemake("--config", "name=try", "output=results-try", "grid={lr: [0.1, 0.2]}")
+    words = ("--until", "settle_cells", "--config", "name=try", "output=results-try")
+    said = project.snakemake(*words, "grid={lr: [0.1, 0.2]}")
     assert "training 2 cells, bringing back 2 cells" in said
     logs = sorted((project / "logs/try/train").rglob("*.log"))
     assert sum("restored" in log.read_text(encoding="utf-8") for log in logs) == 2
@@ -230,7 +231,7 @@ def test_cells_of_another_study(project: Project) -> None:
         copied = project / name.replace("results", "results-try")
         assert copied.read_bytes() == (project / name).read_bytes()
     assert [(project / cell).read_bytes() for cell in cells] == first
-    project.snakemake("--config", "name=try", "output=results-try", "--forcerun", "train")
+    project.snakemake(*words, "--forcerun", "train")
     assert not any("restored" in log.read_text(encoding="utf-8") for log in logs)
 
 

@@ -29,8 +29,8 @@ def doubts(layout: Layout) -> frozenset[str]:
     """The files that are to be made again; they are named on stderr, with what is wrong with them.
 
     A damaged round of a search is removed, and so is a file of finalists: what they name is read
-    before jobs are known. Where one is missing, so that it is not known which cells are the study's,
-    the training's stamp is to be made again, which stands for them all.
+    before jobs are known. Where one is missing it is not known which cells are the study's, and the
+    training's stamp, which stands for them all, is to be made again.
 
     Raises:
         UserError: a file cannot be read.

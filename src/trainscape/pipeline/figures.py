@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainscape import analysis, datasets, workloads
 from trainscape.figures.draw import Content, draw
-from trainscape.figures.names import table_path
-from trainscape.pipeline.tables import curves, replayed, searched, table
+from trainscape.pipeline.tables import curves, replayed, searched, table, write_article_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,15 +51,6 @@ def _article_tables(layout: Layout) -> dict[str, pd.DataFrame]:
         "decay": lambda: analysis.decay(paths()),
     }
     return {kind: make() for kind, make in makers.items() if kind in layout.study.figures}
-
-
-def write_article_table(layout: Layout, kind: str, rows: pd.DataFrame) -> None:
-    """Write each workload's part of a table, if its kind has a file."""
-    listed = [*layout.article_tables(timed=False), *layout.article_tables(timed=True)]
-    for workload in layout.study.workloads:
-        path = layout.output / "figures" / table_path(workload, kind)
-        if str(path) in listed:
-            analysis.write_csv(rows[rows["workload"] == workload], path)
 
 
 def _heights(layout: Layout) -> dict[str, Heights]:

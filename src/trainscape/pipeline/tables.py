@@ -1,12 +1,13 @@
-"""The tables of the stages before, as the later stages read them."""
+"""The tables of the stages before, as the later stages read them, and those beside figures."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from trainscape import datasets, workloads
-from trainscape.analysis import Cells, Replayed, Searched, axes, read_csv
+from trainscape.analysis import Cells, Replayed, Searched, axes, read_csv, write_csv
 from trainscape.cells.budget import validation_size
+from trainscape.figures.names import table_path
 from trainscape.hashing import SHORT
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ def searched(layout: Layout) -> Searched | None:
         for workload, files in layout.rounds.items()
     }
     return Searched(design.method, design.seed, [axes(cell) for cell in layout.grid], rounds)
+
+
+def write_article_table(layout: Layout, kind: str, rows: pd.DataFrame) -> None:
+    """Write each workload's part of a table, if its kind has a file."""
+    listed = [*layout.article_tables(timed=False), *layout.article_tables(timed=True)]
+    for workload in layout.study.workloads:
+        path = layout.output / "figures" / table_path(workload, kind)
+        if str(path) in listed:
+            write_csv(rows[rows["workload"] == workload], path)
 
 
 def held_out(layout: Layout, workload: str) -> int:

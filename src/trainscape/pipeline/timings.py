@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainscape import analysis, answers
-from trainscape.figures.draw import Content, draw
 from trainscape.files import write_json
-from trainscape.pipeline.figures import write_article_table
-from trainscape.pipeline.tables import searched, table
+from trainscape.pipeline.tables import searched, table, write_article_table
 from trainscape.pipeline.throughput import read_record
 
 if TYPE_CHECKING:
@@ -25,9 +23,11 @@ def make(layout: Layout) -> None:
     rows = analysis.timed(summary, times)
     analysis.write_csv(times, layout.output / "timings.csv")
     write_json(layout.output / "timings.json", {**tree, **_claims(layout, rows)})
-    content = Content(cells=analysis.whole(rows, search), searched=search)
-    figures = [figure for figure in layout.figures if figure.timed]
-    draw(figures, content, layout.output / "figures")
+    if figures := [figure for figure in layout.figures if figure.timed]:
+        from trainscape.figures.draw import Content, draw  # loads for half a second
+
+        content = Content(cells=analysis.whole(rows, search), searched=search)
+        draw(figures, content, layout.output / "figures")
     if "batch-table" in layout.study.figures:
         batches = analysis.batches(trials, summary, times)
         write_article_table(layout, "batch-table", batches)
