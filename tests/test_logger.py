@@ -112,7 +112,8 @@ def test_a_failed_job_shows_its_rule_its_log_and_how_the_log_ends(start: Start) 
         )
     )
     seen.see(record(None, "Complete log(s): x.snakemake.log"))
-    seen.see(record(LogEvent.ERROR, "WorkflowError: At least one job", exception="WorkflowError"))
+    last = "WorkflowError:\nAt least one job did not complete successfully."
+    seen.see(record(LogEvent.ERROR, last, exception="WorkflowError"))
     lines = seen.end().splitlines()
     at = lines.index("Failed: digits-mlp adam batch 64 lr 0.1 cosine (rule train, exit status 3)")
     assert lines[at + 1 : at + 4] == [
@@ -121,7 +122,10 @@ def test_a_failed_job_shows_its_rule_its_log_and_how_the_log_ends(start: Start) 
         "  | line 80",
     ]
     assert lines[at + 22] == "  | line 99"
-    assert lines[-2:] == ["Complete log(s): x.snakemake.log", "WorkflowError: At least one job"]
+    assert lines[-2:] == [
+        "Complete log(s): x.snakemake.log",
+        "What is done stays; mend what is named above and run the same command again.",
+    ]
     assert "CalledProcessError" not in "\n".join(lines)
 
 

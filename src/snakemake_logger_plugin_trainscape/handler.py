@@ -63,6 +63,10 @@ STOPPING = {  # how messages begin that say that the user stops the run, and wha
     "Terminating processes on user request": "Stopping.",
     "Will exit after finishing currently running jobs": "Stopping when what is running is done.",
 }
+FAILED = (  # what Snakemake says once failed jobs are named, in whose place stands how to go on
+    "Exiting because a job execution failed",
+    "At least one job did not complete successfully",
+)
 NOTHING = "Nothing to be done"
 DRY = "Nothing was run. Every job, and why it would run: snakemake -n --verbose"
 # stages of a dvc.yaml after which others come: of these `dvc repro` needs no word that all is done
@@ -152,6 +156,8 @@ class LogHandler(LogHandlerBase):
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
         verbose = self.common_settings.verbose or self.common_settings.debug_dag
+        if self._failures.any and any(said in record.getMessage() for said in FAILED):
+            return
         if event == LogEvent.ERROR and not (self._stopped or verbose):
             fault = in_a_line(record.getMessage())
             if fault is not None:
@@ -208,12 +214,13 @@ class LogHandler(LogHandlerBase):
                 self._write(line)
         if run.failed and not (self._stopped or self._said_full) and (full := full_disk()):
             self._write(full)
-        if self._stopped:
+        named = run.started and run.failed and self._failures.any
+        if self._stopped or named:
             kept = announced.part_way()
             also = f", also what {kept} had trained" if kept else ""
-            self._write(
-                f"{self._stopped} What is done stays{also}; to go on, run the same command again."
-            )
+            how = "to go on," if self._stopped else "mend what is named above and"
+            stays = f"What is done stays{also}; {how} run the same command again."
+            self._write(f"{self._stopped} {stays}".lstrip())
         if (
             not run.started
             or run.failed
