@@ -177,6 +177,10 @@ def test_unknown_and_missing_fields_are_refused(file: Path) -> None:
     write_cell(file, RECORD)
     edit(file, lambda body: body["trials"][0].pop("seed"), sealed=True)
     assert refused(file) == f"is no cell (TypeError){AGAIN}"
+    write_cell(file, RECORD)
+    edit(file, lambda body: body["trials"][0].pop("val_metric"), sealed=True)
+    why = "seed 0 has evaluations of which some numbers are missing"
+    assert refused(file) == f"is no cell ({why}){AGAIN}"
 
 
 def test_another_format_is_refused(file: Path) -> None:

@@ -136,6 +136,17 @@ def test_a_damaged_source_is_passed_over(
     )
 
 
+def test_what_is_no_cell_is_passed_over(trained: list[list[int]]) -> None:
+    """A file among the cells whose seeds are no numbers, whatever else it holds."""
+    first, _ = made([0, 1])
+    stranger = Path(next(iter(first.trained))).with_name("stranger.json")
+    body = {"spec": {"seeds": [float("inf")]}, "identity": {}, "backend": "cpu"}
+    stranger.write_text(json.dumps(body))
+    trained.clear()
+    made([0, 1, 2])
+    assert trained == [[2]] * 4
+
+
 def relabelled(layout: Layout, backend: str) -> None:
     """Let the study's cells be another backend's."""
     for path, cell in layout.trained.items():

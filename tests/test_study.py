@@ -166,8 +166,9 @@ def test_an_override_replaces(tmp_path: Path) -> None:
 def test_an_override_is_checked_like_the_file(tmp_path: Path) -> None:
     """Bad values and unknown keys get the same answer, which names who gave them."""
     path = tmp_path / "study.yaml"
-    for held, overrides, message in (
+    cases: list[tuple[str, dict[Any, Any], str]] = [
         ("", {"sedes": 3}, "--config: unknown 'sedes'; did you mean 'seeds'?"),
+        ("", {3: 3}, f"--config: unknown 3; choose from: {', '.join(sorted(Study.model_fields))}"),
         ("", {"grid": {"lr": ["0"]}}, "--config: grid.lr[0]: 0 {above}"),
         ("", {"grid": 3}, "--config: grid: 3 is no mapping; write {key: value}"),
         ("seeds: 0", {"margin": 1}, "{path}: seeds: 0 {above}"),
@@ -175,7 +176,8 @@ def test_an_override_is_checked_like_the_file(tmp_path: Path) -> None:
         ("grid: {lr: [0]}", {"grid": {"optimizer": ["sgd"]}}, "{path}: grid.lr[0]: 0 {above}"),
         ("budget: {epochs: 1}", {"budget": {"steps": 0}}, "--config: budget.steps: 0 {above}"),
         ("- a", {"margin": 1}, "{path}: holds ['a'], not parameters; write key: value"),
-    ):
+    ]
+    for held, overrides, message in cases:
         path.write_text(held)
         with pytest.raises(UserError) as error:
             read(path, overrides)

@@ -38,6 +38,7 @@ ALIASES = {
 }
 LISTED = 25  # choices that a message lists
 SHOWN = 80  # characters of a value that a message repeats
+TOLD = 300  # and of other words that are not ours
 
 
 class UserError(Exception):
@@ -116,7 +117,7 @@ def unknown(key: str, value: object, choices: Iterable[str]) -> UserError:
     meant = near(value, known)
     listed = ", ".join([*known[:LISTED], *["…"] * (len(known) > LISTED)])
     hint = f"did you mean {meant!r}?" if meant else f"choose from: {listed or '(none)'}"
-    return UserError(f"{key}: unknown {shown(value)}; {hint}")
+    return UserError(f"{cut(key)}: unknown {shown(value)}; {hint}")  # a key may hold a user's name
 
 
 def near(value: object, choices: Iterable[str]) -> str | None:
@@ -129,6 +130,11 @@ def near(value: object, choices: Iterable[str]) -> str | None:
         return spelt[alias]
     found = get_close_matches(str(value).casefold(), spelt, n=1, cutoff=0.62)
     return spelt[found[0]] if found else None
+
+
+def cut(text: str, most: int = TOLD) -> str:
+    """Words that are not ours, such as another error's, no longer than a message can hold."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def shown(value: object) -> str:

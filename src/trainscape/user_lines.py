@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainscape.errors import UserError
+from trainscape.errors import UserError, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def telling(what: str = "", of: type[BaseException] = Exception) -> Iterator[Non
 
 def told(error: BaseException) -> str:
     """The error in one line, its kind first."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return cut(" ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def short(file: str) -> str:

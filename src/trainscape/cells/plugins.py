@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainscape import source
-from trainscape.errors import UserError, shown
+from trainscape.errors import UserError, cut, shown
 from trainscape.files import kind
 from trainscape.user_lines import PLUGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+LINE = 1000  # characters of a refusal, which may repeat a plugin's own texts
 
 
 def load(paths: Iterable[str]) -> None:
@@ -53,12 +55,12 @@ def _execute(name: str, path: Path, text: str) -> None:
         _check_helpers(path)
     except UserError as error:
         del sys.modules[name]
-        raise UserError(f"plugins: {text}: {error}") from error
+        raise UserError(f"plugins: {text}: {cut(str(error), LINE)}") from error
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         line = f", line {frames[-1].lineno}" if frames else ""  # a syntax error's text names it
-        what = " ".join(str(error).split())
+        what = cut(" ".join(str(error).split()))
         raise UserError(f"plugins: {text}{line}: {type(error).__name__}: {what}") from error
 
 

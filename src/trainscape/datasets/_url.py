@@ -10,7 +10,7 @@ from trainscape import source
 from trainscape.datasets._base import Arrays, Dataset, Raw, derived, registry
 from trainscape.datasets._fit import fitted
 from trainscape.datasets._raw import Published, obtain, single
-from trainscape.errors import UserError
+from trainscape.errors import UserError, shown
 from trainscape.hashing import is_sha256
 from trainscape.user_lines import short
 
@@ -42,10 +42,13 @@ def url_dataset(
     """
     file = unquote(PurePosixPath(urlsplit(url).path).name) or name
     if not url.startswith(("http://", "https://")):
-        raise UserError(f"dataset {name!r}: url {url!r} is none; write it as 'https://host/file'")
+        raise UserError(
+            f"dataset {name!r}: url {shown(url)} is none; write it as 'https://host/file'"
+        )
     if not is_sha256(sha256):
         raise UserError(
-            f"dataset {name!r}: sha256 {sha256!r} is none; give the 64 hex digits of `sha256sum`"
+            f"dataset {name!r}: sha256 {shown(sha256)} is none; give the 64 hex digits of "
+            "`sha256sum`"
         )
     published = Published(name, {file: sha256}, name, lambda: [url], single(file), file)
 

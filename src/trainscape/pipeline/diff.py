@@ -199,24 +199,26 @@ def _whole(stated: dict[str, Any]) -> dict[str, Any]:
 
 
 def params(before: Any, after: Any, key: str = "") -> Iterator[str]:
-    """The keys that differ, each with what it was and what it is; of lists what came and went.
+    r"""The keys that differ, each with what it was and what it is; of lists what came and went.
 
     >>> list(params({"seeds": 5, "grid": {"lr": [1, 2]}}, {"seeds": 9, "grid": {"lr": [2, 3]}}))
     ['seeds: 5 → 9', 'grid.lr: without 1; with 3']
     >>> one, other = ({"grid": {"optimizer": [{"name": "sgd", "beta": b}]}} for b in (0.9, 0.5))
     >>> list(params(one, other))
     ['grid.optimizer.sgd.beta: 0.9 → 0.5']
+    >>> list(params({}, {"two\nlines": 1}))
+    ['two\\nlines: (not set) → 1']
     """
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys((*before, *after)):
-            inner = f"{key}.{name}" if key else str(name)
+            inner = f"{key}.{_short(name)}" if key else _short(name)
             yield from params(before.get(name, ABSENT), after.get(name, ABSENT), inner)
     elif isinstance(before, list) and isinstance(after, list):
         kept = [name for name in _parts(before) if name in _parts(after)]
         for name in kept:  # a part of another value is neither gone nor new
-            yield from params(_parts(before)[name], _parts(after)[name], f"{key}.{name}")
+            yield from params(_parts(before)[name], _parts(after)[name], f"{key}.{_short(name)}")
         before, after = (
             [item for item in side if not (isinstance(item, dict) and _called(item) in kept)]
             for side in (before, after)

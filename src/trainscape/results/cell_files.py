@@ -170,7 +170,12 @@ def _fault(record: CellRecord) -> str | None:
         if not all(map(_are_numbers, (*each, *last, trial.trace))):
             return f"seed {trial.seed} has no lists of finite numbers"
         lengths = {*map(len, each)} - {0}  # none of validation where nothing is held out
-        if len(lengths) > 1 or max(map(len, (*each, *last))) > len(steps):
+        scored = [(trial.val_loss, trial.val_metric), (trial.test_loss, trial.test_metric)]
+        if (
+            len(lengths) > 1
+            or max(map(len, (*each, *last))) > len(steps)
+            or any(len(losses) != len(metrics) for losses, metrics in scored)
+        ):
             return f"seed {trial.seed} has evaluations of which some numbers are missing"
         if not _are_rows(trial.noise, len(steps), 2):
             return f"seed {trial.seed} has no noise"

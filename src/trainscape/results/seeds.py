@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 # what is said of a file that is no cell: digest without seeds, backend, seeds
 NONE: tuple[str, str, list[int]] = ("", "", [])
+# what reading such a file raises: JSON may hold text for a list, or an infinite seed
+NO_CELL = (
+    *(OSError, ValueError, OverflowError),
+    *(KeyError, TypeError, AttributeError, RecursionError),
+)
 
 
 def kin(spec: Mapping[str, Any], identity: Mapping[str, str]) -> str:
@@ -153,7 +158,7 @@ def _read(path: Path) -> tuple[str, str, list[int]]:
         body = json.loads(path.read_text(encoding="utf-8"))
         seeds = [int(seed) for seed in body["spec"]["seeds"]]
         return kin(body["spec"], body["identity"]), str(body["backend"]), seeds
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except NO_CELL:
         return NONE
 
 

@@ -298,11 +298,11 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     return _checked(raw, lambda place: "--config" if _gives(given, place) else str(path))
 
 
-def _gives(overrides: Mapping[str, Any], place: Sequence[int | str]) -> bool:
+def _gives(overrides: Mapping[Any, Any], place: Sequence[int | str]) -> bool:
     """Whether the value at a place, by its keys, came in place of the file's."""
     if not place or place[0] not in overrides:
         return False
-    given = overrides[str(place[0])]
+    given = overrides[place[0]]
     singly = place[0] in SECTIONS and isinstance(given, Mapping) and len(place) > 1
     return not singly or place[1] in given
 
