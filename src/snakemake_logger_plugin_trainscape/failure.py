@@ -16,17 +16,17 @@ NAMED = 10  # jobs that are named of those that fail alike
 
 
 class Failures:
-    """The failed jobs of a run in words: what many have in common is said once.
-
-    Attributes:
-        any: whether a job has failed.
-    """
+    """The failed jobs of a run in words: what many have in common is said once."""
 
     def __init__(self) -> None:
-        self.any = False
         self._last: list[str] = []  # what the last failure has in common with others like it
         self._alike = 0  # jobs since then whose logs end so, too
         self._unnamed = 0  # those of them that were not named
+
+    @property
+    def any(self) -> bool:
+        """Whether a job has failed."""
+        return bool(self._last)
 
     def told(self, text: str) -> str:
         """A failure as it is shown: whole, or a line where it is like the last one.
@@ -37,7 +37,6 @@ class Failures:
         Returns:
             Text, which is empty for one of many that fail alike.
         """
-        self.any = True
         head, *body = text.splitlines()
         # how the log ends, or that there is none; the rule and how its command ended
         shown = [line for line in body if line.startswith("  | ")] or [_ending(x) for x in body]

@@ -143,7 +143,7 @@ def shown(value: object) -> str:
         text = str(value) if isinstance(value, datetime.date) else repr(value)
     except (ValueError, RecursionError):  # thousands of digits, or of lists within each other
         return f"a {type(value).__name__} too long to show"
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return cut(text, SHOWN)
 
 
 def printable(text: str) -> str:

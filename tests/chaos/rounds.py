@@ -34,13 +34,10 @@ LEFT = 60.0  # seconds that processes may go on after the run that started them
 CELLS = "results/c*/*/*/*.json"  # of the grid, and on fresh seeds
 TRACEBACK = "Traceback (most recent call last)"
 FOLLOWS = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
+ONE = rf"{re.escape(TRACEBACK)}(?:(?!{re.escape(TRACEBACK)}|src/trainscape/).)*?"
 # Python's own words for a Ctrl-C while it starts or Snakemake's modules load: none of our lines
 # has run that could hear it. An error that it came upon may stand before it.
-INTERRUPTED = re.compile(
-    rf"(?:{re.escape(TRACEBACK)}(?:(?!{re.escape(TRACEBACK)}|src/trainscape/).)*?{FOLLOWS})*"
-    rf"{re.escape(TRACEBACK)}(?:(?!{re.escape(TRACEBACK)}|src/trainscape/).)*?\nKeyboardInterrupt",
-    re.DOTALL,
-)
+INTERRUPTED = re.compile(rf"(?:{ONE}{FOLLOWS})*{ONE}\nKeyboardInterrupt", re.DOTALL)
 
 
 @dataclass

@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from trainscape.errors import cut
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -96,7 +98,7 @@ def signal_name(number: int) -> str:
 def one_line(text: str) -> str:
     """A message without line breaks, cut where it is long."""
     line = " ".join(text.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+    return cut(line, SHOWN)
 
 
 def tell(about: object, line: str) -> None:

@@ -16,7 +16,7 @@ from trainscape.analysis.changes import name as called
 from trainscape.analysis.comparing import compare
 from trainscape.cells import plugins
 from trainscape.datasets import registry as datasets
-from trainscape.errors import UserError, printable, shown, unknown
+from trainscape.errors import UserError, cut, printable, shown, unknown
 from trainscape.numeric import MOST, finite
 from trainscape.report._facts import facts
 from trainscape.workloads import registry as workloads
@@ -261,8 +261,7 @@ def _short(value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except TypeError:  # a date, which YAML has and JSON has not
         text = str(value)
-    text = printable(text).replace('"', "")
-    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
+    return cut(printable(text).replace('"', ""), LENGTH)
 
 
 def times(before: Version, after: Version, wanted: list[str]) -> tuple[list[StepTime], str]:

@@ -53,10 +53,11 @@ def doubts(layout: Layout) -> frozenset[str]:
     naming = {*layout.all_rounds, *layout.finalists.values()}
     for path in naming & found.keys():
         Path(path).unlink(missing_ok=True)
+    doubted = found.keys() - naming
     stamp = layout.stamp("train")
     if Path(stamp).exists() and not all(Path(path).exists() for path in naming):
-        found[stamp] = "stands for cells that are not known yet"
-    return frozenset(found.keys() - naming)
+        doubted.add(stamp)
+    return frozenset(doubted)
 
 
 def unprotect(layout: Layout, doubted: frozenset[str], *, forced: bool) -> None:

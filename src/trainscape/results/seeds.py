@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 
 # what is said of a file that is no cell: digest without seeds, backend, seeds
 NONE: tuple[str, str, list[int]] = ("", "", [])
-# what reading such a file raises: JSON may hold text for a list, or an infinite seed
-NO_CELL = (
-    *(OSError, ValueError, OverflowError),
-    *(KeyError, TypeError, AttributeError, RecursionError),
-)
 
 
 def kin(spec: Mapping[str, Any], identity: Mapping[str, str]) -> str:
@@ -158,7 +153,15 @@ def _read(path: Path) -> tuple[str, str, list[int]]:
         body = json.loads(path.read_text(encoding="utf-8"))
         seeds = [int(seed) for seed in body["spec"]["seeds"]]
         return kin(body["spec"], body["identity"]), str(body["backend"]), seeds
-    except NO_CELL:
+    except (
+        OSError,
+        ValueError,
+        OverflowError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         return NONE
 
 
